@@ -1,0 +1,130 @@
+//! `Address`: one client, in its canonical form.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddrV4};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// A client's address in canonical form: IPv4-mapped IPv6 is IPv4, and there is no port, bracket or zone id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address(IpAddr);
+
+impl Address {
+    /// Reads the spellings that servers log: `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`,
+    /// `fe80::1%eth0`, `::ffff:192.0.2.1`. A host name, a list or anything else is `None`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        // The longest spelling: brackets, a full IPv6 address with an IPv4 tail, a zone id, a port.
+        if text.len() > 128 {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Some(ip.into());
+        }
+        if let Some(inside) = text.strip_prefix('[') {
+            let (host, port) = inside.split_once(']')?;
+            return if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
+                v6(host)
+            } else {
+                None
+            };
+        }
+        text.parse::<SocketAddrV4>().ok().map(|pair| IpAddr::V4(*pair.ip()).into()).or_else(|| v6(text))
+    }
+
+    /// The address as the standard library knows it; never an IPv4-mapped one.
+    pub const fn ip(self) -> IpAddr {
+        self.0
+    }
+
+    /// Whether only this machine itself can have it (127.0.0.0/8, `::1`), or it is no client at all (0.0.0.0, ::).
+    pub fn is_loopback(self) -> bool {
+        self.0.is_loopback() || self.0.is_unspecified()
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// An IPv6 address that may carry a zone id (`%eth0`).
+fn v6(text: &str) -> Option<Address> {
+    let bare = text.split_once('%').map_or(text, |(address, _zone)| address);
+    bare.parse::<std::net::Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).into())
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        Self(ip.to_canonical())
+    }
+}
+
+impl FromStr for Address {
+    type Err = super::PrefixError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text.as_bytes()).ok_or_else(|| super::PrefixError::NotAnAddress(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    fn read(text: &str) -> Option<String> {
+        Address::parse(text.as_bytes()).map(|a| a.to_string())
+    }
+
+    #[test]
+    fn every_spelling_of_a_client_is_one_client() {
+        for (spelling, canonical) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1:443", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:65535", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%eth0]:80", "fe80::1"),
+        ] {
+            assert_eq!(read(spelling).as_deref(), Some(canonical), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_none() {
+        for text in [
+            "",
+            "-",
+            "example.net",
+            "192.0.2",
+            "192.0.2.1.5",
+            "1.2.3.4, 5.6.7.8",
+            "[::1]x",
+            "[::1",
+            "192.0.2.1:x",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! `Prefix`: an address range that a ban or an allow entry names; sets of them in their shortest form.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Serialize, Serializer};
+
+use super::Address;
+
+/// How far apart clients are told: the prefix length that is counted and banned, for each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// IPv4 prefix length, 0 to 32.
+    pub v4: u8,
+    /// IPv6 prefix length, 0 to 128.
+    pub v6: u8,
+}
+
+impl Default for Group {
+    /// An IPv4 address alone; of IPv6 the /64 that one client usually has.
+    fn default() -> Self {
+        Self { v4: 32, v6: 64 }
+    }
+}
+
+/// A range of addresses: an address and how many of its leading bits count. Host bits are always clear.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix(IpNet);
+
+/// Text that is no address and no prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// The part before the slash cannot be read.
+    #[error("`{0}` is not an IP address")]
+    NotAnAddress(String),
+    /// The part after the slash is no length of that family.
+    #[error("`{0}`: the prefix length must be a number from 0 to {1}")]
+    BadLength(String, u8),
+}
+
+impl Prefix {
+    /// The prefix of `len` bits around `address`; a longer `len` than the family has is the address alone.
+    pub fn new(address: Address, len: u8) -> Self {
+        let net = match address.ip() {
+            IpAddr::V4(ip) => Ipv4Net::new(ip, len.min(32)).map(IpNet::V4),
+            IpAddr::V6(ip) => Ipv6Net::new(ip, len.min(128)).map(IpNet::V6),
+        };
+        Self(net.expect("the length was cut to the family's").trunc())
+    }
+
+    /// One address alone.
+    pub fn host(address: Address) -> Self {
+        Self::new(address, 128)
+    }
+
+    /// What is counted and banned for `address`.
+    pub fn group(address: Address, group: Group) -> Self {
+        Self::new(address, if address.ip().is_ipv4() { group.v4 } else { group.v6 })
+    }
+
+    /// How many leading bits count.
+    pub fn length(self) -> u8 {
+        self.0.prefix_len()
+    }
+
+    /// Whether it is a single address.
+    pub fn is_host(self) -> bool {
+        self.0.prefix_len() == self.0.max_prefix_len()
+    }
+
+    /// Whether it is a range of IPv4 addresses.
+    pub fn is_ipv4(self) -> bool {
+        matches!(self.0, IpNet::V4(_))
+    }
+
+    /// The lowest address of the range.
+    pub fn first(self) -> Address {
+        self.0.network().into()
+    }
+
+    /// The highest address of the range.
+    pub fn last(self) -> Address {
+        self.0.broadcast().into()
+    }
+
+    /// Whether `address` lies inside.
+    pub fn contains(self, address: Address) -> bool {
+        self.0.contains(&address.ip())
+    }
+
+    /// Whether all of `other` lies inside (or they are equal).
+    pub fn covers(self, other: Self) -> bool {
+        self.0.contains(&other.0)
+    }
+
+    /// The same range as the library type that lists are computed with.
+    pub fn net(self) -> IpNet {
+        self.0
+    }
+}
+
+impl From<IpNet> for Prefix {
+    fn from(net: IpNet) -> Self {
+        // A mapped range of at least 96 bits is the IPv4 range it stands for; shorter ones stay as written.
+        let mapped = match net {
+            IpNet::V6(v6) if v6.prefix_len() >= 96 => {
+                v6.network().to_ipv4_mapped().map(|v4| (v4, v6.prefix_len() - 96))
+            }
+            _ => None,
+        };
+        match mapped {
+            Some((v4, len)) => Self::new(IpAddr::V4(v4).into(), len),
+            None => Self(net.trunc()),
+        }
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = PrefixError;
+
+    /// `192.0.2.0/24`, `2001:db8::/32`, or an address in any spelling that `Address` reads. Host bits are cleared.
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        let Some((address, len)) = text.split_once('/') else {
+            return Ok(Self::host(text.parse()?));
+        };
+        let ip: IpAddr = address.parse().map_err(|_| PrefixError::NotAnAddress(address.to_owned()))?;
+        let max = if ip.is_ipv4() { 32 } else { 128 };
+        let bad = || PrefixError::BadLength(text.to_owned(), max);
+        if len.is_empty() || !len.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(bad());
+        }
+        let len: u8 = len.parse().map_err(|_| bad())?;
+        IpNet::new(ip, len).map(Self::from).map_err(|_| bad())
+    }
+}
+
+impl fmt::Display for Prefix {
+    /// A single address without its length, as log lines have it; a wider range as `first/len`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_host() {
+            self.0.addr().fmt(f)
+        } else {
+            write!(f, "{}/{}", self.0.addr(), self.0.prefix_len())
+        }
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Prefix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The shortest sorted list that covers exactly the same addresses.
+pub fn aggregate(prefixes: &[Prefix]) -> Vec<Prefix> {
+    let nets: Vec<IpNet> = prefixes.iter().map(|p| p.0).collect();
+    let mut shortest: Vec<Prefix> = IpNet::aggregate(&nets).into_iter().map(Prefix).collect();
+    shortest.sort_unstable();
+    shortest
+}
+
+/// What is left of `prefix` when every address of `holes` is taken out: sorted, disjoint, empty if nothing is left.
+pub fn subtract(prefix: Prefix, holes: &[Prefix]) -> Vec<Prefix> {
+    if holes.iter().any(|hole| hole.covers(prefix)) {
+        return Vec::new();
+    }
+    let inside: Vec<Prefix> = holes.iter().copied().filter(|hole| prefix.covers(*hole)).collect();
+    if inside.is_empty() {
+        return vec![prefix];
+    }
+    let halves =
+        prefix.0.subnets(prefix.length() + 1).expect("a prefix with a hole inside is shorter than a host");
+    halves.flat_map(|half| subtract(Prefix(half), &inside)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Prefix, aggregate, subtract};
+
+    fn p(text: &str) -> Prefix {
+        text.parse().unwrap()
+    }
+
+    fn shown(list: &[Prefix]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn host_bits_are_cleared_and_mapped_ranges_are_ipv4() {
+        assert_eq!(p("192.0.2.77/24").to_string(), "192.0.2.0/24");
+        assert_eq!(p("::ffff:192.0.2.0/120").to_string(), "192.0.2.0/24");
+        assert_eq!(p("::ffff:192.0.2.9").to_string(), "192.0.2.9");
+        assert_eq!(p("2001:DB8::1/32").to_string(), "2001:db8::/32");
+    }
+
+    #[test]
+    fn lengths_outside_the_family_are_refused() {
+        for text in [
+            "192.0.2.0/33",
+            "::/129",
+            "192.0.2.0/",
+            "192.0.2.0/-1",
+            "192.0.2.0/+8",
+            "192.0.2.0/255.255.255.0",
+            "x/8",
+        ] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn aggregation_is_sorted_unique_and_exact() {
+        let list = [
+            "192.0.2.1",
+            "192.0.2.0",
+            "192.0.2.2",
+            "192.0.2.3",
+            "192.0.2.3",
+            "2001:db8::/64",
+            "10.0.0.0/8",
+            "10.1.0.0/16",
+        ];
+        let list: Vec<Prefix> = list.iter().map(|t| p(t)).collect();
+        assert_eq!(shown(&aggregate(&list)), ["10.0.0.0/8", "192.0.2.0/30", "2001:db8::/64"]);
+    }
+
+    #[test]
+    fn a_hole_splits_a_prefix() {
+        assert_eq!(shown(&subtract(p("192.0.2.0/30"), &[p("192.0.2.1")])), ["192.0.2.0", "192.0.2.2/31"]);
+        assert!(subtract(p("192.0.2.0/30"), &[p("192.0.0.0/16")]).is_empty());
+        assert_eq!(shown(&subtract(p("192.0.2.0/30"), &[p("198.51.100.1")])), ["192.0.2.0/30"]);
+    }
+}

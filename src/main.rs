@@ -1,0 +1,2 @@
+//! The `banmap` command.
+fn main() {}

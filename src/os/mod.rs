@@ -1,0 +1,7 @@
+//! The machine under us: clock, atomic file replacement, child processes, locks, the host's own addresses.
+//!
+//! Only this room reads the clock, starts processes and renames files.
+
+pub mod clock;
+pub mod host;
+pub mod lock;

@@ -1,0 +1,8 @@
+//! Outputs: the ban list rendered in the form a gate reads, put in place atomically, and the server made to read it.
+//!
+//! The way of one publish: render → stage → check → commit → validate → reload → verify, or roll back. Outputs that
+//! reload the same server are one group with one interval.
+
+mod settings;
+
+pub use settings::{Kind, Reload, Settings, Style};

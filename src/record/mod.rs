@@ -1,0 +1,10 @@
+//! A line becomes a record: fields by position, the time, the client.
+//!
+//! Each format is parsed by position and by its server's own escaping rules, never by searching: what a client can
+//! write into a field cannot move another one. A path is normalised as the servers normalise it before they match.
+
+mod field;
+mod format;
+
+pub use field::{Field, FieldError};
+pub use format::{Format, ParseError, Record};
