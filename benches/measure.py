@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""Measures banmap's release binary and prints a table; every figure stands beside a peer's from the same run.
+
+    cargo build --release
+    python3 benches/measure.py throughput      # replay of a million lines beside grep (and fail2ban-regex, --fail2ban)
+    python3 benches/measure.py latency         # last line appended -> map in place; -> nginx answers 444
+    python3 benches/measure.py bans            # 100,000 bans: commit, restart, memory; idle CPU
+
+Everything happens in a temporary directory and on loopback; what is started here is ended here. Needs python3; `latency`
+also nginx. CPU seconds are user + system of the process; memory is its peak resident set (VmHWM).
+"""
+import argparse
+import ipaddress
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BANMAP = os.path.join(HERE, "..", "target", "release", "banmap")
+PATTERN = r'"(GET|POST) /(wp-login|xmlrpc)\.php.*" (401|403|200)'
+JAIL = """
+[jail.wordpress]
+filter = "wordpress"
+maxretry = 5
+findtime = "10m"
+bantime = "%s"
+[filter.wordpress]
+description = "the rule that all engines are measured with"
+failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\\.php.*" (401|403|200)']
+"""
+
+
+def run(command, stdin=None):
+    """Runs a command to its end: its output, wall and CPU seconds, peak resident kilobytes, exit code."""
+    began = time.perf_counter()
+    child = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    peak = [0]
+    watcher = threading.Thread(target=watch_peak, args=(child.pid, peak))
+    watcher.start()
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    watcher.join()
+    return {"output": output, "wall": time.perf_counter() - began, "cpu": usage.ru_utime + usage.ru_stime,
+            "peak": peak[0], "exit": child.returncode}
+
+
+def watch_peak(pid, peak):
+    while True:
+        value = memory(pid)
+        if value is None:
+            return
+        peak[0] = max(peak[0], value)
+        time.sleep(0.002)
+
+
+def memory(pid, key="VmHWM"):
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return next((int(line.split()[1]) for line in status if line.startswith(key + ":")), None)
+    except OSError:
+        return None
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def write(path, text):
+    with open(path, "w") as out:
+        out.write(text)
+    return path
+
+
+def fsync_pair(folder):
+    """What the durable replacement of a small file costs on this disk: fsync of the file and of the directory, seconds."""
+    times = []
+    for n in range(30):
+        path = os.path.join(folder, f"pair{n}")
+        with open(path, "w") as out:
+            out.write("x" * 4096)
+            out.flush()
+            began = time.perf_counter()
+            os.fsync(out.fileno())
+        directory = os.open(folder, os.O_RDONLY)
+        os.fsync(directory)
+        times.append(time.perf_counter() - began)
+        os.close(directory)
+        os.unlink(path)
+    return statistics.median(times)
+
+
+# --- throughput -------------------------------------------------------------------------------------------------------
+
+def throughput(options):
+    with tempfile.TemporaryDirectory() as folder:
+        log, truth = options.log, options.truth
+        if not log:
+            log, truth = os.path.join(folder, "access.log"), os.path.join(folder, "truth.json")
+            subprocess.run([sys.executable, os.path.join(HERE, "access_log.py"), log, "--truth", truth,
+                            "--lines", str(options.lines)], check=True)
+        config = write(os.path.join(folder, "banmap.toml"), JAIL % "1h" + f'[source.site]\npath = "{log}"\n')
+        lines = sum(chunk.count(b"\n") for chunk in iter_file(log))
+        engines = [("banmap replay", [BANMAP, "-c", config, "replay", "--json", log]),
+                   ("grep -cE, same pattern", ["grep", "-cE", PATTERN, log]),
+                   ("grep -cF, one literal", ["grep", "-cF", "wp-login", log])]
+        if options.fail2ban:
+            engines.append(("fail2ban-regex", fail2ban_command(folder, log)))
+        print(f"{lines} lines, {os.path.getsize(log)} bytes; median of {options.runs} runs each, one after another\n")
+        print(f"{'engine':26} {'CPU s':>8} {'lines/CPU s':>12} {'peak MB':>8}")
+        found = None
+        for name, command in engines:
+            runs = [run(command) for _ in range(1 if "fail2ban" in name else options.runs)]
+            cpu = statistics.median(r["cpu"] for r in runs)
+            peak = max(r["peak"] for r in runs) / 1024
+            print(f"{name:26} {cpu:8.3f} {lines / cpu:12,.0f} {peak:8.1f}")
+            found = found or runs[0]["output"]
+        if truth:
+            compare(found, truth)
+
+
+def iter_file(path):
+    with open(path, "rb") as f:
+        while chunk := f.read(1 << 20):
+            yield chunk
+
+
+def grouped(address):
+    ip = ipaddress.ip_address(address)
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network(f"{ip}/64", strict=False))
+
+
+def compare(output, truth):
+    with open(truth) as f:
+        expected = {grouped(a) for a in json.load(f)["banned"]}
+    events = [json.loads(line) for line in output.splitlines()]
+    found = {e["address"] for e in events if e["event"] == "ban"}
+    print(f"\naddresses to ban {len(expected)}, banned {len(found)}, "
+          f"missing {len(expected - found)}, wrong {len(found - expected)}")
+
+
+def fail2ban_command(folder, log):
+    pattern = write(os.path.join(folder, "bench.conf"),
+                    "[Definition]\nfailregex = ^<HOST> -.*\"(GET|POST) /(wp-login|xmlrpc)\\.php.*\" (401|403|200)\n"
+                    "datepattern = ^[^\\[]*\\[({DATE})\n              {^LN-BEG}\n")
+    return ["fail2ban-regex", "--usedns", "no", log, pattern]
+
+
+# --- the daemon -------------------------------------------------------------------------------------------------------
+
+class Daemon:
+    """The release daemon on a configuration of its own, ended with the block."""
+
+    def __init__(self, folder, outputs, sources=None, extra=""):
+        self.folder = folder
+        self.log = os.path.join(folder, "access.log")
+        open(self.log, "a").close()
+        sources = sources or f'[source.site]\npath = "{self.log}"\n'
+        text = (f'[daemon]\nstate = "{folder}/state"\nsocket = "{folder}/banmap.sock"\n' + sources + JAIL % "forever"
+                + outputs + extra)
+        self.config = write(os.path.join(folder, "banmap.toml"), text)
+
+    def __enter__(self):
+        self.started = time.perf_counter()
+        self.stderr = open(os.path.join(self.folder, "stderr"), "ab")
+        self.process = subprocess.Popen([BANMAP, "-c", self.config, "run"], stderr=self.stderr)
+        until(lambda: self.cli("ping").returncode == 0, 30, "the daemon answers")
+        self.ready = time.perf_counter() - self.started
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.stderr.close()
+
+    def cli(self, *words):
+        return subprocess.run([BANMAP, "-c", self.config, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def attack(self, address, path="/wp-login.php"):
+        stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+        line = f'{address} - - [{stamp}] "POST {path} HTTP/1.1" 401 548 "-" "Mozilla/5.0"\n'
+        with open(self.log, "a") as log:
+            log.write(line * 5)
+
+
+def until(condition, seconds, what, pause=0.005):
+    deadline = time.perf_counter() + seconds
+    while not condition():
+        if time.perf_counter() > deadline:
+            sys.exit(f"waited {seconds} s in vain: {what}")
+        time.sleep(pause)
+
+
+def contains(path, text):
+    try:
+        with open(path) as f:
+            return text in f.read()
+    except OSError:
+        return False
+
+
+def spread(times):
+    ordered = sorted(t * 1000 for t in times)
+    return f"median {statistics.median(ordered):7.2f} ms   p95 {ordered[int(len(ordered) * 0.95) - 1]:7.2f} ms   n {len(ordered)}"
+
+
+def latency(options):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        pair = fsync_pair(folder)
+        print(f"fsync pair (file + directory) on this disk: {pair * 1000:.2f} ms median\n")
+        map_file = os.path.join(folder, "apache-banned")
+        with Daemon(folder, f'[output.apache]\nkind = "apache-rewritemap"\npath = "{map_file}"\n') as daemon:
+            times = []
+            for n in range(options.trials):
+                time.sleep(0.12)
+                address = f"203.0.{n // 250}.{n % 250 + 1}"
+                daemon.attack(address)
+                began = time.perf_counter()
+                until(lambda: contains(map_file, address), 10, "the map has the ban", 0.0002)
+                times.append(time.perf_counter() - began)
+            print(f"line appended -> Apache map in place    {spread(times)}")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        nginx_latency(folder, options)
+
+
+def nginx_latency(folder, options):
+    port = free_port()
+    geo = os.path.join(folder, "geo.conf")
+    user = "user www-data;" if os.geteuid() == 0 else ""
+    write(os.path.join(folder, "nginx.conf"), f"""
+{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log notice;
+events {{ worker_connections 256; }}
+http {{
+  {''.join(f'{t}_temp_path {folder}/{t};' for t in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))}
+  set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For; access_log off;
+  include {geo};
+  server {{ listen 127.0.0.1:{port}; if ($bad_user) {{ return 444; }} return 200 ok; }}
+}}
+""")
+    output = (f'[output.nginx]\nkind = "nginx-geo"\npath = "{geo}"\nmin_interval = "10ms"\n'
+              f'reload = {{ pid_file = "{folder}/nginx.pid", signal = "HUP" }}\nerror_log = "{folder}/error.log"\nvalidate = "none"\n')
+    with Daemon(folder, output) as daemon:
+        server = subprocess.Popen([shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "-p", folder, "-c", f"{folder}/nginx.conf"],
+                                  stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: answer(port, "192.0.2.1") == 200, 10, "nginx answers")
+            until(lambda: daemon.cli("ban", "192.0.2.2").returncode == 0, 30, "nginx has the first list")
+            times = []
+            for n in range(options.trials):
+                time.sleep(1.0)
+                address = f"203.1.{n // 250}.{n % 250 + 1}"
+                daemon.attack(address)
+                began = time.perf_counter()
+                until(lambda: answer(port, address) is None, 20, "nginx refuses the client", 0.001)
+                times.append(time.perf_counter() - began)
+            print(f"line appended -> nginx answers 444      {spread(times)}")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(10)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answer(port, client):
+    """The status that `client` gets; None where the connection is closed without an answer."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            s.sendall(f"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\nConnection: close\r\n\r\n".encode())
+            head = s.recv(64)
+            return int(head.split()[1]) if head else None
+    except ConnectionResetError:
+        return None
+    except OSError:
+        return 0
+
+
+def bans(options):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        pair = fsync_pair(folder)
+        geo, banned = os.path.join(folder, "geo.conf"), os.path.join(folder, "apache-banned")
+        outputs = (f'[output.nginx]\nkind = "nginx-geo"\npath = "{geo}"\nreload = "none"\n'
+                   f'[output.apache]\nkind = "apache-rewritemap"\npath = "{banned}"\n')
+        many = write(os.path.join(folder, "many"), "".join(f"{ipaddress.ip_address(0x0B000000 + 97 * n)}\n" for n in range(options.count)))
+        with Daemon(folder, outputs) as daemon:
+            began = time.perf_counter()
+            done = daemon.cli("ban", "-f", many, "--for", "30d")
+            print(f"{options.count} bans by hand, one command, until both files are in place: {time.perf_counter() - began:.3f} s (exit {done.returncode})")
+            before = cpu_of(daemon.process.pid)
+            daemon.cli("ban", "203.0.113.250")
+            one_more = cpu_of(daemon.process.pid) - before
+            rss = memory(daemon.process.pid, "VmRSS") / 1024
+            print(f"one ban more, both files of {options.count} entries: {one_more:.3f} CPU s; fsync pair {pair * 1000:.2f} ms; resident {rss:.1f} MB")
+        with Daemon(folder, outputs) as daemon:
+            print(f"restart with {options.count} bans in the database: ready after {daemon.ready:.3f} s")
+            time.sleep(2)
+            before = cpu_of(daemon.process.pid)
+            time.sleep(options.idle)
+            print(f"idle: {(cpu_of(daemon.process.pid) - before) / options.idle * 100:.2f} % of one CPU over {options.idle} s; "
+                  f"resident {memory(daemon.process.pid, 'VmRSS') / 1024:.1f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("throughput")
+    verb.add_argument("--log", help="an existing log instead of a generated one")
+    verb.add_argument("--truth", help="JSON with `banned`, for --log")
+    verb.add_argument("--lines", type=int, default=1_000_000)
+    verb.add_argument("--runs", type=int, default=7)
+    verb.add_argument("--fail2ban", action="store_true", help="also run fail2ban-regex (some 15 CPU seconds)")
+    verb = verbs.add_parser("latency")
+    verb.add_argument("--trials", type=int, default=30)
+    verb = verbs.add_parser("bans")
+    verb.add_argument("--count", type=int, default=100_000)
+    verb.add_argument("--idle", type=int, default=20)
+    options = parser.parse_args()
+    if not os.path.exists(BANMAP):
+        sys.exit("build it first: cargo build --release")
+    {"throughput": throughput, "latency": latency, "bans": bans}[options.verb](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+//! Wiring: start, run, reload the configuration, stop. What is decided is decided in the rooms; here what one tells is
+//! carried to the others.
+
+mod commands;
+mod owner;
+mod plan;
+mod run;
+mod sources;
+mod start;
+mod status;
+
+pub use plan::{engine_settings, lenses};
+pub use run::run;
+pub use start::DaemonError;

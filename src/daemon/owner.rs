@@ -1,0 +1,162 @@
+//! The one owner of the engine: applies what comes in, and carries the effects to log, store and outputs.
+
+use std::collections::HashMap;
+use std::io;
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use crate::engine::{Effects, Engine};
+use crate::observe::Log;
+use crate::os::clock;
+use crate::publish::Wanted;
+use crate::store::{Ack, HistoryEvent, Keeper, Transaction};
+use crate::terms::{Batch, Checkpoint, JailName, OutputName, PublishedFile, SourceName};
+
+/// The engine, and what its changes set off.
+pub(super) struct Owner {
+    pub(super) engine: Engine,
+    pub(super) log: Log,
+    pub(super) keeper: Keeper,
+    /// What the next transaction stores: everything since the last one, so that bans and read positions agree.
+    unsaved: Transaction,
+    /// The newest position of each file, for readers that are started again.
+    positions: HashMap<(SourceName, u64, u64), Checkpoint>,
+    /// The files that outputs have written, for those that are started again.
+    files: HashMap<(OutputName, std::path::PathBuf), PublishedFile>,
+    /// The generation that was last stored.
+    stored_generation: u64,
+    wanted: watch::Sender<Wanted>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        engine: Engine,
+        log: Log,
+        keeper: Keeper,
+        kept: (Vec<Checkpoint>, Vec<PublishedFile>),
+        wanted: watch::Sender<Wanted>,
+    ) -> Self {
+        let stored_generation = engine.generation();
+        let (positions, files) = (HashMap::new(), HashMap::new());
+        let unsaved = Transaction::default();
+        let mut owner = Self { engine, log, keeper, unsaved, positions, files, stored_generation, wanted };
+        owner.remember(&kept.0);
+        owner.files.extend(kept.1.into_iter().map(|file| ((file.output.clone(), file.path.clone()), file)));
+        owner
+    }
+
+    /// Judges a batch, in reading order.
+    pub(super) fn judge(&mut self, batch: Batch, now: Timestamp) {
+        let mut effects = Effects::default();
+        for observation in batch.observations {
+            self.engine.observe(observation, now, &mut effects);
+        }
+        self.remember(&batch.checkpoints);
+        self.unsaved.checkpoints.extend(batch.checkpoints);
+        self.carry(effects, false);
+    }
+
+    /// Ends what is over.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        let mut effects = Effects::default();
+        self.engine.tick(now, &mut effects);
+        self.carry(effects, false);
+    }
+
+    /// Tells log, store and outputs what has changed.
+    pub(super) fn carry(&mut self, effects: Effects, by_hand: bool) {
+        self.log.effects(&effects, clock::now());
+        self.unsaved.changes.extend(effects.changes);
+        let generation = self.engine.generation();
+        self.wanted.send_if_modified(|wanted| {
+            let news = wanted.generation != generation || (by_hand && wanted.by_hand != generation);
+            wanted.generation = generation;
+            if by_hand {
+                wanted.by_hand = generation;
+            }
+            news
+        });
+    }
+
+    /// Existing outputs may be rewritten from now on.
+    pub(super) fn release_outputs(&self) {
+        self.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.hold, false));
+    }
+
+    /// Something an operator will want to find in `history`.
+    pub(super) fn note(&mut self, event: HistoryEvent) {
+        self.unsaved.notes.push(event);
+    }
+
+    /// What an output put in place, for the next start.
+    pub(super) fn published(&mut self, file: PublishedFile) {
+        self.files.insert((file.output.clone(), file.path.clone()), file.clone());
+        self.unsaved.files.push(file);
+    }
+
+    /// Files that outputs have written, those of earlier configurations included.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PublishedFile> {
+        self.files.values()
+    }
+
+    /// A file that no output writes any more was emptied: it is not ours any longer.
+    pub(super) fn forget(&mut self, file: &PublishedFile) {
+        let key = (file.output.clone(), file.path.clone());
+        self.files.remove(&key);
+        self.unsaved.files.retain(|unsaved| (&unsaved.output, &unsaved.path) != (&key.0, &key.1));
+        self.unsaved.forgotten.push(key);
+    }
+
+    /// Where each file of each source is read on.
+    pub(super) fn positions(&self) -> Vec<Checkpoint> {
+        self.positions.values().cloned().collect()
+    }
+
+    fn remember(&mut self, checkpoints: &[Checkpoint]) {
+        for checkpoint in checkpoints {
+            let key = (checkpoint.source.clone(), checkpoint.fingerprint.device, checkpoint.fingerprint.inode);
+            if checkpoint.finished {
+                self.positions.remove(&key);
+            } else {
+                self.positions.insert(key, checkpoint.clone());
+            }
+        }
+    }
+
+    /// A reading position that must be stored before its first line counts.
+    pub(super) fn first_look(&mut self, checkpoint: Checkpoint, stored: oneshot::Sender<io::Result<()>>) {
+        self.remember(std::slice::from_ref(&checkpoint));
+        self.unsaved.checkpoints.push(checkpoint);
+        self.save_then(Some(Box::new(move |result| {
+            let _ = stored.send(result.map_err(|error| io::Error::other(error.to_string())));
+        })));
+    }
+
+    /// The pauses as they are now, with the next transaction.
+    pub(super) fn pauses_changed(&mut self) {
+        self.unsaved.pauses = Some(self.engine.pauses().to_vec());
+    }
+
+    /// Hands everything unsaved to the store, where there is something.
+    pub(super) fn save(&mut self) {
+        self.save_then(None);
+    }
+
+    /// Hands everything unsaved to the store, and has `stored` called when it is durable.
+    pub(super) fn save_then(&mut self, stored: Option<Ack>) {
+        let mut transaction = std::mem::take(&mut self.unsaved);
+        transaction.trackers = self.engine.take_changed_trackers();
+        transaction.totals = self.engine.take_changed_totals().into_iter().map(totals).collect();
+        let generation = self.engine.generation();
+        transaction.generation = (generation != self.stored_generation).then_some(generation);
+        self.stored_generation = generation;
+        if stored.is_some() || !transaction.is_empty() {
+            self.keeper.save(transaction, clock::now(), stored);
+        }
+    }
+}
+
+fn totals((jail, counts): (JailName, crate::engine::Totals)) -> crate::store::JailTotals {
+    crate::store::JailTotals { jail, offences: counts.offences, hits: counts.hits, bans: counts.bans }
+}

@@ -1,0 +1,57 @@
+//! From a configuration to what engine and readers need of it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::address::Address;
+use crate::config::{Config, Source};
+use crate::engine::{Protection, Settings};
+use crate::os::host;
+use crate::reader::{Following, Lens, Reader};
+use crate::resolve::Lists;
+use crate::terms::Checkpoint;
+
+/// What the engine judges by: the jails, the outputs' names, and who is never banned.
+pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
+    Settings {
+        jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
+        manual: config.manual_settings(lists),
+        outputs: config.outputs.iter().map(|output| output.name.clone()).collect(),
+        protected: Protection {
+            trusted: config.trusted(lists),
+            host: host::addresses().into_iter().map(Address::from).collect(),
+        },
+    }
+}
+
+/// What the jails of one source look for.
+pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
+    let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
+    let lens = |jail: &crate::config::Jail| Lens {
+        jail: jail.name.clone(),
+        filter: Arc::clone(&jail.filter),
+        only: jail.only.clone(),
+        ignore: jail.ignore.clone(),
+        distinct: jail.distinct.clone(),
+    };
+    looking.map(lens).collect()
+}
+
+/// Each source as it is to be followed from `checkpoints` on.
+pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint]) -> Vec<Following> {
+    let following = |source: &Source| Following {
+        settings: source.settings.clone(),
+        format: source.format,
+        checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
+        reader: Reader::new(lenses(config, source), true),
+        findtime: findtime(config, source),
+    };
+    config.sources.iter().map(following).collect()
+}
+
+/// The longest findtime of the jails that look at a source.
+fn findtime(config: &Config, source: &Source) -> SignedDuration {
+    let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
+    looking.map(|jail| jail.findtime).max().unwrap_or_default()
+}

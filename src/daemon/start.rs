@@ -1,0 +1,155 @@
+//! Everything that has to stand before the first line is judged, in the order in which it must stand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::commands::Reports;
+use super::owner::Owner;
+use super::plan;
+use super::run::Circuit;
+use super::sources::{Readers, StartError};
+use crate::config::{self, Config, Needs, Options, Problems};
+use crate::control::{Call, ControlError, Listener, serve};
+use crate::engine::{Engine, Restored};
+use crate::observe::Log;
+use crate::os::clock;
+use crate::os::lock::{Lock, LockError};
+use crate::publish::{self, Feed, Publisher, Wanted};
+use crate::resolve::{ListError, Lists};
+use crate::store::{Keeper, Kept, Store, StoreError};
+use crate::terms::PublishedFile;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The configuration has errors; nothing was touched.
+    #[error("{}", .0.render(false))]
+    Config(Problems),
+    /// An address list cannot be read.
+    #[error("{}", join(.0))]
+    Lists(Vec<ListError>),
+    /// The state directory cannot be made.
+    #[error("cannot make the state directory {}: {error}; make it, or set `state` under [daemon]", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Another daemon uses the state directory, or it cannot be written.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// A source cannot be followed.
+    #[error(transparent)]
+    Sources(#[from] StartError),
+    /// The system gives no thread or no signal.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+fn join(errors: &[ListError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The name of the lock file in the state directory.
+pub(super) const LOCK: &str = "banmap.lock";
+/// The name of the database in the state directory.
+pub(super) const DATABASE: &str = "banmap.sqlite3";
+
+/// A configuration with its lists.
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) lists: Lists,
+}
+
+/// Reads the configuration and the lists it names: all of it, or all problems.
+pub(super) fn load(path: Option<&Path>) -> Result<Loaded, DaemonError> {
+    let options = Options::new(path.map(Path::to_owned), Needs::RUN);
+    let config = config::load(&options).map_err(DaemonError::Config)?;
+    let lists = Lists::open(config.list_entries()).map_err(DaemonError::Lists)?;
+    Ok(Loaded { config, lists })
+}
+
+/// Takes the state directory for this process.
+pub(super) fn lock(state: &Path) -> Result<Lock, DaemonError> {
+    std::fs::create_dir_all(state).map_err(|error| DaemonError::State { path: state.to_owned(), error })?;
+    Ok(Lock::take(&state.join(LOCK))?)
+}
+
+/// Builds the whole circuit, outputs first.
+pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Result<Circuit, DaemonError> {
+    let Loaded { config, lists } = loaded;
+    let now = clock::now();
+    let state_lock = lock(&config.daemon.state)?;
+    let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
+    events.iter().for_each(|event| log.store(event));
+    let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
+    let totals = totals.into_iter().map(|total| (total.jail, total.offences, total.hits, total.bans)).collect();
+    let restored = Restored { generation, bans, trackers, pauses, totals };
+    let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
+    log.orphans(&config.outputs, &files);
+    let created = publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
+    log.created(&created);
+    let keeper = Keeper::start(store, { let log = log.clone(); move |event| log.store(&event) })?;
+    let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
+    let (wanted, _) = watch::channel(wanted);
+    let mut owner = Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone()), wanted.clone());
+    owner.carry(effects, false);
+    let (reports, _) = watch::channel(Reports::new());
+    let outputs = Outputs::start(&config, files, &wanted, &log);
+    let (calls_to, calls) = mpsc::channel::<Call>(16);
+    let listener = Listener::bind(&config.daemon.socket)?;
+    let control_log = log.clone();
+    tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
+    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions()))?;
+    Ok(Circuit {
+        started: now,
+        path,
+        config: Arc::new(config),
+        lists,
+        owner,
+        outputs,
+        reports,
+        wanted,
+        calls,
+        readers,
+        readings,
+        caught_up: 0,
+        pings: Vec::new(),
+        reloads: Vec::new(),
+        failures: Vec::new(),
+        _state_lock: state_lock,
+    })
+}
+
+/// The output tasks of one configuration, and their ends of the wires.
+pub(super) struct Outputs {
+    pub(super) publisher: Publisher,
+    pub(super) reports: mpsc::UnboundedReceiver<publish::Report>,
+    pub(super) snapshots: mpsc::Receiver<publish::SnapshotRequest>,
+}
+
+impl Outputs {
+    pub(super) fn start(
+        config: &Config,
+        files: Vec<PublishedFile>,
+        wanted: &watch::Sender<Wanted>,
+        log: &Log,
+    ) -> Self {
+        let (report_to, reports) = mpsc::unbounded_channel();
+        let (ask, snapshots) = mpsc::channel(8);
+        let feed = Feed { wanted: wanted.subscribe(), snapshots: ask };
+        let log = log.clone();
+        let sink = Arc::new(move |event: publish::Event| log.publish(&event));
+        let publisher = Publisher::start(config.outputs.clone(), files, feed, report_to, sink);
+        Self { publisher, reports, snapshots }
+    }
+}

@@ -1,0 +1,211 @@
+//! The log: one method for each room's events.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{error, info, warn};
+
+use super::flood::Flood;
+use crate::ban::{Ban, Change, Ended};
+use crate::config::{LogFormat, Problem};
+use crate::engine::{Effects, Notice};
+use crate::reader::Told;
+use crate::resolve::ListError;
+use crate::terms::{PublishedFile, SourceName, show_duration};
+use crate::{control, publish, source, store};
+
+/// Where events become lines; cheap to clone, one for the process.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    flood: Arc<Mutex<Flood>>,
+}
+
+/// Makes text that may hold any byte of a log safe for a terminal and for one line.
+pub fn escape(text: impl Display) -> String {
+    crate::terms::escape(&text.to_string())
+}
+
+impl Log {
+    /// Sets the process's log up: lines on stderr.
+    pub fn start(format: LogFormat) -> Self {
+        let builder = tracing_subscriber::fmt().with_writer(stderr).with_target(false);
+        // A second start in one process (tests) keeps the first one's form.
+        let _ = match format {
+            LogFormat::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
+            LogFormat::Text => {
+                let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+                tracing::subscriber::set_global_default(builder.with_ansi(colour).finish())
+            }
+        };
+        Self::default()
+    }
+
+    fn lets_through(&self, kind: &'static str) -> bool {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner).lets_through(kind)
+    }
+
+    /// Says what was left out in the second that is over.
+    pub fn quiet_second(&self) {
+        let left_out = self.flood.lock().unwrap_or_else(PoisonError::into_inner).second();
+        for (kind, count) in left_out {
+            info!("… and {count} more lines of the kind `{kind}` in this second");
+        }
+    }
+
+    /// What happened to bans, and what the engine noticed.
+    pub fn effects(&self, effects: &Effects, now: Timestamp) {
+        for change in &effects.changes {
+            self.change(change, now);
+        }
+        for notice in &effects.notices {
+            self.notice(notice);
+        }
+    }
+
+    fn change(&self, change: &Change, now: Timestamp) {
+        let ban = change.ban();
+        let (kind, text) = match change {
+            Change::Banned(_) if ban.simulated => ("would ban", format!("would ban (simulated) {}", described(ban, now))),
+            Change::Banned(_) => ("banned", format!("banned {}", described(ban, now))),
+            Change::Prolonged(_) => ("prolonged", format!("prolonged {}", described(ban, now))),
+            Change::Withheld(_) => ("withheld", format!("paused: would have banned {}", described(ban, now))),
+            Change::Past(_) => ("past", format!("was to be banned until {}: {}", until(ban), described(ban, now))),
+            Change::Ended(_, why) => ("ended", format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why))),
+        };
+        if self.lets_through(kind) {
+            info!(address = %ban.prefix, jail = %ban.jail, "{text}");
+        }
+    }
+
+    fn notice(&self, notice: &Notice) {
+        if self.lets_through("notice") {
+            warn!("{}", escape(notice));
+        }
+    }
+
+    /// What happened while a source was read.
+    pub fn reader(&self, source: &SourceName, told: &Told) {
+        match told {
+            Told::Source(event) => self.source(source, event),
+            Told::Format { path, format } => info!("source {source}: {} is read as `{format}`", escape(path.display())),
+            Told::Unparsed { path, tried, failed, example } => warn!(
+                "source {source}: {failed} of {tried} lines of {} that were tried do not parse ({}); for example: {}. \
+                 Is `format` right? `banmap status` counts them",
+                escape(path.display()),
+                escape(&example.reason),
+                escape(&example.text)
+            ),
+            Told::Skewed { path, logged, arrived } => warn!(
+                "source {source}: {} says {logged} for a line that arrived at {arrived}: the server logs without its time \
+                 zone, or a clock is wrong. Lines count when they arrive; after a stop they would count at the wrong time",
+                escape(path.display())
+            ),
+            Told::CaughtUp => {}
+        }
+    }
+
+    fn source(&self, source: &SourceName, event: &source::Event) {
+        if !self.lets_through("source") {
+            return;
+        }
+        if event.is_warning() {
+            warn!("source {source}: {}", escape(event));
+        } else {
+            info!("source {source}: {}", escape(event));
+        }
+    }
+
+    /// What the store tells.
+    pub fn store(&self, event: &store::Event) {
+        if self.lets_through("store") {
+            error!("{}", escape(event));
+        }
+    }
+
+    /// What the control socket tells.
+    pub fn control(&self, event: &control::Event) {
+        if self.lets_through("control") {
+            warn!("{}", escape(event));
+        }
+    }
+
+    /// What the outputs tell.
+    pub fn publish(&self, event: &publish::Event) {
+        if !self.lets_through("publish") {
+            return;
+        }
+        if event.is_warning() {
+            warn!("{}", escape(event));
+        } else {
+            info!("{}", escape(event));
+        }
+    }
+
+    /// Lists that changed and cannot be used.
+    pub fn lists(&self, problems: &[ListError]) {
+        for problem in problems {
+            warn!("{} (the last good list stays in force)", escape(problem));
+        }
+    }
+
+    /// What is hardly meant so in the configuration.
+    pub fn warnings(&self, problems: &[Problem]) {
+        for problem in problems {
+            warn!("{}", problem.line());
+        }
+    }
+
+    /// Files of outputs that are not configured any more: their last list is still in force wherever it is included.
+    pub fn orphans(&self, outputs: &[publish::Settings], files: &[PublishedFile]) {
+        for file in publish::orphans(outputs, files) {
+            warn!(
+                "{} was written by output {} ({}), which is not configured so any more: its last list stays in force where a \
+                 server reads it; `banmap empty {}` empties it",
+                file.path.display(),
+                file.output,
+                file.kind,
+                file.path.display()
+            );
+        }
+    }
+
+    /// How reading the configuration again went.
+    pub fn reloaded(&self, outcome: &Result<String, impl Display>) {
+        match outcome {
+            Ok(text) => info!("{text}"),
+            Err(problem) => error!("the configuration was refused, the old one stays:\n{problem}"),
+        }
+    }
+
+    /// `state` or `socket` changed, which a running daemon cannot follow.
+    pub fn needs_restart(&self) {
+        warn!("`state` or `socket` under [daemon] changed: that takes a restart");
+    }
+}
+
+fn described(ban: &Ban, now: Timestamp) -> String {
+    let length = ban.until.map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
+    let offences = if ban.offences > 0 { format!(", {} offences", ban.offences) } else { String::new() };
+    let left = ban.until.filter(|_| now.duration_since(ban.since) > SignedDuration::from_mins(1));
+    let left = left.map_or(String::new(), |until| format!(", until {until:.0}"));
+    let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
+    format!("{} by {} {length}{offences}{left}{reason}", ban.prefix, ban.jail)
+}
+
+fn show(length: SignedDuration) -> String {
+    show_duration(SignedDuration::from_secs(length.as_secs()))
+}
+
+fn until(ban: &Ban) -> String {
+    ban.until.map_or("forever".to_owned(), |until| format!("{until:.0}"))
+}
+
+fn ended(why: Ended) -> &'static str {
+    match why {
+        Ended::Expired => "its time is over",
+        Ended::Unbanned => "by hand",
+        Ended::Allowed => "it is allowed now",
+    }
+}

@@ -1,0 +1,75 @@
+//! What is known of one file while it is read: its format, its counts, an example of what did not parse.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::record::Format;
+
+/// A line that could not be parsed, for the operator to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The line, lossily decoded and cut; who prints it escapes it.
+    pub text: String,
+    /// Why it was refused.
+    pub reason: String,
+}
+
+/// The state of reading one file.
+#[derive(Clone, Debug, Default)]
+pub struct FileReading {
+    /// The format: given, or taken from the first lines; `None` while none fits.
+    pub format: Option<Format>,
+    /// Lines seen.
+    pub lines: u64,
+    /// Bytes seen.
+    pub bytes: u64,
+    /// Lines that were parsed: candidates and samples.
+    pub parsed: u64,
+    /// Lines that should have parsed and did not.
+    pub unparsed: u64,
+    /// Records whose client field held no address (a host name, `-`).
+    pub nameless: u64,
+    /// Offences found, counted once for each jail.
+    pub offences: u64,
+    /// The logged time of the last line of the last buffer.
+    pub last_line: Option<Timestamp>,
+    /// One line that did not parse.
+    pub example: Option<Example>,
+    /// The logged time and the arrival of a record where they were far apart, three records running: the server logs
+    /// another time zone, or its clock is wrong.
+    pub skew: Option<(Timestamp, Timestamp)>,
+    /// How many records running were far off.
+    far_off: u8,
+    /// So many lines are left out before the next sample is taken.
+    pub(super) until_sample: usize,
+}
+
+/// Logged and arrival times further apart than this are no slow request any more: time zones differ by 15 minutes at least.
+const FAR: SignedDuration = SignedDuration::from_mins(14);
+
+impl FileReading {
+    /// A file whose format is known (or, `None`, is to be found out).
+    pub fn new(format: Option<Format>) -> Self {
+        Self { format, ..Self::default() }
+    }
+
+    /// Keeps the first example only: the one that began the trouble.
+    pub(super) fn refuse(&mut self, line: &[u8], reason: impl FnOnce() -> String) {
+        self.unparsed += 1;
+        if self.example.is_none() {
+            let shown = line.get(..240).unwrap_or(line);
+            self.example = Some(Example { text: String::from_utf8_lossy(shown).into_owned(), reason: reason() });
+        }
+    }
+
+    /// Compares a record's own time with its arrival.
+    pub(super) fn compare(&mut self, logged: Timestamp, arrival: Timestamp) {
+        if logged.duration_since(arrival).abs() < FAR {
+            self.far_off = 0;
+            return;
+        }
+        self.far_off = self.far_off.saturating_add(1);
+        if self.far_off >= 3 && self.skew.is_none() {
+            self.skew = Some((logged, arrival));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One line through one filter, with everything an operator wants to see: for `test`.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::filter::{Filter, Judgement, Match};
+use crate::record::{Format, Record, Reference};
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is an offence.
+    Match,
+    /// A rule holds, and an ignore condition too.
+    Ignored,
+    /// No rule holds, or it could not be parsed.
+    Missed,
+}
+
+/// A line as one filter sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined<'a> {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whom it names, as logged: a host name stays a name.
+    pub address: Option<Cow<'a, str>>,
+    /// The record's own time.
+    pub time: Option<Timestamp>,
+    /// Which rule or failregex held, from 0.
+    pub rule: Option<usize>,
+    /// Why it could not be parsed.
+    pub error: Option<String>,
+}
+
+/// Looks at one line (without its newline) as `format` has it. No allow list and no group apply: the filter alone.
+pub fn examine<'a>(filter: &Filter, format: Format, line: &'a [u8], reference: &Reference) -> Examined<'a> {
+    let record = match format.parse_at(line, reference) {
+        Ok(record) => record,
+        Err(error) => return Examined { error: Some(error.to_string()), ..missed(None) },
+    };
+    match filter.judge(&record) {
+        Judgement::Missed => missed(record.time()),
+        Judgement::Offence(matched) => found(Outcome::Match, &record, &matched),
+        Judgement::Ignored(matched) => found(Outcome::Ignored, &record, &matched),
+    }
+}
+
+fn missed<'a>(time: Option<Timestamp>) -> Examined<'a> {
+    Examined { outcome: Outcome::Missed, address: None, time, rule: None, error: None }
+}
+
+fn found<'a>(outcome: Outcome, record: &Record<'a>, matched: &Match) -> Examined<'a> {
+    let place = matched.host.clone().or_else(|| record.client_range());
+    let text = place.and_then(|range| record.line().get(range));
+    Examined {
+        outcome,
+        address: text.map(String::from_utf8_lossy),
+        time: record.time(),
+        rule: Some(matched.rule),
+        error: None,
+    }
+}

@@ -1,0 +1,72 @@
+//! What one jail looks for in records: its filter, the records it is limited to, the value it counts.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+
+use crate::filter::{Conditions, Filter, Judgement, Match};
+use crate::record::{Field, Record};
+use crate::terms::{JailName, Offence};
+
+/// One jail's look at records.
+#[derive(Clone, Debug)]
+pub struct Lens {
+    /// The jail.
+    pub jail: JailName,
+    /// What is an offence.
+    pub filter: Arc<Filter>,
+    /// `[[where]]`: only records for which one of these holds; all, where there is none.
+    pub only: Vec<Arc<Conditions>>,
+    /// `[[ignore]]`: no record for which one of these holds.
+    pub ignore: Vec<Arc<Conditions>>,
+    /// Count different values of this field.
+    pub distinct: Option<Field>,
+}
+
+/// Lenses with one filter: it judges a record once for all of them.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) filter: Arc<Filter>,
+    lenses: Vec<Lens>,
+}
+
+impl Shared {
+    /// Groups lenses by their filter, in order of first appearance.
+    pub(super) fn group(lenses: Vec<Lens>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for lens in lenses {
+            match groups.iter_mut().find(|group| Arc::ptr_eq(&group.filter, &lens.filter)) {
+                Some(group) => group.lenses.push(lens),
+                None => groups.push(Self { filter: Arc::clone(&lens.filter), lenses: vec![lens] }),
+            }
+        }
+        groups
+    }
+
+    /// What its filter matched in `record`, and the offences that this is.
+    pub(super) fn look(&self, record: &Record<'_>, offences: &mut impl Extend<Offence>) -> Option<Match> {
+        let Judgement::Offence(matched) = self.filter.judge(record) else { return None };
+        let before = self.lenses.iter().filter(|lens| lens.lets_through(record));
+        let mut any = false;
+        offences.extend(before.map(|lens| lens.offence(record)).inspect(|_| any = true));
+        any.then_some(matched)
+    }
+}
+
+impl Lens {
+    fn lets_through(&self, record: &Record<'_>) -> bool {
+        let wanted = self.only.is_empty() || self.only.iter().any(|conditions| conditions.hold(record));
+        wanted && !self.ignore.iter().any(|conditions| conditions.hold(record))
+    }
+
+    fn offence(&self, record: &Record<'_>) -> Offence {
+        let distinct = self.distinct.as_ref().map(|field| hash(record.field(field).as_deref().unwrap_or_default()));
+        Offence { jail: self.jail.clone(), distinct }
+    }
+}
+
+/// Stored with windows, so the same over restarts. Nobody gains from a collision but the one who makes fewer offences.
+fn hash(value: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(value);
+    hasher.finish()
+}

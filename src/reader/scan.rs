@@ -1,0 +1,239 @@
+//! The reader: one pass over a buffer of lines, observations out.
+
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use memchr::{memchr, memchr_iter, memrchr};
+use smallvec::SmallVec;
+
+use super::counts::FileReading;
+use super::lens::{Lens, Shared};
+use super::prefilter::Prefilter;
+use crate::address::Address;
+use crate::record::{Format, Record, Reference};
+use crate::terms::{Observation, Offence};
+
+/// Every so many lines that nothing else made us parse, one is parsed.
+const SAMPLE_EVERY: usize = 1024;
+/// Lines are counted in blocks that stay in the first-level cache.
+const BLOCK: usize = 16 * 1024;
+/// So many first lines decide on a file's format.
+const DETECT_LINES: usize = 64;
+/// Longer evidence is cut: the beginning of a line tells who, when and what.
+const EVIDENCE_BYTES: usize = 1024;
+
+/// Where an event's time comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Basis {
+    /// The file is read as it grows: the event happens now.
+    Arrival,
+    /// Old lines are read: the line's own time, never later than now.
+    Logged,
+}
+
+/// Reads buffers for one source. Shared by all its files; what changes with a file is in its `FileReading`.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Vec<Shared>,
+    evidence: bool,
+    /// For each format the search for candidates, made when it is first needed.
+    searches: [OnceLock<Candidates>; Format::ALL.len()],
+}
+
+/// Which lines are parsed.
+#[derive(Debug)]
+enum Candidates {
+    Every,
+    Holding(Prefilter),
+}
+
+/// One buffer while it is read.
+struct Pass<'a> {
+    reader: &'a Reader,
+    file: &'a mut FileReading,
+    format: Format,
+    basis: Basis,
+    reference: &'a Reference,
+    out: &'a mut Vec<Observation>,
+}
+
+impl Reader {
+    /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
+    pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
+        Self { shared: Shared::group(lenses), evidence, searches: [const { OnceLock::new() }; Format::ALL.len()] }
+    }
+
+    /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
+    /// names a client. `reference` holds the present.
+    pub fn read(
+        &self,
+        file: &mut FileReading,
+        buffer: &[u8],
+        basis: Basis,
+        reference: &Reference,
+        out: &mut Vec<Observation>,
+    ) {
+        file.bytes += buffer.len() as u64;
+        let Some(format) = file.format.or_else(|| Format::detect(lines(buffer).take(DETECT_LINES))) else {
+            let first = lines(buffer).next().unwrap_or_default();
+            file.lines += lines(buffer).count() as u64;
+            file.refuse(first, || "its format is not recognised; set `format` of its source".to_owned());
+            return;
+        };
+        file.format = Some(format);
+        let last = lines(buffer).next_back().unwrap_or_default();
+        file.last_line = format.time_at(last, reference).or(file.last_line);
+        let mut pass = Pass { reader: self, file, format, basis, reference, out };
+        match self.candidates(format) {
+            Candidates::Every => pass.every(buffer),
+            Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
+        }
+    }
+
+    fn candidates(&self, format: Format) -> &Candidates {
+        let at = Format::ALL.iter().position(|f| *f == format).expect("ALL lists every format");
+        self.searches[at].get_or_init(|| self.make_candidates(format))
+    }
+
+    fn make_candidates(&self, format: Format) -> Candidates {
+        let (mut exact, mut any_case, mut spelled) = (Vec::new(), Vec::new(), false);
+        for shared in &self.shared {
+            let Some(required) = shared.filter.required(&format) else { return Candidates::Every };
+            // A client can spell a path with other slashes and dots, so only what lies between slashes is certain.
+            let certain = required.literals.iter().map(|literal| longest_piece(literal));
+            let literals: Vec<Vec<u8>> = certain.collect();
+            if literals.iter().any(Vec::is_empty) {
+                return Candidates::Every;
+            }
+            if required.ignore_case { any_case.extend(literals) } else { exact.extend(literals) }
+            spelled |= !shared.filter.is_raw();
+        }
+        Candidates::Holding(Prefilter::new(exact, any_case, spelled))
+    }
+}
+
+fn longest_piece(literal: &[u8]) -> Vec<u8> {
+    literal.split(|b| *b == b'/').max_by_key(|piece| piece.len()).unwrap_or_default().to_vec()
+}
+
+/// The lines of a buffer, without their newlines.
+pub(super) fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let whole = buffer.strip_suffix(b"\n").unwrap_or(buffer);
+    whole.split(|b| *b == b'\n').take(if buffer.is_empty() { 0 } else { usize::MAX })
+}
+
+impl Pass<'_> {
+    fn every(&mut self, buffer: &[u8]) {
+        for line in lines(buffer) {
+            self.file.lines += 1;
+            self.line(line);
+        }
+    }
+
+    fn holding(&mut self, prefilter: &Prefilter, buffer: &[u8]) {
+        let samples = self.count_and_sample(buffer);
+        let mut samples = samples.into_iter().peekable();
+        let (mut scan, mut cursor) = (prefilter.scan(buffer), 0);
+        while cursor < buffer.len() {
+            let found = scan.find(cursor);
+            let start = found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
+            while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
+                if sample >= cursor {
+                    self.line(line_at(buffer, sample));
+                }
+            }
+            let Some(start) = start else { return };
+            let line = line_at(buffer, start);
+            self.line(line);
+            cursor = start + line.len() + 1;
+        }
+    }
+
+    /// Counts the lines and returns where the sampled ones begin.
+    fn count_and_sample(&mut self, buffer: &[u8]) -> SmallVec<[usize; 8]> {
+        let (mut starts, mut newlines, mut next) = (SmallVec::new(), 0, self.file.until_sample);
+        if next == 0 {
+            starts.push(0);
+            next = SAMPLE_EVERY;
+        }
+        for (block, at) in buffer.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+            let here = memchr_iter(b'\n', block).count();
+            while next <= newlines + here {
+                let newline = memchr_iter(b'\n', block).nth(next - newlines - 1).unwrap_or_default();
+                let start = at + newline + 1;
+                if start == buffer.len() {
+                    break;
+                }
+                starts.push(start);
+                next += SAMPLE_EVERY;
+            }
+            newlines += here;
+        }
+        self.file.until_sample = next - newlines;
+        self.file.lines += (newlines + usize::from(!buffer.ends_with(b"\n"))) as u64;
+        starts
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        let record = match self.format.parse_at(line, self.reference) {
+            Ok(record) => record,
+            Err(error) => return self.file.refuse(line, || error.to_string()),
+        };
+        self.file.parsed += 1;
+        self.record(&record);
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        let Some(client) = record.address() else { return self.hosts(record) };
+        let mut offences = SmallVec::new();
+        for shared in &self.reader.shared {
+            shared.look(record, &mut offences);
+        }
+        self.observe(record, client, offences);
+    }
+
+    /// A record without a client field: each filter names its own host.
+    fn hosts(&mut self, record: &Record<'_>) {
+        let mut any = false;
+        for shared in &self.reader.shared {
+            let mut offences = SmallVec::new();
+            let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
+            let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
+            if let Some(address) = address {
+                any = true;
+                self.observe(record, address, offences);
+            }
+        }
+        self.file.nameless += u64::from(!any);
+    }
+
+    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
+        self.file.offences += offences.len() as u64;
+        let logged = record.time();
+        let at = self.event_time(logged);
+        let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
+        self.out.push(Observation { address, at, logged, refused: record.refused(), offences, text });
+    }
+
+    fn event_time(&mut self, logged: Option<Timestamp>) -> Timestamp {
+        let now = self.reference.now;
+        match self.basis {
+            Basis::Logged => logged.map_or(now, |time| time.min(now)),
+            Basis::Arrival => {
+                if let Some(time) = logged {
+                    self.file.compare(time, now);
+                }
+                now
+            }
+        }
+    }
+}
+
+fn line_at(buffer: &[u8], start: usize) -> &[u8] {
+    let rest = &buffer[start..];
+    &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
+}
+
+fn evidence(line: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(line.get(..EVIDENCE_BYTES).unwrap_or(line)).into()
+}

@@ -1,0 +1,115 @@
+//! Logs that are read whole, on their own time: one file after the other, or several merged by line time.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{Basis, FileReading, Reader};
+use crate::record::Reference;
+use crate::source::Chunker;
+use crate::terms::Observation;
+
+/// One log on its way through a reader.
+pub struct Whole<'r> {
+    path: PathBuf,
+    chunks: Chunker<Box<dyn Read>>,
+    reader: &'r Reader,
+    reading: FileReading,
+    /// Observations that were read and not yet handed out.
+    ahead: VecDeque<Observation>,
+    spare: Vec<Observation>,
+    ended: bool,
+}
+
+/// A log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {error}", path.display())]
+pub struct ReadError {
+    /// Which one.
+    pub path: PathBuf,
+    /// Why.
+    pub error: io::Error,
+}
+
+impl<'r> Whole<'r> {
+    /// Opens a log; `-` is standard input. Compressed ones (gzip) are known by their first bytes.
+    pub fn open(path: &Path, reader: &'r Reader, reading: FileReading) -> Result<Self, ReadError> {
+        let input = open(path).map_err(|error| ReadError { path: path.to_owned(), error })?;
+        Ok(Self {
+            path: path.to_owned(),
+            chunks: Chunker::new(input),
+            reader,
+            reading,
+            ahead: VecDeque::new(),
+            spare: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was read so far.
+    pub fn reading(&self) -> &FileReading {
+        &self.reading
+    }
+
+    /// The next observation; `None` at the end.
+    pub fn next(&mut self, reference: &Reference) -> Result<Option<Observation>, ReadError> {
+        self.fill(reference)?;
+        Ok(self.ahead.pop_front())
+    }
+
+    /// Reads until there is an observation, or the end.
+    fn fill(&mut self, reference: &Reference) -> Result<(), ReadError> {
+        while self.ahead.is_empty() && !self.ended {
+            let chunk = self.chunks.next_chunk().map_err(|error| ReadError { path: self.path.clone(), error })?;
+            match chunk {
+                Some(bytes) => self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare),
+                None => self.ended = true,
+            }
+            self.ahead.extend(self.spare.drain(..));
+        }
+        Ok(())
+    }
+}
+
+/// The next observation of several logs, by line time.
+pub fn next_of(logs: &mut [Whole<'_>], reference: &Reference) -> Result<Option<Observation>, ReadError> {
+    if let [only] = logs {
+        return only.next(reference);
+    }
+    for log in logs.iter_mut() {
+        log.fill(reference)?;
+    }
+    let heads = logs.iter_mut().filter(|log| !log.ahead.is_empty());
+    let first = heads.min_by_key(|log| log.ahead.front().map(|observation| observation.at));
+    Ok(first.and_then(|log| log.ahead.pop_front()))
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return unzipped(io::stdin().lock());
+    }
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory: name the log files in it"));
+    }
+    let mut magic = [0; 2];
+    let read = file.read(&mut magic)?;
+    io::Seek::rewind(&mut file).or_else(|error| if read == 0 { Ok(()) } else { Err(error) })?;
+    if magic == GZIP { unzipped(file) } else { Ok(Box::new(file)) }
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+fn unzipped(input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut input = BufReader::with_capacity(64 * 1024, input);
+    let zipped = input.fill_buf()?.starts_with(&GZIP);
+    Ok(if zipped { Box::new(MultiGzDecoder::new(input)) } else { Box::new(input) })
+}
