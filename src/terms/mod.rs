@@ -3,13 +3,17 @@
 //! Values only: nothing here reads, judges or writes.
 
 mod checkpoint;
+mod duration;
 mod kept;
 mod names;
+mod nearest;
 mod observation;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use duration::{DurationError, parse_duration, seconds_duration, show_duration};
 pub use kept::{Master, Pause, PublishedFile};
 pub use names::{JailName, NameError, OutputName, SourceName};
+pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};
 pub use tracker::{Mark, TrackerEntry};
