@@ -15,7 +15,7 @@ pub(super) fn document<'a>(
     for setting in by_table(shown) {
         if setting.table != table {
             table = &setting.table;
-            text.push_str(&format!("\n[{}]\n", header(table)));
+            begin(&mut text, table);
         }
         line(&mut text, setting);
     }
@@ -65,12 +65,16 @@ fn list(text: &mut String, key: &str, items: &[(toml::Value, String)]) -> std::f
 /// An inline filter as it was written: what it means is the same in every version.
 fn filter(text: &mut String, name: &str, entry: &Entry) {
     let node::Value::Table(table) = &entry.node.value else { return };
-    text.push_str(&format!("\n[{}]\n", header(&format!("filter.{name}"))));
+    begin(text, &format!("filter.{name}"));
     for (key, entry) in table {
         let value = inline(&entry.node.value.plain());
         writeln!(text, "{} = {value}  # {}", quoted(key), one_line(&entry.key.origin()))
             .expect("a String takes any text");
     }
+}
+
+fn begin(text: &mut String, table: &str) {
+    writeln!(text, "\n[{}]", header(table)).expect("a String takes any text");
 }
 
 /// `jail.www.example` is the jail `www.example`: whatever follows the first dot is one name.

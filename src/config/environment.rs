@@ -33,7 +33,7 @@ pub(super) fn lay_over(tree: &mut Table, environment: &[(OsString, OsString)], p
             problems.extend(not_a_setting(&name));
             continue;
         }
-        let text = Arc::new(Text { medium: Medium::Variable(name.into_owned()), body: value.to_owned() });
+        let text = Text::new(Medium::Variable(name.into_owned()), value.to_owned());
         node::merge(tree, nested(&path, read(&text)));
     }
 }

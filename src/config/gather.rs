@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::environment;
 use super::node::{self, Table};
@@ -55,7 +54,7 @@ impl Gathered {
         match read(path) {
             Ok(body) => {
                 self.files.push(path.to_owned());
-                let text = Arc::new(Text { medium: Medium::File(path.to_owned()), body });
+                let text = Text::new(Medium::File(path.to_owned()), body);
                 node::merge(&mut self.tree, node::parse(&text, problems));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {}

@@ -178,7 +178,7 @@ fn from_entry(name: &str, entry: &Entry) -> Outcome {
 
 fn from_file(name: &str, path: &Path) -> Outcome {
     let body = gather::read(path).map_err(|error| vec![unreadable(path, &error)])?;
-    let text = Arc::new(Text { medium: Medium::File(path.to_owned()), body });
+    let text = Text::new(Medium::File(path.to_owned()), body);
     from_text(name, &text, FilterOrigin::File(path.to_owned()))
 }
 
@@ -187,8 +187,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 }
 
 fn from_shipped(name: &str, body: &str) -> Outcome {
-    let text = Text { medium: Medium::Shipped(name.to_owned()), body: body.to_owned() };
-    from_text(name, &Arc::new(text), FilterOrigin::Shipped)
+    let text = Text::new(Medium::Shipped(name.to_owned()), body.to_owned());
+    from_text(name, &text, FilterOrigin::Shipped)
 }
 
 fn from_text(name: &str, text: &Arc<Text>, origin: FilterOrigin) -> Outcome {

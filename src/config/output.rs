@@ -94,7 +94,8 @@ fn unknown_kind(section: Section<'_>, word: &str, place: &Place) {
         section.wrong("kind", format_args!("`{word}` is not supported by this version"), place, fix);
         return;
     }
-    let meant = nearest(word, KINDS).map(|meant| format!("did you mean \"{meant}\"?"));
+    let begins = KINDS.into_iter().find(|kind| kind.starts_with(word));
+    let meant = begins.or_else(|| nearest(word, KINDS)).map(|meant| format!("did you mean \"{meant}\"?"));
     let fix = meant.unwrap_or_else(|| format!("the kinds are {}", one_of(&KINDS)));
     section.wrong("kind", format_args!("there is no kind `{word}`"), place, fix);
 }
@@ -176,7 +177,7 @@ fn is_installed(program: &str) -> bool {
 fn error_log(section: Section<'_>, is_nginx: bool) -> Option<PathBuf> {
     let usual = PathBuf::from("/var/log/nginx/error.log");
     let default =
-        (is_nginx && usual.exists()).then(|| Found { value: usual, from: Origin::Default("it exists") });
+        (is_nginx && usual.exists()).then_some(Found { value: usual, from: Origin::Default("it exists") });
     section.settle_optional("error_log", section.path("error_log").or(default), "unknown")
 }
 

@@ -112,7 +112,7 @@ fn command(section: Section<'_>, key: &str) -> Option<Found<Vec<String>>> {
 
 /// The operator's whole-configuration check; `"none"` for none.
 pub(super) fn validate(section: Section<'_>, default: Option<Vec<String>>) -> Option<Vec<String>> {
-    let none = toml::Value::String("none".to_owned());
+    let unset = toml::Value::String("none".to_owned());
     let (value, origin) = match section.node("validate") {
         None => {
             let about =
@@ -128,7 +128,7 @@ pub(super) fn validate(section: Section<'_>, default: Option<Vec<String>>) -> Op
     };
     let list =
         |words: &Vec<String>| toml::Value::Array(words.iter().cloned().map(toml::Value::String).collect());
-    section.keep("validate", value.as_ref().map_or(none, list), &origin);
+    section.keep("validate", value.as_ref().map_or(unset, list), &origin);
     value
 }
 

@@ -304,13 +304,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn boolean(&self, key: &str) -> Option<Found<bool>> {
         let node = self.node(key)?;
-        match &node.value {
-            Value::Boolean(value) => Some(Found::written(*value, &node.place)),
-            _ => {
-                self.mistyped(key, node, "true or false, without quotes");
-                None
-            }
+        if let Value::Boolean(value) = &node.value {
+            return Some(Found::written(*value, &node.place));
         }
+        self.mistyped(key, node, "true or false, without quotes");
+        None
     }
 
     pub(super) fn integer(&self, key: &str, range: RangeInclusive<u32>) -> Option<Found<u32>> {

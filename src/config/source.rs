@@ -110,18 +110,27 @@ fn claim(
 ) {
     let other = taken.insert(pattern.value.clone(), name.clone());
     let (Some(other), Some(place)) = (other, pattern.from.place()) else { return };
+    if other == *name {
+        section.wrong(
+            key,
+            format_args!("`{}` is named twice", pattern.value),
+            place,
+            "remove one".to_owned(),
+        );
+        return;
+    }
     let what = format_args!("`{}` is already read by [source.{other}]", pattern.value);
     let fix = "a file belongs to one source, and any number of jails can look at that";
     section.wrong(key, what, place, fix.to_owned());
 }
 
 fn format(section: Section<'_>) -> Option<Format> {
-    let found = section.node("format").and_then(|node| match node.items() {
-        [item] => section.text("format", item),
-        _ => {
-            unsupported_format(section, "lists of strings that make a log format are", &node.place);
-            None
+    let found = section.node("format").and_then(|node| {
+        if let [item] = node.items() {
+            return section.text("format", item);
         }
+        unsupported_format(section, "lists of strings that make a log format are", &node.place);
+        None
     });
     let format = found.as_ref().and_then(|found| named_format(section, found));
     section.settle("format", found, "auto".to_owned());
@@ -179,9 +188,9 @@ pub(super) fn read_all(reading: &Reading, all: Section<'_>) -> Vec<Source> {
         let header = format!("source.{name}");
         match name.parse() {
             Ok(parsed) => {
-                sources.extend(read(Section::of(reading, &header, Some(entry)), parsed, &mut taken))
+                sources.extend(read(Section::of(reading, &header, Some(entry)), parsed, &mut taken));
             }
-            Err(error) => reading.report(Problem::error(format!("{error}")).at(entry.key.clone())),
+            Err(error) => reading.report(Problem::error(format!("source {error}")).at(entry.key.clone())),
         }
     }
     sources

@@ -31,9 +31,17 @@ impl fmt::Display for Medium {
 pub(super) struct Text {
     pub(super) medium: Medium,
     pub(super) body: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl Text {
+    pub(super) fn new(medium: Medium, body: String) -> Arc<Self> {
+        let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Arc::new(Self { medium, body, lines })
+    }
+
     /// What relative paths in this text are relative to: the directory of the file, else the current one.
     pub(super) fn base(&self) -> PathBuf {
         match &self.medium {
@@ -61,12 +69,13 @@ impl Place {
 
     /// The line, from 1.
     pub fn line(&self) -> usize {
-        self.before().matches('\n').count() + 1
+        self.text.lines.partition_point(|start| *start <= self.span.start)
     }
 
     /// The column in characters, from 1.
     pub fn column(&self) -> usize {
-        self.before().rsplit('\n').next().unwrap_or_default().chars().count() + 1
+        let start = self.text.lines.get(self.line() - 1).copied().unwrap_or_default();
+        self.text.body.get(start..self.span.start).unwrap_or_default().chars().count() + 1
     }
 
     /// The file, where it is one.
@@ -96,10 +105,6 @@ impl Place {
         let same = Arc::ptr_eq(&self.text, &other.text) && self.span.start <= other.span.start;
         let on_one_line = || self.text.body.get(whole.clone()).is_some_and(|text| !text.contains('\n'));
         if same && on_one_line() { Self::new(&self.text, whole) } else { self.clone() }
-    }
-
-    fn before(&self) -> &str {
-        self.text.body.get(..self.span.start).unwrap_or_default()
     }
 }
 
