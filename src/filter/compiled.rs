@@ -2,12 +2,24 @@
 
 use std::ops::Range;
 
-use super::{ConditionSet, Definition, Problem};
+use super::raw::RawPatterns;
+use super::required::{self, Required};
+use super::{ConditionSet, Conditions, Definition, Problem};
 use crate::record::{Format, Record};
 
 /// A filter that is ready to judge records.
 #[derive(Debug)]
-pub struct Filter {}
+pub struct Filter {
+    definition: Definition,
+    looks: Looks,
+}
+
+/// What a filter looks at.
+#[derive(Debug)]
+enum Looks {
+    AtFields { rules: Vec<Conditions>, ignore: Vec<Conditions> },
+    AtLines(RawPatterns),
+}
 
 /// What a filter makes of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,57 +35,71 @@ pub enum Judgement {
 /// Which rule held, and whom it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The index of the rule or failregex, from 0.
+    /// The index of the rule or failregex, from 0; of several that hold, the first.
     pub rule: usize,
     /// For raw patterns: where `<HOST>` or `<ADDR>` stood, in the whole line; `None` for rules on fields.
     pub host: Option<Range<usize>>,
 }
 
-/// Compiled conditions that must all hold.
-#[derive(Debug)]
-pub struct Conditions {}
-
 impl Filter {
     /// Compiles a definition, or tells every problem in it.
     pub fn compile(definition: &Definition) -> Result<Self, Vec<Problem>> {
-        let _ = definition;
-        todo!()
+        let looks = if definition.rules.is_empty() {
+            RawPatterns::compile(&definition.failregex, &definition.ignoreregex).map(Looks::AtLines)
+        } else {
+            at_fields(definition)
+        };
+        Ok(Self { looks: looks?, definition: definition.clone() })
     }
 
     /// The definition it was compiled from.
     pub fn definition(&self) -> &Definition {
-        todo!()
+        &self.definition
     }
 
     /// Whether it looks at raw lines instead of fields.
     pub fn is_raw(&self) -> bool {
-        todo!()
+        matches!(self.looks, Looks::AtLines(_))
     }
 
-    /// Byte strings one of which every offending line of this format must hold, unless its target is written in another
-    /// spelling (`%`, `//`, `/.`, an escape: such lines are always candidates). `None`: any line may be an offence.
-    pub fn required(&self, format: &Format) -> Option<Vec<Vec<u8>>> {
-        let _ = format;
-        todo!()
+    /// Byte strings one of which every offending line of this format must hold, but for the spellings that the answer
+    /// names. `None`: any line may be an offence.
+    pub fn required(&self, format: &Format) -> Option<Required> {
+        required::required(&self.definition, format)
     }
 
     /// Judges one record.
     pub fn judge(&self, record: &Record<'_>) -> Judgement {
-        let _ = record;
-        todo!()
+        match &self.looks {
+            Looks::AtLines(patterns) => patterns.judge(record),
+            Looks::AtFields { rules, ignore } => {
+                let Some(rule) = rules.iter().position(|rule| rule.hold(record)) else {
+                    return Judgement::Missed;
+                };
+                let found = Match { rule, host: None };
+                let excepted = ignore.iter().any(|exception| exception.hold(record));
+                if excepted { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+            }
+        }
     }
 }
 
-impl Conditions {
-    /// Compiles a set, or tells every problem in it.
-    pub fn compile(set: &ConditionSet) -> Result<Self, Vec<Problem>> {
-        let _ = set;
-        todo!()
-    }
+fn at_fields(definition: &Definition) -> Result<Looks, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let rules = compile_all("rule", &definition.rules, &mut problems);
+    let ignore = compile_all("ignore", &definition.ignore, &mut problems);
+    if problems.is_empty() { Ok(Looks::AtFields { rules, ignore }) } else { Err(problems) }
+}
 
-    /// Whether all of them hold.
-    pub fn hold(&self, record: &Record<'_>) -> bool {
-        let _ = record;
-        todo!()
+fn compile_all(key: &str, sets: &[ConditionSet], problems: &mut Vec<Problem>) -> Vec<Conditions> {
+    let mut compiled = Vec::new();
+    for (index, set) in sets.iter().enumerate() {
+        match Conditions::compile(set) {
+            Ok(conditions) => compiled.push(conditions),
+            Err(found) => {
+                problems.extend(found.into_iter().map(|problem| problem.under(&format!("{key}[{index}]"))))
+            }
+        }
     }
+    compiled
 }

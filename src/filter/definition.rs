@@ -1,4 +1,4 @@
-//! A filter as it was written, before it is compiled.
+//! A filter as it was written, before it is compiled: values only, `reading` makes them from TOML.
 
 use jiff::SignedDuration;
 
@@ -13,16 +13,21 @@ pub enum Matcher {
     Range(u64, u64),
 }
 
-/// One condition on one field: any matcher holds (or, negated, none of them does).
+/// One condition: any matcher holds for any of the fields (or, negated, none does for any).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// The field.
-    pub field: Field,
+    /// The fields that are looked at; never empty. Rules name one, `decoded` stands for `DECODED`.
+    pub fields: Vec<Field>,
+    /// The value is looked at as it is, and after one, two and three rounds of decoding (`decode`).
+    pub decoded: bool,
     /// Alternatives; never empty.
     pub any: Vec<Matcher>,
     /// `{ not = … }`: holds where none of `any` does, and where the record has no such field.
     pub not: bool,
 }
+
+/// What the condition key `decoded` looks at: the places where a client can put any text into a log line.
+pub(super) const DECODED: [Field; 3] = [Field::RequestUri, Field::Referer, Field::UserAgent];
 
 /// Conditions that must all hold: a `[[rule]]`, an `[[ignore]]`, a jail's `[[where]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -76,19 +81,32 @@ pub struct Problem {
     pub message: String,
 }
 
-impl Definition {
-    /// Reads a filter's table (a filter file, or `[filter.NAME]` of the configuration), or tells every problem in it,
-    /// unknown keys included (with the nearest known one).
-    pub fn read(table: &toml::Table) -> Result<Self, Vec<Problem>> {
-        let _ = table;
-        todo!()
+impl Condition {
+    /// Its key in a rule: the field's name, with `.decoded` and `.not` where its matchers stand inside of them.
+    pub fn key(&self) -> String {
+        let name = match self.fields.as_slice() {
+            [field] if self.decoded => format!("{field}.decoded"),
+            [field] => field.to_string(),
+            _ => "decoded".to_owned(),
+        };
+        if !self.not {
+            return name;
+        }
+        name.strip_suffix(".decoded")
+            .map_or_else(|| format!("{name}.not"), |field| format!("{field}.not.decoded"))
     }
 }
 
-impl ConditionSet {
-    /// Reads the table of one rule, ignore, or jail's `where`.
-    pub fn read(table: &toml::Table) -> Result<Self, Vec<Problem>> {
-        let _ = table;
-        todo!()
+impl Problem {
+    /// A problem at a key.
+    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// The same problem, seen from a table further out.
+    pub(super) fn under(mut self, outer: &str) -> Self {
+        let between = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
+        self.key = format!("{outer}{between}{}", self.key);
+        self
     }
 }

@@ -1,11 +1,26 @@
 //! What counts as an offence: rules on fields, raw patterns over the line, and the literals that both require.
 //!
-//! A filter knows records, not jails: thresholds are only suggested.
+//! A filter knows records, not jails: thresholds are only suggested. TOML becomes a `Definition` (`reading`), which
+//! becomes a `Filter` (`compiled`): rules are `conditions`, raw patterns `raw` with fail2ban's `tags`. What a line must
+//! hold to be worth judging is found in `required`. The filters of `templates/filters/` are embedded in `shipped`.
 
 mod compiled;
+mod conditions;
+mod decode;
 mod definition;
+mod pattern;
+mod raw;
+mod reading;
+mod required;
+mod samples;
 mod shipped;
+mod tags;
+#[cfg(test)]
+mod tests;
 
-pub use compiled::{Conditions, Filter, Judgement, Match};
+pub use compiled::{Filter, Judgement, Match};
+pub use conditions::Conditions;
 pub use definition::{Condition, ConditionSet, Definition, Matcher, Problem, Samples, Suggest};
+pub use required::Required;
+pub use samples::{FailedSample, samples};
 pub use shipped::{SHIPPED, Shipped};

@@ -4,19 +4,26 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A field of a record.
+///
+/// A request line is HTTP where it has a method (a token of RFC 9110), a target, and a last word `HTTP/…`; without that
+/// word, as HTTP/0.9 has it, where the target begins with `/`. Anything else (`-`, nothing, bytes of another protocol)
+/// has no method, path, query and protocol, and its `request_uri` is the whole line: so a rule recognises it by the
+/// method that it has not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The request's method.
     Method,
-    /// The path: without query, percent-decoded once, slashes merged, dot segments resolved, scheme and authority removed.
+    /// The path: without query, percent-decoded once, slashes merged, dot segments resolved, scheme and authority
+    /// removed. `CONNECT host:port` has none.
     Path,
-    /// The request target as logged (the server's log escapes undone).
+    /// The request target as logged (the server's log escapes undone); where the request is no HTTP, all of it.
     RequestUri,
     /// What follows the first `?` of the target, not decoded; absent without one.
     Query,
     /// The response's status.
     Status,
-    /// The virtual host, where the format has it, else the authority of an absolute-form target.
+    /// The virtual host, where the format has it, else the authority of an absolute-form target or of `CONNECT`: in
+    /// lower case, without user, port and trailing dot.
     Host,
     /// The Referer header.
     Referer,

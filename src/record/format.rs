@@ -1,12 +1,13 @@
-//! The log formats, and the record that each makes of a line.
+//! The log formats by name, and how a line of each is read.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::Field;
-use crate::address::Address;
+use super::access::{self, Layout, Stop};
+use super::date::{self, Reference};
+use super::parsed::Record;
 
 /// How a server wrote its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,80 +34,140 @@ pub struct ParseError {
     pub expected: &'static str,
 }
 
-/// One parsed line. Fields are found by position when the line is parsed, and decoded when they are asked for.
-#[derive(Debug)]
-pub struct Record<'a> {
-    line: &'a [u8],
-}
+/// A name that no format has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no log format; formats are {list}", list = Format::NAMES.join(", "))]
+pub struct FormatError(pub String);
 
 impl Format {
-    /// Reads one line (without its newline).
+    /// All formats, in the order of `NAMES`.
+    pub const ALL: [Self; 4] = [Self::Combined, Self::Common, Self::VhostCombined, Self::Raw];
+
+    /// Their names in the configuration.
+    pub const NAMES: [&'static str; 4] = ["combined", "common", "vhost_combined", "raw"];
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Combined => "combined",
+            Self::Common => "common",
+            Self::VhostCombined => "vhost_combined",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Reads one line (without its newline; a `\r` at its end is no part of a field). A raw line is never an error;
+    /// a date of it that lacks zone or year is found, and its time is not known: that takes `parse_at`.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, ParseError> {
-        let _ = line;
-        todo!()
+        self.read(line, None)
     }
 
-    /// The format that reads most of these lines; `None` when none reads more than half.
+    /// The same, with what completes the dates of raw lines that name no zone or no year.
+    pub fn parse_at<'a>(&self, line: &'a [u8], reference: &Reference) -> Result<Record<'a>, ParseError> {
+        self.read(line, Some(reference))
+    }
+
+    fn read<'a>(self, line: &'a [u8], reference: Option<&Reference>) -> Result<Record<'a>, ParseError> {
+        let Some(layout) = self.layout() else {
+            return Ok(raw(line, reference));
+        };
+        match access::read(line, layout) {
+            Ok(fields) => Ok(Record::parsed(line, fields)),
+            Err(Stop { at, expected }) => Err(ParseError { format: self.name(), at, expected }),
+        }
+    }
+
+    const fn layout(self) -> Option<Layout> {
+        match self {
+            Self::Combined => Some(Layout { vhost: false, agents: true }),
+            Self::Common => Some(Layout { vhost: false, agents: false }),
+            Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
+            Self::Raw => None,
+        }
+    }
+
+    /// The format that reads most of these lines; `None` when none reads more than half. Empty lines do not count.
+    /// Where several read a line, the one with more fields wins. `Raw`, which reads everything, is never detected.
     pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let _ = lines;
-        todo!()
+        let (mut total, mut vhost, mut combined, mut common) = (0_usize, 0_usize, 0_usize, 0_usize);
+        for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+            total += 1;
+            match Self::richest(line) {
+                Some(Self::VhostCombined) => vhost += 1,
+                Some(Self::Combined) => combined += 1,
+                Some(_) => common += 1,
+                None => {}
+            }
+        }
+        // A combined line is a common one too, so both kinds together make a file readable as common.
+        let readers =
+            [(Self::VhostCombined, vhost), (Self::Combined, combined), (Self::Common, combined + common)];
+        readers.into_iter().find(|(_, lines)| *lines > total / 2).map(|(format, _)| format)
     }
 
-    /// The line's own time alone, as cheaply as can be: used to bisect a file.
+    /// The format that finds most fields in a line.
+    ///
+    /// With a virtual host before it a line still reads as combined, with the host as client: so a line whose
+    /// second token is an address, or whose first is `name:port`, is one with a virtual host.
+    fn richest(line: &[u8]) -> Option<Self> {
+        if let Ok(record) = Self::VhostCombined.parse(line)
+            && (record.address().is_some() || starts_with_name_and_port(line))
+        {
+            return Some(Self::VhostCombined);
+        }
+        [Self::Combined, Self::Common].into_iter().find(|format| format.parse(line).is_ok())
+    }
+
+    /// The line's own time alone, as cheaply as can be: used to bisect a file. Of raw lines only a complete one.
     pub fn time(&self, line: &[u8]) -> Option<Timestamp> {
-        let _ = line;
-        todo!()
+        self.head_time(line, None)
+    }
+
+    /// The same, with what completes the dates of raw lines.
+    pub fn time_at(&self, line: &[u8], reference: &Reference) -> Option<Timestamp> {
+        self.head_time(line, Some(reference))
+    }
+
+    fn head_time(self, line: &[u8], reference: Option<&Reference>) -> Option<Timestamp> {
+        match self.layout() {
+            Some(layout) => access::head(line, layout.vhost).ok().map(|head| head.time),
+            None => raw(line, reference).time(),
+        }
     }
 
     /// The byte strings one of which a line of this format must hold where its status is `status`;
     /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
-        let _ = status;
-        todo!()
+        self.layout().map(|_| format!("\" {status:03} ").into_bytes())
     }
 }
 
-impl<'a> Record<'a> {
-    /// The whole line.
-    pub fn line(&self) -> &'a [u8] {
-        self.line
+/// Reads a line without fields. Where it is one of the combined family, its date is found by position, since a
+/// search would find the one that a client wrote into the user.
+fn raw<'a>(line: &'a [u8], reference: Option<&Reference>) -> Record<'a> {
+    match access::head(line, false) {
+        Ok(head) => Record::raw_access(line, &head),
+        Err(_) => Record::raw(line, date::find(line).as_ref(), reference),
     }
+}
 
-    /// The client's address; `None` where the field holds a name or nothing, or the format has no such field.
-    pub fn address(&self) -> Option<Address> {
-        todo!()
+fn starts_with_name_and_port(line: &[u8]) -> bool {
+    let token = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let port = token.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = token.len().saturating_sub(port + 1);
+    port > 0 && name > 0 && token.get(name) == Some(&b':') && crate::address::Address::parse(token).is_none()
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
+}
 
-    /// Where the client field stands in the line; `None` where the format has none.
-    pub fn client_range(&self) -> Option<Range<usize>> {
-        todo!()
-    }
+impl FromStr for Format {
+    type Err = FormatError;
 
-    /// The line's own time.
-    pub fn time(&self) -> Option<Timestamp> {
-        todo!()
-    }
-
-    /// Where the date stands in the line, without brackets or quotes around it.
-    pub fn time_range(&self) -> Option<Range<usize>> {
-        todo!()
-    }
-
-    /// A field's value, unescaped by the server's rules; `-` stays `-`. `None` where the record has no such field.
-    /// The normalised path is computed once for a record.
-    pub fn field(&self, field: &Field) -> Option<Cow<'_, [u8]>> {
-        let _ = field;
-        todo!()
-    }
-
-    /// A numeric field: status or bytes (`-` bytes are 0).
-    pub fn number(&self, field: &Field) -> Option<u64> {
-        let _ = field;
-        todo!()
-    }
-
-    /// Whether a gate refused it: 403 or 444.
-    pub fn refused(&self) -> bool {
-        todo!()
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| FormatError(text.to_owned()))
     }
 }

@@ -1,0 +1,144 @@
+//! Regular expressions: one dialect for rules and raw patterns, with limits, and errors that show the place.
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::ast::{self, ErrorKind};
+use regex_syntax::hir::Hir;
+
+/// The longest pattern that is read, in bytes. Long lists of words stay far below it.
+const LONGEST: usize = 32 * 1024;
+/// The largest compiled program of one condition or filter, in bytes: a repetition like `(a{1000}){1000}` exceeds it.
+const SIZE_LIMIT: usize = 8 << 20;
+/// The cache of each lazy automaton, in bytes; when it is full it is emptied, and matching goes on.
+const DFA_LIMIT: usize = 1 << 20;
+
+/// One pattern that was read: the text to compile, and its structure.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: String,
+    hir: Hir,
+}
+
+impl Pattern {
+    /// Reads a pattern. Classes mean ASCII (`\w`, `\d`, `.` is any byte) unless it names other characters:
+    /// that is several times faster, and log lines are bytes. The error shows the pattern and what is wrong.
+    pub(super) fn read(pattern: &str) -> Result<Self, String> {
+        if pattern.len() > LONGEST {
+            return Err(format!("the pattern is longer than {LONGEST} bytes: split it into a list"));
+        }
+        let bytes = format!("(?-u){pattern}");
+        if pattern.is_ascii()
+            && let Ok(hir) = parse(&bytes)
+        {
+            return Ok(Self { text: bytes, hir });
+        }
+        let hir = parse(pattern).map_err(|error| explain(pattern, &error))?;
+        Ok(Self { text: pattern.to_owned(), hir })
+    }
+
+    /// Its structure.
+    pub(super) fn hir(&self) -> &Hir {
+        &self.hir
+    }
+
+    /// What is compiled.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+fn parse(pattern: &str) -> Result<Hir, regex_syntax::Error> {
+    ParserBuilder::new().utf8(false).build().parse(pattern)
+}
+
+/// Compiles patterns into one set; the error is the index of the pattern that is too large, with a message.
+pub(super) fn compile(patterns: &[Pattern]) -> Result<RegexSet, (usize, String)> {
+    let build =
+        |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
+    let texts: Vec<&str> = patterns.iter().map(Pattern::text).collect();
+    build(&texts).map_err(|_| {
+        let alone = texts.iter().position(|text| build(&[text]).is_err());
+        (alone.unwrap_or(0), too_large(alone.is_some()))
+    })
+}
+
+/// Compiles one pattern by itself, to capture groups with it.
+pub(super) fn single(pattern: &Pattern) -> Result<Regex, String> {
+    let build = RegexBuilder::new(pattern.text()).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
+    build.map_err(|_| too_large(true))
+}
+
+fn too_large(alone: bool) -> String {
+    let what = if alone { "the pattern needs" } else { "the patterns of this list together need" };
+    format!("compiled, {what} more than {} MB: make the counted repetitions smaller", SIZE_LIMIT >> 20)
+}
+
+fn explain(pattern: &str, error: &regex_syntax::Error) -> String {
+    match error {
+        regex_syntax::Error::Parse(error) => pointed(pattern, &parse_message(error), error.span()),
+        regex_syntax::Error::Translate(error) => pointed(pattern, &error.kind().to_string(), error.span()),
+        other => format!("`{pattern}`: {other}"),
+    }
+}
+
+fn parse_message(error: &ast::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnsupportedLookAround => {
+            "this version has no look-around ((?=…) (?!…) (?<=…) (?<!…)): write what may stand there, or put exceptions \
+             into ignore conditions"
+                .to_owned()
+        }
+        ErrorKind::UnsupportedBackreference => {
+            "this version has no backreferences: write the repeated part out".to_owned()
+        }
+        kind => kind.to_string(),
+    }
+}
+
+/// The message, and on lines of their own the pattern with a mark under the place. The place is counted in
+/// characters: patterns of several lines are shown without a mark.
+fn pointed(pattern: &str, message: &str, span: &ast::Span) -> String {
+    if pattern.contains('\n') {
+        return format!(
+            "{message}, at line {} of the pattern, column {}",
+            span.start.line, span.start.column
+        );
+    }
+    let before = span.start.column.saturating_sub(1);
+    format!("{message}\n  {pattern}\n  {}^", " ".repeat(before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(pattern: &str) -> String {
+        Pattern::read(pattern).unwrap_err()
+    }
+
+    #[test]
+    fn ascii_patterns_are_bytes_and_others_are_characters() {
+        let set = compile(&[Pattern::read(r"^\w.$").unwrap(), Pattern::read("^é.$").unwrap()]).unwrap();
+        assert!(set.is_match(b"a\xFF"));
+        assert!(!set.is_match("éa".as_bytes().get(..2).unwrap()));
+        assert!(set.is_match("éé".as_bytes()));
+        assert!(compile(&[Pattern::read(r"\p{Greek}").unwrap()]).unwrap().is_match("α".as_bytes()));
+    }
+
+    #[test]
+    fn errors_show_the_pattern_and_the_place() {
+        assert_eq!(error("a(b"), "unclosed group\n  a(b\n   ^");
+        assert!(error("(?<!x)y").contains("no look-around"));
+        assert!(error(r"(a)\1").contains("no backreferences"));
+        assert!(error("x{2,1}").contains("x{2,1}"));
+        assert!(error(&"a".repeat(LONGEST + 1)).contains("split it"));
+    }
+
+    #[test]
+    fn a_pattern_that_grows_too_large_is_named() {
+        let patterns = [Pattern::read("a").unwrap(), Pattern::read("(?:[ab]{500}){500}").unwrap()];
+        let (index, message) = compile(&patterns).unwrap_err();
+        assert_eq!(index, 1);
+        assert!(message.contains("8 MB"), "{message}");
+    }
+}

@@ -1,0 +1,230 @@
+//! Raw patterns over a line whose date is cut out.
+//!
+//! On a format with a client field nothing is captured: the client's text is replaced by a mark that only the host
+//! tags match, so a pattern can only hold with its host at the client, wherever else the line names an address.
+
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexSet};
+use smallvec::SmallVec;
+
+use super::pattern::{self, Pattern};
+use super::tags::{HostTag, Tagged};
+use super::{Judgement, Match, Problem};
+use crate::address::Address;
+use crate::record::Record;
+
+/// Marks in place of the client, by what it is. These bytes occur in no UTF-8 text; where a line holds them they are
+/// replaced. The digits around them keep `\b` beside a host tag true.
+const IPV4: u8 = 0xF8;
+const IPV6: u8 = 0xF9;
+const NAME: u8 = 0xFA;
+const REPLACED: u8 = 0xFE;
+
+/// The groups where a host stands are called this, and a number.
+const GROUP: &str = "banmap_host";
+/// What the tags take on a line without a client field (as fail2ban reads them).
+const V4: &str = r"(?:::[fF]{4}:)?(?:[0-9]{1,3}\.){3}[0-9]{1,3}";
+const V6: &str = r"(?:[0-9a-fA-F]{1,4}::?|::){1,7}[0-9a-fA-F]{0,4}";
+const DNS: &str = r"[0-9A-Za-z_.^-]*[0-9A-Za-z_]";
+
+/// The patterns of a raw filter.
+#[derive(Debug)]
+pub(super) struct RawPatterns {
+    fail: Forms,
+    ignore: Forms,
+    /// Each failregex by itself, for lines without a client field: group `host1` … is where a host tag stood.
+    hosts: Vec<Regex>,
+}
+
+/// The same patterns, compiled for either kind of line.
+#[derive(Debug)]
+struct Forms {
+    /// The client is marked.
+    marked: RegexSet,
+    /// There is no client field.
+    plain: RegexSet,
+}
+
+/// A line as the patterns see it.
+type Cut = SmallVec<[u8; 512]>;
+
+impl RawPatterns {
+    /// Compiles them, or tells every problem.
+    pub(super) fn compile(failregex: &[String], ignoreregex: &[String]) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let fail = read("failregex", failregex, with_host, &mut problems);
+        let ignore = read("ignoreregex", ignoreregex, Tagged::read, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let hosts =
+            fail.iter().enumerate().map(|(index, tagged)| capturing(tagged, index)).collect::<Result<_, _>>();
+        Ok(Self {
+            fail: Forms::compile("failregex", &fail)?,
+            ignore: Forms::compile("ignoreregex", &ignore)?,
+            hosts: hosts.map_err(|problem| vec![problem])?,
+        })
+    }
+
+    /// Judges one line.
+    pub(super) fn judge(&self, record: &Record<'_>) -> Judgement {
+        match record.client_range() {
+            Some(client) => self.judge_marked(record, client),
+            None => self.judge_plain(record),
+        }
+    }
+
+    fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
+        let Some(cut) = marked(record, &client) else { return Judgement::Missed };
+        match self.fail.marked.matches(&cut).iter().next() {
+            None => Judgement::Missed,
+            Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
+        }
+    }
+
+    fn judge_plain(&self, record: &Record<'_>) -> Judgement {
+        let date = record.time_range().unwrap_or(0..0);
+        let line = record.line();
+        let mut cut = Cut::from_slice(line.get(..date.start).unwrap_or_default());
+        cut.extend_from_slice(line.get(date.end..).unwrap_or_default());
+        let host = |rule: usize| Some(Match { rule, host: Some(self.host_of(rule, &cut, &date)?) });
+        match self.fail.plain.matches(&cut).iter().find_map(host) {
+            None => Judgement::Missed,
+            Some(found) => judgement(&self.ignore.plain, &cut, found),
+        }
+    }
+
+    /// Where the first host tag that took part in the match stood, in the whole line; `None` where the date was cut
+    /// out of its middle: then it is no host.
+    fn host_of(&self, rule: usize, cut: &[u8], date: &Range<usize>) -> Option<Range<usize>> {
+        let pattern = self.hosts.get(rule)?;
+        let captures = pattern.captures(cut)?;
+        let named = pattern.capture_names().flatten().filter(|name| name.starts_with(GROUP));
+        let host = named.filter_map(|name| captures.name(name)).next()?.range();
+        match () {
+            () if host.end <= date.start => Some(host),
+            () if host.start >= date.start => Some(host.start + date.len()..host.end + date.len()),
+            () => None,
+        }
+    }
+}
+
+fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
+    if exceptions.is_match(cut) { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+}
+
+/// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
+/// could take (`-`, a list).
+fn marked(record: &Record<'_>, client: &Range<usize>) -> Option<Cut> {
+    let line = record.line();
+    let mark = [b'0', mark(line.get(client.clone())?)?, b'0'];
+    let date = record.time_range().unwrap_or(client.end..client.end);
+    let (first, second) = if client.start < date.start { (client, &date) } else { (&date, client) };
+    let mut cut = Cut::new();
+    for (piece, end) in [
+        (0..first.start, Some(first)),
+        (first.end..second.start, Some(second)),
+        (second.end..line.len(), None),
+    ] {
+        let kept = cut.len();
+        cut.extend_from_slice(line.get(piece)?);
+        for byte in &mut cut[kept..] {
+            if matches!(*byte, IPV4..=NAME) {
+                *byte = REPLACED;
+            }
+        }
+        if end == Some(client) {
+            cut.extend_from_slice(&mark);
+        }
+    }
+    Some(cut)
+}
+
+fn mark(client: &[u8]) -> Option<u8> {
+    match Address::parse(client) {
+        Some(address) if address.ip().is_ipv4() => Some(IPV4),
+        Some(_) => Some(IPV6),
+        None => is_name(client).then_some(NAME),
+    }
+}
+
+fn is_name(text: &[u8]) -> bool {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.last().is_some_and(part) && text.iter().all(|byte| part(byte) || b".-^".contains(byte))
+}
+
+impl Forms {
+    fn compile(key: &str, patterns: &[Tagged<'_>]) -> Result<Self, Vec<Problem>> {
+        Ok(Self { marked: set(key, patterns, marked_host)?, plain: set(key, patterns, plain_host)? })
+    }
+}
+
+fn set(key: &str, patterns: &[Tagged<'_>], host: fn(HostTag) -> String) -> Result<RegexSet, Vec<Problem>> {
+    let problem = |index: usize, message: String| vec![Problem::new(format!("{key}[{index}]"), message)];
+    let read = |(index, tagged): (usize, &Tagged<'_>)| {
+        Pattern::read(&tagged.regex(host)).map_err(|message| problem(index, message))
+    };
+    let patterns = patterns.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    pattern::compile(&patterns).map_err(|(index, message)| problem(index, message))
+}
+
+/// Takes every pattern apart and reads it once with its tags as plain text, so that an error shows it as written.
+fn read<'p>(
+    key: &str,
+    patterns: &'p [String],
+    taken_apart: fn(&'p str) -> Result<Tagged<'p>, String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Tagged<'p>> {
+    let mut read = Vec::new();
+    for (index, pattern) in patterns.iter().enumerate() {
+        let written =
+            |tagged: Tagged<'p>| Pattern::read(&tagged.regex(|tag| tag.tag().to_owned())).map(|_| tagged);
+        match taken_apart(pattern).and_then(written) {
+            Ok(tagged) => read.push(tagged),
+            Err(message) => problems.push(Problem::new(format!("{key}[{index}]"), message)),
+        }
+    }
+    read
+}
+
+fn with_host(pattern: &str) -> Result<Tagged<'_>, String> {
+    let tagged = Tagged::read(pattern)?;
+    let missing =
+        "nothing says who is to be banned: put <HOST> (or <ADDR>) where the client's address stands";
+    if tagged.names_host() { Ok(tagged) } else { Err(missing.to_owned()) }
+}
+
+fn capturing(tagged: &Tagged<'_>, index: usize) -> Result<Regex, Problem> {
+    let mut group = 0;
+    let named = tagged.regex(|tag| {
+        group += 1;
+        bracketed(tag, |host| format!("(?P<{GROUP}{group}>{host})"))
+    });
+    let problem = |message: String| Problem::new(format!("failregex[{index}]"), message);
+    let read = Pattern::read(&named).map_err(problem)?;
+    pattern::single(&read).map_err(problem)
+}
+
+fn marked_host(tag: HostTag) -> String {
+    let marks = match tag {
+        HostTag::Host => r"\xF8-\xFA",
+        HostTag::Addr => r"\xF8\xF9",
+        HostTag::Ip4 => r"\xF8",
+        HostTag::Ip6 => r"\xF9",
+    };
+    format!("(?-u:0[{marks}]0)")
+}
+
+fn plain_host(tag: HostTag) -> String {
+    bracketed(tag, |host| format!("(?:{host})"))
+}
+
+fn bracketed(tag: HostTag, group: impl Fn(&str) -> String) -> String {
+    match tag {
+        HostTag::Host => format!(r"\[?{}\]?", group(&format!("{V4}|{V6}|{DNS}"))),
+        HostTag::Addr => format!(r"\[?{}\]?", group(&format!("{V4}|{V6}"))),
+        HostTag::Ip4 => group(V4),
+        HostTag::Ip6 => format!(r"\[?{}\]?", group(V6)),
+    }
+}

@@ -1,0 +1,312 @@
+//! TOML → definition. Reading goes on after a problem, so that an operator meets all of them at once.
+
+use toml::{Table, Value};
+
+use super::definition::DECODED;
+use super::{Condition, ConditionSet, Definition, Matcher, Problem, Samples, Suggest};
+use crate::record::Field;
+use crate::terms::{nearest, parse_duration, seconds_duration};
+
+/// The keys of a filter.
+const FILTER_KEYS: [&str; 7] =
+    ["description", "suggest", "rule", "ignore", "failregex", "ignoreregex", "samples"];
+/// What a filter may suggest.
+const SUGGEST_KEYS: [&str; 3] = ["maxretry", "findtime", "distinct"];
+/// What only a jail decides, because it depends on the site and not on the offence.
+const JAIL_KEYS: [&str; 10] = [
+    "bantime",
+    "ignoreip",
+    "outputs",
+    "output",
+    "source",
+    "group",
+    "escalation",
+    "simulate",
+    "enabled",
+    "where",
+];
+
+impl Definition {
+    /// Reads a filter's table (a filter file, or `[filter.NAME]` of the configuration), or tells every problem in it,
+    /// unknown keys included (with the nearest known one).
+    pub fn read(table: &Table) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        unknown_keys(table, &FILTER_KEYS, &mut problems);
+        let definition = Self {
+            description: text(table, "description", &mut problems).unwrap_or_default(),
+            suggest: suggest(table, &mut problems),
+            rules: sets(table, "rule", &mut problems),
+            ignore: sets(table, "ignore", &mut problems),
+            failregex: texts(table, "failregex", &mut problems),
+            ignoreregex: texts(table, "ignoreregex", &mut problems),
+            samples: samples(table, &mut problems),
+        };
+        one_kind_of_rules(table, &mut problems);
+        if problems.is_empty() { Ok(definition) } else { Err(problems) }
+    }
+}
+
+/// A filter either looks at fields or at lines: what one kind would do with the other's exceptions is not obvious.
+fn one_kind_of_rules(table: &Table, problems: &mut Vec<Problem>) {
+    let has =
+        |key: &str| table.get(key).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()));
+    let message = match (has("rule"), has("failregex")) {
+        (false, false) => "nothing is an offence: write at least one [[rule]], or failregex",
+        (true, true) => "a filter has either [[rule]] or failregex: make two filters of it",
+        (true, false) if has("ignoreregex") => {
+            "ignoreregex goes with failregex: beside [[rule]] write [[ignore]]"
+        }
+        (false, true) if has("ignore") => "[[ignore]] goes with [[rule]]: beside failregex write ignoreregex",
+        _ => return,
+    };
+    problems.push(Problem::new("", message));
+}
+
+fn suggest(table: &Table, problems: &mut Vec<Problem>) -> Suggest {
+    let Some(inner) = subtable(table, "suggest", problems) else { return Suggest::default() };
+    let mut found = Vec::new();
+    unknown_keys(inner, &SUGGEST_KEYS, &mut found);
+    let suggest = Suggest {
+        maxretry: inner.get("maxretry").and_then(|value| kept(maxretry(value), &mut found)),
+        findtime: inner.get("findtime").and_then(|value| kept(findtime(value), &mut found)),
+        distinct: inner.get("distinct").and_then(|value| kept(distinct(value), &mut found)).flatten(),
+    };
+    problems.extend(found.into_iter().map(|problem| problem.under("suggest")));
+    suggest
+}
+
+fn maxretry(value: &Value) -> Result<u32, Problem> {
+    let number =
+        value.as_integer().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| {
+        Problem::new("maxretry", format!("a whole number from 1 expected, not {}", shown(value)))
+    })
+}
+
+fn findtime(value: &Value) -> Result<jiff::SignedDuration, Problem> {
+    let read = match value {
+        Value::Integer(seconds) => seconds_duration(*seconds).map(Some),
+        Value::String(text) => parse_duration(text),
+        _ => {
+            return Err(Problem::new(
+                "findtime",
+                format!("a duration like \"10m\" expected, not {}", shown(value)),
+            ));
+        }
+    };
+    match read {
+        Ok(Some(findtime)) if !findtime.is_zero() => Ok(findtime),
+        Ok(_) => Err(Problem::new(
+            "findtime",
+            "the window must be longer than 0 and must end: write a duration like \"10m\"",
+        )),
+        Err(error) => Err(Problem::new("findtime", error.to_string())),
+    }
+}
+
+fn distinct(value: &Value) -> Result<Option<Field>, Problem> {
+    match value.as_str() {
+        Some("none") => Ok(None),
+        Some(name) => field(name).map(Some).map_err(|message| Problem::new("distinct", message)),
+        None => Err(Problem::new(
+            "distinct",
+            format!("the name of a field, or \"none\", expected, not {}", shown(value)),
+        )),
+    }
+}
+
+fn samples(table: &Table, problems: &mut Vec<Problem>) -> Samples {
+    let Some(inner) = subtable(table, "samples", problems) else { return Samples::default() };
+    let mut found = Vec::new();
+    unknown_keys(inner, &["match", "miss"], &mut found);
+    let samples =
+        Samples { matching: texts(inner, "match", &mut found), missing: texts(inner, "miss", &mut found) };
+    problems.extend(found.into_iter().map(|problem| problem.under("samples")));
+    samples
+}
+
+fn sets(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<ConditionSet> {
+    let mut sets = Vec::new();
+    for (index, value) in list(table.get(key)).iter().enumerate() {
+        let read = value.as_table().map(ConditionSet::read).unwrap_or_else(|| {
+            Err(vec![Problem::new(
+                "",
+                format!("a table of conditions ([[{key}]]) expected, not {}", shown(value)),
+            )])
+        });
+        match read {
+            Ok(set) => sets.push(set),
+            Err(found) => {
+                problems.extend(found.into_iter().map(|problem| problem.under(&format!("{key}[{index}]"))))
+            }
+        }
+    }
+    sets
+}
+
+impl ConditionSet {
+    /// Reads the table of one rule, ignore, or jail's `where`: `FIELD = VALUE` for each condition.
+    pub fn read(table: &Table) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut conditions = Vec::new();
+        for (key, value) in table {
+            match condition(key, value) {
+                Ok(condition) => conditions.push(condition),
+                Err(found) => problems.extend(found.into_iter().map(|problem| problem.under(key))),
+            }
+        }
+        if table.is_empty() {
+            problems.push(Problem::new("", "no condition: it would hold for every record; name a field"));
+        }
+        if problems.is_empty() { Ok(Self(conditions)) } else { Err(problems) }
+    }
+}
+
+fn condition(key: &str, value: &Value) -> Result<Condition, Vec<Problem>> {
+    let (fields, anywhere) = match key {
+        "decoded" => (DECODED.to_vec(), true),
+        name => (vec![field(name).map_err(|message| vec![Problem::new("", message)])?], false),
+    };
+    let (not, value) = within(value, "not");
+    let (decoded, value) = within(value, "decoded");
+    let condition = Condition { fields, decoded: anywhere || decoded, any: Vec::new(), not };
+    match matchers(&condition.fields, condition.decoded, value) {
+        Ok(any) => Ok(Condition { any, ..condition }),
+        Err(mut problems) => {
+            for key in
+                ["decoded", "not"].iter().zip([decoded, not]).filter_map(|(key, there)| there.then_some(key))
+            {
+                problems = problems.into_iter().map(|problem| problem.under(key)).collect();
+            }
+            Err(problems)
+        }
+    }
+}
+
+/// Takes `{ KEY = VALUE }` apart; any other value stays as it is.
+fn within<'v>(value: &'v Value, key: &str) -> (bool, &'v Value) {
+    let inner = value.as_table().filter(|table| table.len() == 1).and_then(|table| table.get(key));
+    (inner.is_some(), inner.unwrap_or(value))
+}
+
+fn matchers(fields: &[Field], decoded: bool, value: &Value) -> Result<Vec<Matcher>, Vec<Problem>> {
+    let numeric = fields.iter().any(Field::is_number);
+    if numeric && decoded {
+        return Err(vec![Problem::new("", "a number has nothing to decode: leave `decoded` out")]);
+    }
+    let values = list(Some(value));
+    if values.is_empty() {
+        return Err(vec![Problem::new(
+            "",
+            "an empty list never holds: name a value, or leave the condition out",
+        )]);
+    }
+    let mut problems = Vec::new();
+    let read = |value: &Value| if numeric { range(value) } else { pattern(value) };
+    let place = |index: usize| if values.len() > 1 { format!("[{index}]") } else { String::new() };
+    let mut matchers = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        match read(value) {
+            Ok(matcher) => matchers.push(matcher),
+            Err(message) => problems.push(Problem::new(place(index), message)),
+        }
+    }
+    if problems.is_empty() { Ok(matchers) } else { Err(problems) }
+}
+
+fn pattern(value: &Value) -> Result<Matcher, String> {
+    value.as_str().map(|text| Matcher::Regex(text.to_owned())).ok_or_else(|| {
+        format!(
+            "a regular expression expected (a list of them, or {{ not = … }}, {{ decoded = … }}), not {}",
+            shown(value)
+        )
+    })
+}
+
+fn range(value: &Value) -> Result<Matcher, String> {
+    let wrong = || format!("a number like 404 or a range like \"400-404\" expected, not {}", shown(value));
+    if let Some(number) = value.as_integer() {
+        return u64::try_from(number).map(|number| Matcher::Range(number, number)).map_err(|_| wrong());
+    }
+    let text = value.as_str().ok_or_else(wrong)?;
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
+    let (first, last) = (number(first)?, number(last)?);
+    if first > last {
+        return Err(format!("`{text}` is empty: a range begins with its smaller number"));
+    }
+    Ok(Matcher::Range(first, last))
+}
+
+fn field(name: &str) -> Result<Field, String> {
+    let known = Field::NAMES.iter().copied().chain(["decoded"]);
+    name.parse::<Field>().map_err(|error| match nearest(name, known) {
+        Some(meant) => format!("`{name}` is no field; did you mean `{meant}`?"),
+        None => error.to_string(),
+    })
+}
+
+fn unknown_keys(table: &Table, known: &[&str], problems: &mut Vec<Problem>) {
+    for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+        let message = if JAIL_KEYS.contains(&key.as_str()) {
+            format!(
+                "`{key}` is the jail's to decide, a filter only suggests {}: set it in [jail.NAME]",
+                SUGGEST_KEYS.join(", ")
+            )
+        } else if SUGGEST_KEYS.contains(&key.as_str()) {
+            format!("`{key}` is a suggestion: write it in [suggest]")
+        } else if let Some(meant) = nearest(key, known.iter().copied()) {
+            format!("unknown key `{key}`; did you mean `{meant}`?")
+        } else {
+            format!("unknown key `{key}`; known are {}", known.join(", "))
+        };
+        problems.push(Problem::new(key, message));
+    }
+}
+
+/// A single value stands for a list of one.
+fn list(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(values)) => values,
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    }
+}
+
+fn subtable<'t>(table: &'t Table, key: &str, problems: &mut Vec<Problem>) -> Option<&'t Table> {
+    let value = table.get(key)?;
+    if !value.is_table() {
+        problems.push(Problem::new(key, format!("a table ([{key}]) expected, not {}", shown(value))));
+    }
+    value.as_table()
+}
+
+fn text(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    let value = table.get(key)?;
+    if !value.is_str() {
+        problems.push(Problem::new(key, format!("a text expected, not {}", shown(value))));
+    }
+    value.as_str().map(str::to_owned)
+}
+
+fn texts(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+    let values = list(table.get(key));
+    for (index, value) in values.iter().enumerate().filter(|(_, value)| !value.is_str()) {
+        problems
+            .push(Problem::new(format!("{key}[{index}]"), format!("a text expected, not {}", shown(value))));
+    }
+    values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+fn kept<T>(read: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    read.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// What stands there instead: the kind, and short values themselves.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Table(_) => "a table".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        value => format!("`{value}`"),
+    }
+}

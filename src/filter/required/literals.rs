@@ -1,0 +1,308 @@
+//! The strings inside a pattern of which every match holds one, the rarest that can be had.
+//!
+//! Works on the pattern's structure: neighbouring parts with few possible texts are multiplied out, the alternatives of
+//! a choice are united, anchors are transparent, everything else holds no literal. The result is always a superset: a
+//! pattern never matches a text that holds none of them.
+
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+
+use super::rarity::share;
+
+/// Most literals that a choice or a product inside a pattern may have.
+const MOST_INSIDE: usize = 64;
+/// Most literals of a whole condition.
+const MOST: usize = 512;
+/// A class with more members than this is not multiplied out.
+const MOST_MEMBERS: usize = 10;
+/// The shortest literal that is searched for, and how much of a longer one.
+const SHORTEST: usize = 2;
+const LONGEST: usize = 32;
+/// A set whose literals stand in more lines than this saves nothing.
+const TOO_COMMON: f32 = 0.5;
+/// The searcher looks for the first bytes and verifies: where these are common, that costs.
+const FIRST_BYTES: usize = 3;
+const VERIFYING: f32 = 0.05;
+/// Each literal more costs a little.
+const EACH: f32 = 0.0005;
+
+/// Where a text that a pattern sees differs from the line, so that no literal may lie across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A field's value: the server escaped quotes, backslashes, control characters and non-ASCII bytes.
+    Escaped,
+    /// The line without its date, which stood inside brackets: `[]`.
+    Brackets,
+    /// The line without a date that stood anywhere, but never touched a letter or digit.
+    Boundaries,
+}
+
+/// A text; where `folded`, it is in lower case and stands for every case.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+struct Literal {
+    bytes: Vec<u8>,
+    folded: bool,
+}
+
+/// One of these stands in every text that matches.
+#[derive(Clone, Debug)]
+pub(super) struct Set {
+    literals: Vec<Literal>,
+    cost: f32,
+}
+
+/// What is known of a part of a pattern.
+#[derive(Default)]
+struct Part {
+    /// All texts that it can match; `None`: too many.
+    exact: Option<Vec<Literal>>,
+    /// The best set found inside of it.
+    inner: Option<Set>,
+}
+
+/// The best set that the pattern requires, if it requires any that is worth searching for.
+pub(super) fn best(hir: &Hir, cut: Cut) -> Option<Set> {
+    Finder { cut }.whole(hir).inner
+}
+
+struct Finder {
+    cut: Cut,
+}
+
+impl Finder {
+    /// A pattern or a branch of one; its `inner` already is the best of all, its own exact texts included.
+    fn whole(&self, hir: &Hir) -> Part {
+        let mut parts = Vec::new();
+        self.parts(hir, &mut parts);
+        self.joined(parts)
+    }
+
+    /// Takes sequences and groups apart; neighbours that can match one text only become one part.
+    fn parts(&self, hir: &Hir, parts: &mut Vec<Part>) {
+        match hir.kind() {
+            HirKind::Concat(children) => children.iter().for_each(|child| self.parts(child, parts)),
+            HirKind::Capture(group) => self.parts(&group.sub, parts),
+            _ => {
+                let part = self.part(hir);
+                match parts.last_mut().and_then(|last| Some((single(last)?, single(&part)?))) {
+                    Some((before, after)) => {
+                        let joined = before.followed_by(after);
+                        parts.pop();
+                        parts.push(Part::exactly(vec![joined]));
+                    }
+                    None => parts.push(part),
+                }
+            }
+        }
+    }
+
+    fn part(&self, hir: &Hir) -> Part {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => Part::exactly(vec![Literal::default()]),
+            HirKind::Literal(text) => Part::exactly(vec![Literal { bytes: text.0.to_vec(), folded: false }]),
+            HirKind::Class(class) => Part { exact: members(class), inner: None },
+            HirKind::Repetition(repetition) => self.repetition(repetition),
+            HirKind::Alternation(branches) => self.choice(branches),
+            HirKind::Capture(_) | HirKind::Concat(_) => self.whole(hir),
+        }
+    }
+
+    /// Each sequence of neighbouring exact parts is a candidate, and what stands inside the others.
+    fn joined(&self, parts: Vec<Part>) -> Part {
+        let mut candidates = Vec::new();
+        for start in 0..parts.len() {
+            let mut texts = vec![Literal::default()];
+            for part in &parts[start..] {
+                let Some(more) = part.exact.as_deref().and_then(|exact| product(&texts, exact)) else {
+                    break;
+                };
+                texts = more;
+                candidates.extend(self.refined(&texts));
+            }
+        }
+        let first = Some(vec![Literal::default()]);
+        let exact = parts.iter().try_fold(first, |texts, part| {
+            Some(texts.and_then(|texts| product(&texts, part.exact.as_deref()?)))
+        });
+        candidates.extend(parts.into_iter().filter_map(|part| part.inner));
+        Part { exact: exact.flatten(), inner: cheapest(candidates) }
+    }
+
+    fn repetition(&self, repetition: &Repetition) -> Part {
+        if repetition.max == Some(0) {
+            return Part::exactly(vec![Literal::default()]);
+        }
+        let once = self.whole(&repetition.sub);
+        if repetition.min == 0 {
+            let mut exact = if repetition.max == Some(1) { once.exact } else { None };
+            exact.iter_mut().for_each(|texts| texts.push(Literal::default()));
+            return Part { exact, inner: None };
+        }
+        let least = once.exact.as_deref().and_then(|texts| power(texts, repetition.min));
+        let candidates = [least.as_deref().and_then(|texts| self.refined(texts)), once.inner];
+        let fixed = repetition.max == Some(repetition.min);
+        Part { exact: if fixed { least } else { None }, inner: cheapest(candidates.into_iter().flatten()) }
+    }
+
+    fn choice(&self, branches: &[Hir]) -> Part {
+        let branches: Vec<Part> = branches.iter().map(|branch| self.whole(branch)).collect();
+        let exact: Option<Vec<Vec<Literal>>> = branches.iter().map(|branch| branch.exact.clone()).collect();
+        let exact = exact.map(|texts| texts.concat()).filter(|texts| texts.len() <= MOST_INSIDE);
+        let inner: Option<Vec<Set>> = branches.into_iter().map(|branch| branch.inner).collect();
+        Part { exact, inner: inner.map(Set::union).filter(|set| set.literals.len() <= MOST) }
+    }
+
+    /// The part of each text that may be searched for and is rarest; `None` where one of them has no such part.
+    fn refined(&self, texts: &[Literal]) -> Option<Set> {
+        let refined = texts.iter().map(|text| self.rarest(text)).collect::<Option<Vec<Literal>>>()?;
+        Some(Set::of(refined))
+    }
+
+    fn rarest(&self, text: &Literal) -> Option<Literal> {
+        let pieces = self.cut.pieces(&text.bytes);
+        let suffixes = pieces.into_iter().flat_map(|piece| {
+            (0..piece.len().saturating_sub(SHORTEST - 1))
+                .map(move |start| &piece[start..piece.len().min(start + LONGEST)])
+        });
+        let costed = suffixes.map(|bytes| (cost(bytes), bytes));
+        let (_, bytes) = costed.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        Some(Literal { bytes: bytes.to_vec(), folded: text.folded })
+    }
+}
+
+impl Cut {
+    fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
+        let plain = |byte: &u8| (b' '..0x7F).contains(byte) && !b"\"\\".contains(byte);
+        match self {
+            Self::Escaped => text.split(|byte| !plain(byte)).collect(),
+            Self::Brackets => text.chunk_by(|a, b| !(*a == b'[' && *b == b']')).collect(),
+            Self::Boundaries => {
+                text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()).collect()
+            }
+        }
+    }
+}
+
+impl Literal {
+    fn followed_by(&self, other: &Self) -> Self {
+        Self { bytes: [self.bytes.as_slice(), &other.bytes].concat(), folded: self.folded || other.folded }
+    }
+}
+
+impl Part {
+    fn exactly(texts: Vec<Literal>) -> Self {
+        Self { exact: Some(texts), inner: None }
+    }
+}
+
+impl Set {
+    fn of(literals: Vec<Literal>) -> Self {
+        let literals = without_longer(literals);
+        let cost = literals.iter().map(|literal| cost(&literal.bytes)).sum();
+        Self { literals, cost }
+    }
+
+    /// These very strings, as the line holds them.
+    pub(super) fn of_whole(literals: Vec<Vec<u8>>) -> Self {
+        Self::of(literals.into_iter().map(|bytes| Literal { bytes, folded: false }).collect())
+    }
+
+    /// One of either.
+    pub(super) fn union(sets: impl IntoIterator<Item = Self>) -> Self {
+        Self::of(sets.into_iter().flat_map(|set| set.literals).collect())
+    }
+
+    /// What searching for it costs: about the share of lines that hold one of its literals.
+    pub(super) fn cost(&self) -> f32 {
+        self.cost
+    }
+
+    /// The literals, and whether the case of letters does not count; `None` where the set is not worth searching for.
+    pub(super) fn finish(self) -> Option<(Vec<Vec<u8>>, bool)> {
+        if self.cost > TOO_COMMON || self.literals.len() > MOST {
+            return None;
+        }
+        let ignore_case = self.literals.iter().any(|literal| literal.folded);
+        let case = |literal: Literal| Literal {
+            bytes: if ignore_case { literal.bytes.to_ascii_lowercase() } else { literal.bytes },
+            folded: ignore_case,
+        };
+        let literals = without_longer(self.literals.into_iter().map(case).collect());
+        Some((literals.into_iter().map(|literal| literal.bytes).collect(), ignore_case))
+    }
+}
+
+/// Drops what holds another one of the set: where the longer stands, the shorter does.
+fn without_longer(mut literals: Vec<Literal>) -> Vec<Literal> {
+    literals.sort_by(|a, b| (a.bytes.len(), &a.bytes, !a.folded).cmp(&(b.bytes.len(), &b.bytes, !b.folded)));
+    let mut kept: Vec<Literal> = Vec::with_capacity(literals.len());
+    for literal in literals {
+        let lower = literal.bytes.to_ascii_lowercase();
+        let holds = |short: &Literal| {
+            let text = if short.folded { &lower } else { &literal.bytes };
+            (short.folded || !literal.folded) && memchr::memmem::find(text, &short.bytes).is_some()
+        };
+        if !kept.iter().any(holds) {
+            kept.push(literal);
+        }
+    }
+    kept
+}
+
+/// Below the floors one literal is as good as another, and the longer is the safer: the estimate knows no words.
+fn cost(bytes: &[u8]) -> f32 {
+    let first = bytes.get(..FIRST_BYTES).unwrap_or(bytes);
+    share(bytes).max(0.0002) + VERIFYING * share(first).max(0.05) + EACH + 0.002 / bytes.len() as f32
+}
+
+fn cheapest(sets: impl IntoIterator<Item = Set>) -> Option<Set> {
+    sets.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost))
+}
+
+fn single(part: &Part) -> Option<&Literal> {
+    match part.exact.as_deref() {
+        Some([text]) => Some(text),
+        _ => None,
+    }
+}
+
+/// Every text of the one followed by every text of the other, if these are few.
+fn product(before: &[Literal], after: &[Literal]) -> Option<Vec<Literal>> {
+    if before.len() * after.len() > MOST_INSIDE {
+        return None;
+    }
+    Some(before.iter().flat_map(|first| after.iter().map(|second| first.followed_by(second))).collect())
+}
+
+fn power(texts: &[Literal], times: u32) -> Option<Vec<Literal>> {
+    let longest = texts.iter().map(|text| text.bytes.len()).max().unwrap_or(0);
+    if longest.saturating_mul(times as usize) > 8 * LONGEST {
+        return None;
+    }
+    (0..times).try_fold(vec![Literal::default()], |product_so_far, _| product(&product_so_far, texts))
+}
+
+/// The members of a small class; a class that holds every letter in both cases becomes folded letters.
+fn members(class: &Class) -> Option<Vec<Literal>> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let ranges: Vec<(u32, u32)> = match class {
+        Class::Bytes(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
+        Class::Unicode(class) => {
+            class.iter().map(|range| (range.start().into(), range.end().into())).collect()
+        }
+    };
+    let ascii_only = matches!(class, Class::Unicode(_));
+    for (first, last) in ranges {
+        if last as usize - first as usize >= 2 * MOST_MEMBERS || (ascii_only && last > 0x7F) {
+            return None;
+        }
+        bytes.extend((first..=last).filter_map(|code| u8::try_from(code).ok()));
+    }
+    let both_cases = |byte: &u8| !byte.is_ascii_alphabetic() || bytes.contains(&(byte ^ 0x20));
+    let folded = bytes.iter().any(u8::is_ascii_alphabetic) && bytes.iter().all(both_cases);
+    if folded {
+        bytes.retain(|byte| !byte.is_ascii_uppercase());
+    }
+    let literals: Vec<Literal> =
+        bytes.into_iter().map(|byte| Literal { bytes: vec![byte], folded }).collect();
+    (literals.len() <= MOST_MEMBERS).then_some(literals)
+}

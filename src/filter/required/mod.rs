@@ -1,0 +1,115 @@
+//! The byte strings that a line must hold to be an offence: what a reader searches whole buffers for.
+//!
+//! A filter that requires rare strings costs next to nothing, so for each rule the best of its conditions speaks, and
+//! from each pattern the rarest strings inside of it are taken, not its first ones.
+
+mod literals;
+mod rarity;
+#[cfg(test)]
+mod tests;
+
+use literals::{Cut, Set};
+
+use super::pattern::Pattern;
+use super::tags::Tagged;
+use super::{Condition, ConditionSet, Definition, Matcher};
+use crate::record::{Field, Format};
+
+/// More numbers than this in one condition, and it requires nothing.
+const MOST_NUMBERS: u64 = 64;
+
+/// What a line must hold to be an offence: one of the literals, or one of the spellings that hide them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// One of these stands in the line as it was logged. Each has at least three bytes, none is part of another.
+    pub literals: Vec<Vec<u8>>,
+    /// The case of ASCII letters does not count; the literals are then in lower case.
+    pub ignore_case: bool,
+    /// Not so where the request's target holds `%`, `//`, `/.` or `\`: such a line is a candidate in any case.
+    pub except_respelled: bool,
+    /// Not so where the line holds `%` or `\` anywhere behind its date: such a line is a candidate in any case.
+    pub except_encoded: bool,
+}
+
+/// The best set of one condition, and the spellings that escape it.
+struct Found {
+    set: Set,
+    respelled: bool,
+    encoded: bool,
+}
+
+/// What a definition requires of lines of this format; `None` where any line may be an offence.
+pub(super) fn required(definition: &Definition, format: &Format) -> Option<Required> {
+    let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
+    let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
+    let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
+    let (respelled, encoded) = (found.iter().any(|f| f.respelled), found.iter().any(|f| f.encoded));
+    let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
+    Some(Required { literals, ignore_case, except_respelled: respelled, except_encoded: encoded })
+}
+
+fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
+    let found = rule
+        .0
+        .iter()
+        .filter(|condition| !condition.not)
+        .filter_map(|condition| of_condition(condition, format));
+    found.min_by(|a, b| a.cost().total_cmp(&b.cost()))
+}
+
+impl Found {
+    /// Lines that are candidates for their spelling alone are some percent of a log: they count against a set.
+    fn cost(&self) -> f32 {
+        let spelled = if self.encoded { 0.03 } else { 0.0 } + if self.respelled { 0.01 } else { 0.0 };
+        self.set.cost() + spelled
+    }
+}
+
+fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
+    let numeric = condition.fields.iter().any(Field::is_number);
+    let set = if numeric { of_numbers(condition, format) } else { of_texts(condition) }?;
+    let respelled = condition.fields.contains(&Field::Path);
+    Some(Found { set, respelled, encoded: condition.decoded })
+}
+
+fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
+    if condition.fields != [Field::Status] {
+        return None;
+    }
+    let mut literals = Vec::new();
+    for matcher in &condition.any {
+        let Matcher::Range(first, last) = matcher else { return None };
+        // No status has more than three digits.
+        let (first, last) = (*first, (*last).min(999));
+        if last.saturating_sub(first) >= MOST_NUMBERS {
+            return None;
+        }
+        for status in first..=last {
+            literals.push(format.status_literal(u16::try_from(status).ok()?)?);
+        }
+    }
+    (literals.len() as u64 <= MOST_NUMBERS).then(|| Set::of_whole(literals))
+}
+
+/// The union over the alternatives. A virtual host may be logged in either case and port, so it requires nothing.
+fn of_texts(condition: &Condition) -> Option<Set> {
+    if condition.fields.contains(&Field::Host) {
+        return None;
+    }
+    let sets = condition.any.iter().map(|matcher| match matcher {
+        Matcher::Regex(text) => literals::best(Pattern::read(text).ok()?.hir(), Cut::Escaped),
+        Matcher::Range(..) => None,
+    });
+    Some(Set::union(sets.collect::<Option<Vec<_>>>()?))
+}
+
+/// Host tags are opaque here: what they take is no part of a literal.
+fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
+    let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
+    let cut = match format {
+        Format::Combined | Format::Common | Format::VhostCombined => Cut::Brackets,
+        Format::Raw => Cut::Boundaries,
+    };
+    let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
+    Some(Found { set, respelled: false, encoded: false })
+}
