@@ -7,10 +7,12 @@
 
 pub mod address;
 pub mod ban;
+pub mod config;
 pub mod filter;
 pub mod jail;
 pub mod os;
 pub mod publish;
 pub mod record;
+pub mod resolve;
 pub mod source;
 pub mod terms;

@@ -1,0 +1,76 @@
+//! The keys of each table: those that are read, and those that a later version will read.
+
+/// A table's keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keys {
+    /// What is read.
+    pub(super) known: &'static [&'static str],
+    /// What is planned: not an unknown key, and not silently ignored.
+    pub(super) later: &'static [&'static str],
+}
+
+/// The tables of a configuration.
+pub(super) const TABLES: [&str; 7] = ["daemon", "real_ip", "defaults", "source", "jail", "output", "filter"];
+
+pub(super) const TOP: Keys = Keys {
+    known: &["jails", "daemon", "real_ip", "defaults", "source", "jail", "output", "filter"],
+    later: &["notify", "fleet"],
+};
+
+pub(super) const DAEMON: Keys = Keys { known: &["state", "socket", "log", "filter_path"], later: &["http"] };
+
+pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] };
+
+pub(super) const SOURCE: Keys = Keys {
+    known: &["path", "logpath", "format", "escape", "client", "read"],
+    later: &["stdin", "listen", "journal", "fields", "host_from_path"],
+};
+
+pub(super) const JAIL: Keys = Keys {
+    known: &[
+        "filter", "source", "sources", "output", "outputs", "maxretry", "findtime", "bantime", "enabled",
+        "simulate", "group", "distinct", "where", "ignore", "ignoreip",
+    ],
+    later: &["escalation", "jitter", "widen", "rate", "value", "extend", "ignore_crawlers", "storm"],
+};
+
+pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };
+
+pub(super) const OUTPUT: Keys = Keys {
+    known: &[
+        "kind",
+        "path",
+        "variable",
+        "style",
+        "min_interval",
+        "validate",
+        "reload",
+        "error_log",
+        "owner",
+        "mode",
+    ],
+    later: &[],
+};
+
+pub(super) const RELOAD: Keys = Keys { known: &["pid_file", "process", "command", "signal"], later: &[] };
+
+/// Words that fail2ban's users expect in a table, and what banmap has instead.
+pub(super) fn instead(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "logpath" | "path" | "backend" | "logencoding" => "logs belong to a source: `path` of [source.NAME]",
+        "failregex" | "ignoreregex" | "datepattern" | "prefregex" => {
+            "patterns belong to a filter: [filter.NAME], or filter.d/NAME.toml"
+        }
+        "action" | "banaction" | "banaction_allports" | "port" | "chain" | "protocol" => {
+            "bans are published by outputs: [output.NAME], and `outputs` of the jail"
+        }
+        "ignoreself" => "this host's own addresses are never banned",
+        "usedns" => "names in a log are never resolved",
+        "loglevel" | "logtarget" | "syslogsocket" => {
+            "the log goes to stderr; `log` of [daemon] is \"text\" or \"json\""
+        }
+        "dbfile" => "the state directory is `state` of [daemon]",
+        "trusted_proxies" => "trusted proxies are `trusted_proxies` of [real_ip]",
+        _ => return None,
+    })
+}

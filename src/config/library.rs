@@ -1,0 +1,220 @@
+//! Where filters are found: `[filter.NAME]`, `filter.d/NAME.toml`, the directories of `filter_path`, the shipped ones.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::gather;
+use super::node::{self, Entry, Table, Value};
+use super::problem::Problem;
+use super::text::{Medium, Place, Text};
+use crate::filter::{Definition, Filter, SHIPPED};
+use crate::terms::{JailName, nearest};
+
+/// Where a filter comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FilterOrigin {
+    /// It is embedded in the binary.
+    Shipped,
+    /// A file of its own.
+    File(PathBuf),
+    /// `[filter.NAME]` of the configuration: file and line.
+    Inline(String),
+}
+
+impl fmt::Display for FilterOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shipped => f.write_str("shipped"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Inline(place) => f.write_str(place),
+        }
+    }
+}
+
+/// A filter that was found and compiled.
+#[derive(Clone, Debug)]
+pub struct FoundFilter {
+    /// Its name.
+    pub name: String,
+    /// Ready to judge.
+    pub filter: Arc<Filter>,
+    /// Where it comes from.
+    pub origin: FilterOrigin,
+    /// A shipped filter has the same name, and is not used.
+    pub hides_shipped: bool,
+}
+
+/// Everything a filter's name can lead to. Each filter is read and compiled once.
+#[derive(Debug, Default)]
+pub struct Library {
+    inline: BTreeMap<String, Entry>,
+    /// `filter.d` first.
+    directories: Vec<PathBuf>,
+    read: Mutex<BTreeMap<String, Outcome>>,
+}
+
+/// A filter, or everything that is wrong with it.
+type Outcome = Result<FoundFilter, Vec<Problem>>;
+
+/// A filter's text before it is compiled.
+struct Written<'a> {
+    origin: FilterOrigin,
+    table: &'a Table,
+    /// Where to point when a problem names no key that was written.
+    place: Option<Place>,
+}
+
+impl Library {
+    pub(super) fn new(inline: BTreeMap<String, Entry>, directories: Vec<PathBuf>) -> Self {
+        Self { inline, directories, read: Mutex::default() }
+    }
+
+    /// The filter that a configuration calls `name`. The problems name its file; an unknown name comes with the nearest.
+    pub fn find(&self, name: &str) -> Result<FoundFilter, Vec<Problem>> {
+        let known = self.known().get(name).cloned();
+        known.unwrap_or_else(|| {
+            let found = self.look_up(name);
+            self.known().insert(name.to_owned(), found.clone());
+            found
+        })
+    }
+
+    /// The filter in the file `path`.
+    pub fn open(path: &Path) -> Result<FoundFilter, Vec<Problem>> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        from_file(&name, path)
+    }
+
+    /// The names of all filters that could be used: inline, in files, shipped. Other programs' files are left out.
+    pub fn names(&self) -> Vec<String> {
+        let files =
+            self.directories.iter().flat_map(|directory| gather::toml_files(directory).unwrap_or_default());
+        let stems = files.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
+        let shipped = SHIPPED.iter().map(|shipped| shipped.name.to_owned());
+        let mut names: Vec<String> = self.inline.keys().cloned().chain(stems).chain(shipped).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Each entry is whole, so that a panic elsewhere leaves nothing broken here.
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Outcome>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look_up(&self, name: &str) -> Outcome {
+        if name.parse::<JailName>().is_err() {
+            return Err(vec![unusable(name)]);
+        }
+        if let Some(entry) = self.inline.get(name) {
+            return from_entry(name, entry);
+        }
+        for directory in &self.directories {
+            let path = directory.join(format!("{name}.toml"));
+            if is_there(&path) {
+                return from_file(name, &path);
+            }
+            let foreign = directory.join(format!("{name}.conf"));
+            if is_there(&foreign) {
+                return Err(vec![foreign_language(name, &foreign)]);
+            }
+        }
+        let shipped = SHIPPED.iter().find(|shipped| shipped.name == name);
+        shipped.map_or_else(|| Err(vec![self.unknown(name)]), |shipped| from_shipped(name, shipped.text))
+    }
+
+    fn unknown(&self, name: &str) -> Problem {
+        let names = self.names();
+        let meant =
+            nearest(name, names.iter().map(String::as_str)).map(|meant| format!("did you mean \"{meant}\"?"));
+        let directory =
+            self.directories.first().map_or_else(String::new, |first| format!(" ({})", first.display()));
+        let fix = meant.unwrap_or_else(|| {
+            format!(
+                "write it as [filter.{name}] or filter.d/{name}.toml{directory}; there are: {}",
+                names.join(", ")
+            )
+        });
+        Problem::error(format!("there is no filter `{name}`")).fix(fix)
+    }
+}
+
+/// Whether a name is taken in a directory; what cannot be looked at is not there.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(false)
+}
+
+fn unusable(name: &str) -> Problem {
+    let problem = Problem::error(format!("`{name}` is no filter's name"));
+    let fix = if name.contains('[') {
+        "parameters belong to filters in fail2ban's language, which this version does not read"
+    } else if name.contains('/') {
+        "put the file into filter.d beside the configuration, and give its name without .toml"
+    } else {
+        "letters, digits, `-`, `_` and `.` make a name"
+    };
+    problem.fix(fix.to_owned())
+}
+
+fn foreign_language(name: &str, path: &Path) -> Problem {
+    let what = format!("filter `{name}` is written in fail2ban's language, which this version does not read");
+    let fix = format!("write its patterns into filter.d/{name}.toml: failregex = ['…'], ignoreregex = ['…']");
+    Problem::error(what).in_file(path).fix(fix)
+}
+
+fn from_entry(name: &str, entry: &Entry) -> Outcome {
+    let origin = FilterOrigin::Inline(format!("[filter.{name}] ({})", entry.key.origin()));
+    match &entry.node.value {
+        Value::Table(table) => compile(name, &Written { origin, table, place: Some(entry.key.clone()) }),
+        other => {
+            let what = format!("`filter.{name}` must be a table, not {}", other.kind());
+            Err(vec![Problem::error(what).at(entry.node.place.clone())])
+        }
+    }
+}
+
+fn from_file(name: &str, path: &Path) -> Outcome {
+    let body = gather::read(path).map_err(|error| vec![unreadable(path, &error)])?;
+    let text = Text::new(Medium::File(path.to_owned()), body);
+    from_text(name, &text, FilterOrigin::File(path.to_owned()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    gather::unreadable(path, error)
+}
+
+fn from_shipped(name: &str, body: &str) -> Outcome {
+    let text = Text::new(Medium::Shipped(name.to_owned()), body.to_owned());
+    from_text(name, &text, FilterOrigin::Shipped)
+}
+
+fn from_text(name: &str, text: &Arc<Text>, origin: FilterOrigin) -> Outcome {
+    let mut problems = Vec::new();
+    let table = node::parse(text, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    compile(name, &Written { origin, table: &table, place: Some(Place::new(text, 0..0)) })
+}
+
+fn compile(name: &str, written: &Written<'_>) -> Outcome {
+    let definition = Definition::read(&node::plain(written.table));
+    let compiled = definition.and_then(|definition| Filter::compile(&definition));
+    let problem = |problem: crate::filter::Problem| {
+        let place = node::locate(written.table, &problem.key).or_else(|| written.place.clone());
+        let about = if problem.key.is_empty() { String::new() } else { format!(" {}", problem.key) };
+        Problem::error(format!("[filter.{name}]{about}: {}", problem.message)).at(place)
+    };
+    let filter = compiled.map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
+    let hides_shipped =
+        written.origin != FilterOrigin::Shipped && SHIPPED.iter().any(|shipped| shipped.name == name);
+    Ok(FoundFilter {
+        name: name.to_owned(),
+        filter: Arc::new(filter),
+        origin: written.origin.clone(),
+        hides_shipped,
+    })
+}

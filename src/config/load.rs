@@ -1,0 +1,207 @@
+//! From a verb's needs to a configuration, or to everything that is wrong with it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::daemon;
+use super::effective;
+use super::environment;
+use super::gather::{Gathered, MainFile, gather};
+use super::jail::{self, Jails, Partial, World};
+use super::keys;
+use super::library::Library;
+use super::node::{Table, Value};
+use super::output::{self, Host};
+use super::problem::{Problem, Problems};
+use super::section::{Reading, Section, Shown};
+use super::settings::Config;
+use super::source;
+use super::wiring;
+
+/// The configuration where nobody names another.
+pub const DEFAULT_PATH: &str = "/etc/banmap/banmap.toml";
+
+/// What a verb does with a part of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// It is not looked at: nothing that is wrong in it keeps the verb from working.
+    Unread,
+    /// It is read, and may be absent.
+    Optional,
+    /// There must be at least one.
+    Required,
+}
+
+/// What a verb uses. `[daemon]` and the directories of filters are always read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// `[source.*]`.
+    pub sources: Need,
+    /// `[jail.*]`, `[defaults]`, `jails`, `[real_ip]`.
+    pub jails: Need,
+    /// `[output.*]`.
+    pub outputs: Need,
+}
+
+impl Needs {
+    /// The daemon, and `check`: everything, and at least one source.
+    pub const RUN: Self = Self { sources: Need::Required, jails: Need::Optional, outputs: Need::Optional };
+    /// `replay`: what judges; a log can be named on the command line.
+    pub const REPLAY: Self = Self { outputs: Need::Unread, ..Self::RUN.without_required() };
+    /// `test`: sources' formats and filters.
+    pub const TEST: Self = Self { sources: Need::Optional, jails: Need::Unread, outputs: Need::Unread };
+    /// `snippet` and `empty`: outputs alone.
+    pub const OUTPUTS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Optional };
+    /// What talks to the daemon: where its socket is.
+    pub const CONTROL: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Unread };
+
+    const fn without_required(self) -> Self {
+        Self { sources: Need::Optional, ..self }
+    }
+
+    fn reads_nothing(self) -> bool {
+        [self.sources, self.jails, self.outputs].iter().all(|need| *need == Need::Unread)
+    }
+}
+
+/// Where a configuration comes from, and what for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `-c FILE`; else `BANMAP_CONFIG`, else `fallback`. A file that is named has to exist.
+    pub path: Option<PathBuf>,
+    /// The file where nobody names one; it may be missing.
+    pub fallback: PathBuf,
+    /// Environment variables; those that begin with `BANMAP_` count.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What the verb uses.
+    pub needs: Needs,
+    /// Whether the process runs as root: `nginx -t` is a default for root only.
+    pub root: bool,
+}
+
+impl Options {
+    /// The options of this process.
+    pub fn new(path: Option<PathBuf>, needs: Needs) -> Self {
+        let root = nix::unistd::geteuid().is_root();
+        Self { path, fallback: DEFAULT_PATH.into(), environment: std::env::vars_os().collect(), needs, root }
+    }
+
+    fn main_file(&self) -> MainFile {
+        let variable = || self.environment.iter().find(|(name, _)| name == environment::CONFIG);
+        let variable =
+            || variable().map(|(_, value)| PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty());
+        match self.path.clone().or_else(variable) {
+            Some(path) => MainFile { path, named: true },
+            None => MainFile { path: self.fallback.clone(), named: false },
+        }
+    }
+}
+
+/// Reads the configuration; with any error in a part that is needed, all problems are returned and nothing else.
+pub fn load(options: &Options) -> Result<Config, Problems> {
+    let (config, problems) = read(options);
+    let problems = Problems::new(problems);
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    let warnings = problems.iter().cloned().collect();
+    Ok(Config { warnings, ..config })
+}
+
+/// Reads as much as can be read, with everything that is wrong.
+pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
+    let main = options.main_file();
+    let mut problems = Vec::new();
+    let gathered = gather(&main, &options.environment, &mut problems);
+    let reading = Reading::default();
+    let mut config = tables(options, &gathered, &reading);
+    wiring::check(&config, options.needs, &gathered, &main, &reading);
+    let (found, shown) = reading.into_parts();
+    problems.extend(found);
+    config.effective = document(&shown, &gathered.tree);
+    config.files.clone_from(&gathered.files);
+    (config, in_order(problems, &gathered.files))
+}
+
+fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
+    let (tree, needs) = (&gathered.tree, options.needs);
+    let top = Section::new(reading, "", tree, None);
+    if !needs.reads_nothing() {
+        top.only(keys::TOP);
+    }
+    let part = |name: &'static str, need: Need| {
+        let entry = tree.get(name).filter(|_| need != Need::Unread);
+        Section::of(reading, name, entry)
+    };
+    let daemon = daemon::read(part("daemon", Need::Optional));
+    let filters = library(part("filter", Need::Optional), &gathered.directory, &daemon.filter_path);
+    let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails));
+    let world =
+        World { reading, library: &filters, sources: names(tree, "source"), outputs: names(tree, "output") };
+    let defaults_section = part("defaults", needs.jails);
+    let defaults = Partial::read(defaults_section);
+    let manual = jail::manual(defaults_section, &defaults);
+    let sources = source::read_all(reading, part("source", needs.sources));
+    let Jails { enabled, disabled } = if needs.jails == Need::Unread {
+        Jails::default()
+    } else {
+        jail::read_all(&world, top, part("jail", needs.jails), &defaults)
+    };
+    let host = Host { state: &daemon.state, root: options.root };
+    let outputs = output::read_all(reading, part("output", needs.outputs), host);
+    wiring::check_outputs(reading, &outputs, &sources);
+    let outputs = outputs.into_iter().map(|placed| placed.settings).collect();
+    Config {
+        daemon,
+        trusted_proxies,
+        sources,
+        jails: enabled,
+        disabled,
+        manual,
+        outputs,
+        warnings: Vec::new(),
+        files: Vec::new(),
+        filters,
+        effective: String::new(),
+    }
+}
+
+/// `filter.d` beside the configuration, then the directories of `filter_path`.
+fn library(inline: Section<'_>, directory: &Path, filter_path: &[PathBuf]) -> Library {
+    let inline = inline.entries().map(|(name, entry)| (name.clone(), entry.clone())).collect();
+    let mut directories = vec![directory.join("filter.d")];
+    directories.extend(filter_path.iter().cloned());
+    Library::new(inline, directories)
+}
+
+fn names(tree: &Table, part: &str) -> Vec<String> {
+    match tree.get(part).map(|entry| &entry.node.value) {
+        Some(Value::Table(table)) => table.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn document(shown: &[Shown], tree: &Table) -> String {
+    let filters = match tree.get("filter").map(|entry| &entry.node.value) {
+        Some(Value::Table(table)) => Some(table),
+        _ => None,
+    };
+    effective::document(shown, filters.into_iter().flatten())
+}
+
+/// By file and place, each once; what has no place comes last.
+pub(super) fn in_order(problems: Vec<Problem>, files: &[PathBuf]) -> Vec<Problem> {
+    let key = |problem: &Problem| {
+        let place = problem.place.as_ref();
+        let file = place.and_then(|place| files.iter().position(|file| Some(file.as_path()) == place.path()));
+        let foreign = place.map(ToString::to_string).filter(|_| file.is_none());
+        (place.is_none(), file.unwrap_or(usize::MAX), foreign, place.map_or(0, |place| place.span.start))
+    };
+    let mut ordered: Vec<Problem> = problems;
+    ordered.sort_by_cached_key(key);
+    ordered.dedup_by(|b, a| {
+        a.what == b.what
+            && a.place.as_ref().map(ToString::to_string) == b.place.as_ref().map(ToString::to_string)
+    });
+    ordered
+}

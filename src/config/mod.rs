@@ -1,0 +1,36 @@
+//! TOML files become settings: every value resolved, every problem located and told at once.
+//!
+//! The main file, `conf.d/*.toml` beside it and `BANMAP_` variables are merged into one tree whose leaves know where
+//! they were written (`gather`, `node`, `environment`). Each table is read with getters that collect problems instead
+//! of stopping (`section`; `daemon` is the smallest table to imitate), and keep what holds for `check --effective`.
+//! Other rooms judge their own settings by key and message; the place is added here.
+
+mod addresses;
+mod check;
+mod daemon;
+mod effective;
+mod environment;
+mod gather;
+mod jail;
+mod keys;
+mod library;
+mod load;
+mod node;
+mod output;
+mod problem;
+mod reload;
+mod section;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wiring;
+
+pub use check::{FilterReport, Report, check};
+pub use library::{FilterOrigin, FoundFilter, Library};
+pub use load::{DEFAULT_PATH, Need, Needs, Options, load};
+pub use problem::{Problem, Problems, Severity};
+pub use settings::{Config, Daemon, Jail, LogFormat, MAX_TRACKED, Manual, Source};
+pub use source::{format_named, format_names};
+pub use text::Place;

@@ -1,0 +1,175 @@
+//! What a configuration says, every value resolved.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::library::{FilterOrigin, Library};
+use super::problem::Problem;
+use crate::address::{Allowlist, Group};
+use crate::filter::{Conditions, Filter};
+use crate::record::{Field, Format};
+use crate::resolve::{ListEntry, Lists};
+use crate::terms::{JailName, OutputName, SourceName};
+use crate::{jail, publish, source};
+
+/// At most so many prefixes are tracked by one jail at once; a flood of forged addresses costs no more memory.
+pub const MAX_TRACKED: usize = 200_000;
+
+/// A whole configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// `[daemon]`.
+    pub daemon: Daemon,
+    /// `trusted_proxies` of `[real_ip]`; a bare address or range here is never banned either.
+    pub trusted_proxies: Vec<ListEntry>,
+    /// By name.
+    pub sources: Vec<Source>,
+    /// The enabled ones, by name.
+    pub jails: Vec<Jail>,
+    /// Those that are configured with `enabled = false`.
+    pub disabled: Vec<JailName>,
+    /// What holds for bans by hand.
+    pub manual: Manual,
+    /// By name.
+    pub outputs: Vec<publish::Settings>,
+    /// What is hardly meant so, but can be used.
+    pub warnings: Vec<Problem>,
+    /// The files that were read, in order; filters not included.
+    pub files: Vec<PathBuf>,
+    /// Where filters are found.
+    pub filters: Library,
+    /// Every value with its origin, as TOML.
+    pub(super) effective: String,
+}
+
+/// `[daemon]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// The directory of the database; absolute.
+    pub state: PathBuf,
+    /// The control socket; absolute.
+    pub socket: PathBuf,
+    /// The form of log lines.
+    pub log: LogFormat,
+    /// Directories of more filters.
+    pub filter_path: Vec<PathBuf>,
+}
+
+/// The form of banmap's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One source, and how its lines are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What is read.
+    pub settings: source::Settings,
+    /// The format of its lines; `None`: found out for each file.
+    pub format: Option<Format>,
+}
+
+/// One enabled jail.
+#[derive(Clone, Debug)]
+pub struct Jail {
+    /// Its name.
+    pub name: JailName,
+    /// What counts as an offence.
+    pub filter: Arc<Filter>,
+    /// The filter's name.
+    pub filter_name: String,
+    /// Where the filter was found.
+    pub filter_origin: FilterOrigin,
+    /// The sources it looks at.
+    pub sources: Vec<SourceName>,
+    /// The outputs that carry its bans.
+    pub outputs: Vec<OutputName>,
+    /// `[[where]]`: only records for which one of these holds; empty: all records.
+    pub only: Vec<Arc<Conditions>>,
+    /// `[[ignore]]`: no record for which one of these holds.
+    pub ignore: Vec<Arc<Conditions>>,
+    /// Count different values of this field instead of offences.
+    pub distinct: Option<Field>,
+    /// Never banned by this jail: the union of all files, `[defaults]` and the jail.
+    pub ignoreip: Vec<ListEntry>,
+    /// So many offences within `findtime` ban; at least 1.
+    pub maxretry: u32,
+    /// The sliding window; longer than 0.
+    pub findtime: SignedDuration,
+    /// How long a ban lasts; `None` is forever.
+    pub bantime: Option<SignedDuration>,
+    /// What is counted and banned.
+    pub group: Group,
+    /// Judge and show, but publish nothing.
+    pub simulate: bool,
+}
+
+/// What `[defaults]` says for bans by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manual {
+    /// How long a ban lasts where the command does not say; `None` is forever.
+    pub bantime: Option<SignedDuration>,
+    /// What is counted and banned.
+    pub group: Group,
+    /// `ignoreip` of `[defaults]`.
+    pub ignoreip: Vec<ListEntry>,
+}
+
+impl Config {
+    /// Every value with its origin: a TOML document that, read as a configuration, says the same.
+    pub fn effective(&self) -> &str {
+        &self.effective
+    }
+
+    /// Every list entry of the configuration: what `Lists::open` has to read.
+    pub fn list_entries(&self) -> impl Iterator<Item = &ListEntry> {
+        let jails = self.jails.iter().flat_map(|jail| &jail.ignoreip);
+        self.trusted_proxies.iter().chain(&self.manual.ignoreip).chain(jails)
+    }
+
+    /// The trusted proxies, resolved.
+    pub fn trusted(&self, lists: &Lists) -> Allowlist {
+        lists.allowlist(&self.trusted_proxies)
+    }
+
+    /// The built-in jail of bans by hand: all outputs; it counts nothing.
+    pub fn manual_settings(&self, lists: &Lists) -> jail::Settings {
+        jail::Settings {
+            name: JailName::manual(),
+            maxretry: 1,
+            findtime: SignedDuration::from_mins(10),
+            bantime: self.manual.bantime,
+            group: self.manual.group,
+            distinct: false,
+            simulate: false,
+            allow: lists.allowlist(&self.manual.ignoreip),
+            outputs: self.outputs.iter().map(|output| output.name.clone()).collect(),
+            max_tracked: MAX_TRACKED,
+        }
+    }
+}
+
+impl Jail {
+    /// What the jail room needs of it, its lists resolved.
+    pub fn jail_settings(&self, lists: &Lists) -> jail::Settings {
+        jail::Settings {
+            name: self.name.clone(),
+            maxretry: self.maxretry,
+            findtime: self.findtime,
+            bantime: self.bantime,
+            group: self.group,
+            distinct: self.distinct.is_some(),
+            simulate: self.simulate,
+            allow: lists.allowlist(&self.ignoreip),
+            outputs: self.outputs.clone(),
+            max_tracked: MAX_TRACKED,
+        }
+    }
+}

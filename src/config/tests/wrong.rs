@@ -1,0 +1,287 @@
+//! What is said about wrong configurations: where, what, and the fix.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A whole useful configuration, so that only what is under test is wrong.
+fn with(text: &str) -> Vec<String> {
+    told(&format!("[source.site]\npath = \"/l/a.log\"\n{text}"))
+}
+
+#[track_caller]
+fn assert_told(told: &[String], expected: &[&str]) {
+    assert_eq!(told, expected, "\n{}", told.join("\n"));
+}
+
+#[test]
+fn every_problem_of_every_file_is_told_at_once() {
+    let site = Site::new("[source.site]\npath = 5\nformt = \"auto\"\n[daemon]\nlog = \"jsn\"\nstate = [\n")
+        .file("conf.d/a.toml", "x = = 1\n[defaults]\nmaxretry = 0\n")
+        .file("conf.d/b.toml", "[output.o]\nkind = \"nginx-geo\"\nvariable = \"$bad\"\nmode = 640\n");
+    let told = site.told();
+    for expected in [
+        "banmap.toml:2:8: [source.site] path: must be a text in quotes, not a whole number",
+        "banmap.toml:3:1: unknown key `formt` of [source.site] | did you mean `format`?",
+        "banmap.toml:5:7: [daemon] log: must be \"text\" or \"json\", not \"jsn\" | did you mean \"json\"?",
+        "conf.d/a.toml:3:12: [defaults] maxretry: must be from 1 to 1000000, not 0",
+        "conf.d/b.toml:3:12: [output.o] variable: `$bad` is no name for an nginx variable | write it without `$`: \"bad\"",
+        "conf.d/b.toml:4:8: [output.o] mode: must be a text of octal digits | write it as an octal text: mode = \"0640\"",
+    ] {
+        assert!(told.iter().any(|one| one == expected), "{expected}\n\n{}", told.join("\n"));
+    }
+    assert!(told.iter().any(|one| one.starts_with("banmap.toml:6:") && one.contains("not valid TOML")));
+    assert!(
+        told.iter().any(|one| one.starts_with("conf.d/a.toml:1:5: not valid TOML")),
+        "{}",
+        told.join("\n")
+    );
+}
+
+#[test]
+fn a_problem_points_into_its_line() {
+    let problems = Site::new("# ümlaut\n[daemon]\n  log = \"jsn\" # ü\n").needs(Needs::CONTROL).problems();
+    let rendered = problems.to_string();
+    let pointed = "3 |   log = \"jsn\" # ü\n  |         ^^^^^\n";
+    assert!(rendered.contains(pointed), "{rendered}");
+    assert!(rendered.starts_with("error: [daemon] log: must be"), "{rendered}");
+    assert!(rendered.contains("help: did you mean \"json\"?"), "{rendered}");
+    assert!(!rendered.contains('\u{1b}') && problems.render(true).contains('\u{1b}'));
+}
+
+#[test]
+fn missing_and_unreadable_files() {
+    let site = Site::empty();
+    let told = site.told();
+    assert!(
+        told[0].starts_with("there is no configuration: banmap.toml does not exist | create it"),
+        "{told:?}"
+    );
+    let named = Options { path: Some(site.path("none.toml")), needs: Needs::CONTROL, ..site.options() };
+    let problem = load(&named).unwrap_err().to_string();
+    assert!(
+        problem.contains("none.toml: No such file") && problem.contains("-c or BANMAP_CONFIG"),
+        "{problem}"
+    );
+    let told = Site::empty().file("banmap.toml", b"[daemon]\n\xff").told();
+    assert!(told[0].contains("it is not UTF-8 (line 2)"), "{told:?}");
+    let directory = Site::empty().file("banmap.toml/x", "");
+    assert!(directory.told()[0].contains("Is a directory"));
+    let told = Site::new("").file("conf.d", "").told();
+    assert!(told.iter().any(|one| one.contains("cannot read conf.d: Not a directory")), "{told:?}");
+}
+
+#[test]
+fn unknown_keys_and_those_of_other_versions_and_programs() {
+    assert_told(
+        &with(
+            "bantime = 5\nlisten = \"udp:127.0.0.1:5514\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
+        ),
+        &[
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, format, escape, client, read",
+            "banmap.toml:4:1: `listen` of [source.site] is not supported by this version | remove it",
+            "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
+            "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
+            "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
+        ],
+    );
+}
+
+#[test]
+fn sources() {
+    let text = "[source.a]\npath = [\"/l/x.log\", \"/l/x.log\", \"/l/a**\", \"\"]\nlogpath = \"y\"\n\
+                [source.b]\npath = \"/l/x.log\"\nformat = \"combine\"\nread = \"start\"\n\
+                [source.c]\nformat = '$remote_addr [$time_local]'\nescape = \"json\"\nclient = \"x_forwarded_for\"\npath = []\n\
+                [source.\"d e\"]\npath = \"/x\"\n[source.e]\nstdin = true\n[source.f]\n";
+    assert_told(
+        &told(text),
+        &[
+            "banmap.toml:2:21: [source.a] path: `/l/x.log` is named twice | remove one",
+            "banmap.toml:2:33: [source.a] path: `/l/a**` is no file pattern: recursive wildcards must form a single path component (at byte 3) | `*`, `?`, `[…]` and `**` as a whole directory are special",
+            "banmap.toml:2:43: [source.a] path: is empty",
+            "banmap.toml:3:1: [source.a] logpath: is the same setting as `path`, and both are given | remove one of them, or join both in `path`",
+            "banmap.toml:5:8: [source.b] path: `/l/x.log` is already read by [source.a] | a file belongs to one source, and any number of jails can look at that",
+            "banmap.toml:6:10: [source.b] format: `combine` is no format | did you mean \"combined\"?",
+            "banmap.toml:7:8: [source.b] read: must be \"recent\", \"beginning\" or \"end\", not \"start\"",
+            "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, raw",
+            "banmap.toml:10:10: [source.c] escape: \"json\" is not supported by this version | leave it out, or write \"default\"",
+            "banmap.toml:11:10: [source.c] client: \"x_forwarded_for\" is not supported by this version | leave it out, or write \"remote_addr\"",
+            "banmap.toml:12:8: [source.c] path: names no file",
+            "banmap.toml:13:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
+            "banmap.toml:16:1: `stdin` of [source.e] is not supported by this version | remove it",
+            "banmap.toml:17:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\"",
+        ],
+    );
+}
+
+#[test]
+fn outputs() {
+    let text = "[output.a]\npath = \"/o/x\"\n[output.b]\nkind = \"haproxy-map\"\n[output.c]\nkind = \"nginx\"\n\
+                [output.d]\nkind = \"list\"\npath = \"/l/a.log\"\nvariable = \"x\"\nmode = \"0999\"\nowner = \"a b\"\nvalidate = \"nginx -t\"\n\
+                [output.e]\nkind = \"nginx-geo\"\npath = \"/o/x/\"\nreload = { pid_file = \"/p\", command = [\"x\"] }\n\
+                [output.f]\nkind = \"nginx-geo\"\nreload = { pid_file = \"/p\", signal = \"KILL\", speed = 1 }\npath = \"/o/same\"\n\
+                [output.g]\nkind = \"list\"\nreload = \"externl\"\npath = \"/o/same\"\nmin_interval = \"forever\"\nvalidate = [\"./x\"]\n";
+    assert_told(
+        &with(text),
+        &[
+            "banmap.toml:3:9: [output.a] kind: is missing | the kinds are \"nginx-geo\", \"apache-rewritemap\" or \"list\"",
+            "banmap.toml:6:8: [output.b] kind: `haproxy-map` is not supported by this version | this version writes \"nginx-geo\", \"apache-rewritemap\" or \"list\"",
+            "banmap.toml:8:8: [output.c] kind: there is no kind `nginx` | did you mean \"nginx-geo\"?",
+            "banmap.toml:11:8: [output.d] path: /l/a.log would overwrite a log of [source.site] | write it to another directory",
+            "banmap.toml:12:1: [output.d] variable: means nothing for kind \"list\" | remove it: only \"nginx-geo\" has it",
+            "banmap.toml:13:8: [output.d] mode: is no file mode | write it as an octal text: mode = \"0640\"",
+            "banmap.toml:14:9: [output.d] owner: `a b` names no user or group | write \"user\", \"user:group\" or \":group\"",
+            "banmap.toml:15:12: [output.d] validate: is run without a shell: the program and each argument stand apart | write [\"nginx\", \"-t\"]",
+            "banmap.toml:18:8: [output.e] path: names a directory | name the file inside it",
+            "banmap.toml:19:1: [output.e] reload: says more than one way | write { pid_file = \"/run/nginx.pid\", signal = \"HUP\" }, { process = \"nginx\", signal = \"HUP\" }, { command = [\"…\"] }, \"external\" or \"none\"",
+            "banmap.toml:22:38: [output.f.reload] signal: `KILL` would not reload a server | the signals that reload a server are HUP, USR1, USR2, WINCH",
+            "banmap.toml:22:46: unknown key `speed` of [output.f.reload] | the keys here are pid_file, process, command, signal",
+            "banmap.toml:26:10: [output.g] reload: is no way to reload a server | write { pid_file = \"/run/nginx.pid\", signal = \"HUP\" }, { process = \"nginx\", signal = \"HUP\" }, { command = [\"…\"] }, \"external\" or \"none\"",
+            "banmap.toml:27:8: [output.g] path: /o/same is already written by [output.f] | give each output a file of its own",
+            "banmap.toml:28:16: [output.g] min_interval: cannot be \"forever\"",
+            "banmap.toml:29:12: [output.g] validate: `./x` must be a name that PATH finds, or an absolute path",
+        ],
+    );
+}
+
+#[test]
+fn jails() {
+    let text = "jails = [\"wordpres-login\", \"manual\", \"sshd[mode=x]\"]\n[source.site]\npath = \"/l/a.log\"\n\
+                [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office\"]\nfindtime = 0\n\
+                [jail.plain]\nsource = \"sit\"\noutputs = [\"o\", \"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
+                escalation = { factor = 4 }\nport = \"http\"\n[[jail.plain.where]]\nhost = \"(\"\nhots = \"x\"\n\
+                [filter.plain]\nrule = [{ status = 404 }]\n";
+    assert_told(
+        &told(text),
+        &[
+            "banmap.toml:1:10: [jail.wordpres-login] filter: there is no filter `wordpres-login` | did you mean \"wordpress-login\"?",
+            "banmap.toml:1:28: `manual` is the built-in jail of bans by hand | give the jail another name, and `filter` the filter's",
+            "banmap.toml:1:38: jail `sshd[mode=x]` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
+        ],
+    );
+}
+
+#[test]
+fn filters_tell_their_own_problems_at_their_place() {
+    let text = "[source.site]\npath = \"/l/a.log\"\n[jail.a]\n[jail.b]\nfilter = \"c\"\n[filter.a]\nsuggest = { maxretri = 1 }\n[[filter.a.rule]]\nstatus = 404\n[[filter.a.rule]]\nstatus = \"x\"\n";
+    let site = Site::new(text).file("filter.d/c.conf", "[Definition]\n");
+    let told = site.told();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("banmap.toml:5:10: [jail.b] filter: "), "{told:?}");
+}
+
+#[test]
+fn variables() {
+    let site = Site::new("[source.site]\npath = \"/l/a.log\"\n")
+        .variable("BANMAP_DEAMON__LOG", "json")
+        .variable("BANMAP_DAEMON__LOG", "[1]")
+        .variable("BANMAP_DAEMON_SOCKET", "/s");
+    let told = site.told();
+    assert_told(
+        &told,
+        &[
+            "$BANMAP_DAEMON__LOG:1:1: [daemon] log: must be a text in quotes, not a list",
+            "$BANMAP_DEAMON__LOG:1:1: unknown key `deamon` | did you mean `daemon`?",
+        ],
+    );
+    assert_told(
+        &site.told_as(Severity::Warning)[..1],
+        &[
+            "environment variable BANMAP_DAEMON_SOCKET is no setting, and is ignored | did you mean BANMAP_DAEMON__SOCKET? `__` separates a table from its key",
+        ],
+    );
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_about() {
+    let text = "[source.site]\npath = \"/l/a.log\"\n";
+    assert_told(
+        &Site::new(text).warned(),
+        &[
+            "no jail is configured: nobody will be banned but by hand | add jails = [\"wordpress-login\", \"probe-paths\"]",
+            "no output is configured: bans take hold nowhere | add [output.NAME] with a kind, such as kind = \"nginx-geo\"",
+        ],
+    );
+    let text = format!(
+        "jails = []\n{text}[defaults]\nignoreip = \"0.0.0.0/0\"\n\
+         [output.a]\nkind = \"nginx-geo\"\n[output.b]\nkind = \"nginx-geo\"\n[output.c]\nkind = \"nginx-geo\"\nvariable = \"other\"\n"
+    );
+    assert_told(
+        &Site::new(&text).warned(),
+        &[
+            "banmap.toml:5:12: [defaults] ignoreip: `0.0.0.0/0` holds every address: nobody would be banned | name only those that must never be banned",
+            "banmap.toml:8:9: [output.b] variable: `bad_user` is also the variable of [output.a] | in one nginx only one of the two blocks counts: give each a variable of its own",
+        ],
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_problems(text in "(?s).{0,200}") {
+        let site = Site::new(&text);
+        if let Err(problems) = load(&site.options()) {
+            prop_assert!(!problems.render(true).is_empty());
+        }
+    }
+
+    #[test]
+    fn any_lines_are_a_configuration_or_problems(lines in proptest::collection::vec(line(), 0..12)) {
+        let site = Site::new(&lines.join("\n"));
+        match load(&site.options()) {
+            Ok(config) => prop_assert!(toml::Table::try_from(config.effective().parse::<toml::Table>().unwrap()).is_ok()),
+            Err(problems) => prop_assert!(!problems.to_string().is_empty()),
+        }
+    }
+}
+
+/// A line that is nearly right.
+fn line() -> impl Strategy<Value = String> {
+    let table = prop_oneof![
+        Just("daemon"),
+        Just("real_ip"),
+        Just("defaults"),
+        Just("source.s"),
+        Just("source"),
+        Just("jail.j"),
+        Just("output.o"),
+        Just("output.p"),
+        Just("output.o.reload"),
+        Just("jail.j.group"),
+    ];
+    let key = prop_oneof![
+        proptest::sample::select(crate::config::keys::SOURCE.known),
+        proptest::sample::select(crate::config::keys::OUTPUT.known),
+        proptest::sample::select(crate::config::keys::DAEMON.known),
+        proptest::sample::select(crate::config::keys::RELOAD.known),
+        Just("maxretry"),
+        Just("findtime"),
+        Just("group"),
+        Just("ignoreip"),
+        Just("trusted_proxies"),
+    ];
+    let value = prop_oneof![
+        Just("1"),
+        Just("-1"),
+        Just("\"10m\""),
+        Just("\"forever\""),
+        Just("[]"),
+        Just("[\"/a\", \"/b\"]"),
+        Just("true"),
+        Just("{}"),
+        Just("{ v4 = 24 }"),
+        Just("\"nginx-geo\""),
+        Just("\"list\""),
+        Just("\"/x/y\""),
+        Just("\"ü\\u0007\""),
+        Just("{ pid_file = \"/p\" }"),
+        Just("\"file:/x\""),
+        Just("[[1]]"),
+        Just("1979-05-27"),
+        Just("0.5"),
+        Just("\"none\""),
+    ];
+    prop_oneof![
+        2 => table.prop_map(|table| format!("[{table}]")),
+        5 => (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+    ]
+}
