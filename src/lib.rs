@@ -13,4 +13,5 @@ pub mod os;
 pub mod publish;
 pub mod record;
 pub mod source;
+pub mod store;
 pub mod terms;
