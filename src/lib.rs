@@ -15,4 +15,5 @@ pub mod publish;
 pub mod record;
 pub mod resolve;
 pub mod source;
+pub mod store;
 pub mod terms;

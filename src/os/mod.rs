@@ -2,6 +2,7 @@
 //!
 //! Only this room reads the clock, starts processes and renames files.
 
+pub mod aside;
 pub mod clock;
 pub mod host;
 pub mod lock;

@@ -1,0 +1,152 @@
+//! Transactions that wait to be written, as one: in order, and bounded however long saving fails.
+
+use std::hash::Hash;
+
+use hashbrown::{HashMap, HashSet};
+use jiff::Timestamp;
+
+use super::Transaction;
+use crate::address::Prefix;
+use crate::ban::Change;
+use crate::terms::JailName;
+
+/// Up to so many entries wait without being looked through for what later ones replace.
+const TIDY_FROM: usize = 20_000;
+/// So many changes of bans wait with their whole history; of more, only where each ban stands.
+const MAX_CHANGES: usize = 200_000;
+/// So many notes wait; of more, the newest.
+const MAX_NOTES: usize = 20_000;
+
+/// Several transactions, merged: writing it does what writing them one after the other would.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// All but the changes.
+    pub(super) rest: Transaction,
+    /// The changes, each with its time.
+    pub(super) changes: Vec<(Timestamp, Change)>,
+    /// The size from which it is tidied again: twice what remained, so that the work is amortised.
+    tidy_from: usize,
+    /// With more changes than this only where each ban stands is kept.
+    max_changes: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            rest: Transaction::default(),
+            changes: Vec::new(),
+            tidy_from: TIDY_FROM,
+            max_changes: MAX_CHANGES,
+        }
+    }
+}
+
+impl Batch {
+    /// For tests: tidied at each step, with only where each ban stands.
+    #[cfg(test)]
+    pub(super) fn tight() -> Self {
+        Self { tidy_from: 0, max_changes: 0, ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.rest.is_empty()
+    }
+
+    /// Appends a transaction of the time `now`; returns how many entries of history had to be dropped.
+    pub(super) fn add(&mut self, mut transaction: Transaction, now: Timestamp) -> usize {
+        self.changes.extend(transaction.changes.drain(..).map(|change| (now, change)));
+        self.add_rest(transaction);
+        self.tidy()
+    }
+
+    /// Appends what came later; returns how many entries of history had to be dropped.
+    pub(super) fn append(&mut self, later: Self) -> usize {
+        self.changes.extend(later.changes);
+        self.add_rest(later.rest);
+        self.tidy()
+    }
+
+    fn add_rest(&mut self, later: Transaction) {
+        let rest = &mut self.rest;
+        rest.generation = later.generation.or(rest.generation);
+        rest.pauses = later.pauses.or(rest.pauses.take());
+        rest.trackers.extend(later.trackers);
+        rest.checkpoints.extend(later.checkpoints);
+        if !later.forgotten.is_empty() {
+            rest.files
+                .retain(|file| !later.forgotten.iter().any(|(o, p)| *o == file.output && *p == file.path));
+        }
+        rest.forgotten.extend(later.forgotten);
+        rest.files.extend(later.files);
+        rest.totals.extend(later.totals);
+        rest.notes.extend(later.notes);
+    }
+
+    fn size(&self) -> usize {
+        let rest = &self.rest;
+        let latest = rest.trackers.len() + rest.checkpoints.len() + rest.totals.len();
+        latest + self.changes.len() + rest.files.len() + rest.forgotten.len() + rest.notes.len()
+    }
+
+    fn tidy(&mut self) -> usize {
+        if self.size() <= self.tidy_from {
+            return 0;
+        }
+        let before = self.changes.len() + self.rest.notes.len();
+        let rest = &mut self.rest;
+        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix));
+        // A finished position and a later one of the same inode are different files: both are kept.
+        keep_last(&mut rest.checkpoints, |c| {
+            (c.source.clone(), c.fingerprint.device, c.fingerprint.inode, c.finished)
+        });
+        keep_last(&mut rest.totals, |totals| totals.jail.clone());
+        keep_last(&mut rest.files, |file| (file.output.clone(), file.path.clone()));
+        keep_last(&mut rest.forgotten, Clone::clone);
+        rest.notes.drain(..rest.notes.len().saturating_sub(MAX_NOTES));
+        if self.changes.len() > self.max_changes {
+            self.changes = outcome(std::mem::take(&mut self.changes));
+        }
+        self.tidy_from = self.tidy_from.max(2 * self.size());
+        before - (self.changes.len() + self.rest.notes.len())
+    }
+}
+
+/// Drops each entry that a later one with the same key replaces.
+fn keep_last<T, K: Hash + Eq>(entries: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    let mut seen = HashSet::new();
+    entries.reverse();
+    entries.retain(|entry| seen.insert(key(entry)));
+    entries.reverse();
+}
+
+/// Where a ban stands after several changes.
+struct Standing {
+    /// Whether the store has a row of it: its first waiting change was not that it began.
+    stored: bool,
+    at: Timestamp,
+    last: Change,
+}
+
+/// For each ban the one change that leads to the same table; what is history only is dropped.
+fn outcome(changes: Vec<(Timestamp, Change)>) -> Vec<(Timestamp, Change)> {
+    let mut standing: HashMap<(Prefix, JailName), Standing> = HashMap::new();
+    for (at, change) in changes {
+        if matches!(change, Change::Withheld(_) | Change::Past(_)) {
+            continue;
+        }
+        let key = (change.ban().prefix, change.ban().jail.clone());
+        let before = standing.remove(&key);
+        let stored = before.as_ref().map_or(!matches!(change, Change::Banned(_)), |before| before.stored);
+        // A row that is stored is changed (`Prolonged`), one that is not begins: so the next look knows it, too.
+        let last = match change {
+            Change::Banned(ban) | Change::Prolonged(ban) if stored => Change::Prolonged(ban),
+            Change::Prolonged(ban) => Change::Banned(ban),
+            change => change,
+        };
+        standing.insert(key, Standing { stored, at, last });
+    }
+    let lasting = |one: &Standing| one.stored || !matches!(one.last, Change::Ended(..));
+    let mut outcome: Vec<_> = standing.into_values().filter(lasting).map(|one| (one.at, one.last)).collect();
+    outcome.sort_by_key(|(at, _)| *at);
+    outcome
+}

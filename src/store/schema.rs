@@ -1,0 +1,131 @@
+//! The tables, their version, and how an older file becomes a current one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks the file as ours (`PRAGMA application_id`): "bnmp".
+pub(super) const APPLICATION: i64 = 0x626e_6d70;
+
+/// The version of the newest schema (`PRAGMA user_version`).
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
+const MIGRATIONS: [&str; 1] = [FIRST];
+
+// `bans.event` is the history row that began the ban: its evidence hangs there, so that nothing moves when it ends.
+const FIRST: &str = "
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE bans (
+    address   TEXT NOT NULL,     -- an address, or a prefix as first/length
+    jail      TEXT NOT NULL,
+    since     INTEGER NOT NULL,  -- all times: nanoseconds since 1970, UTC
+    until     INTEGER,           -- NULL: never
+    offences  INTEGER NOT NULL,
+    origin    TEXT NOT NULL,     -- log, hand
+    reason    TEXT,
+    simulated INTEGER NOT NULL,
+    event     INTEGER NOT NULL,  -- the row of history that began it
+    PRIMARY KEY (address, jail)
+) WITHOUT ROWID;
+
+CREATE TABLE history (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    event     TEXT NOT NULL,     -- banned, prolonged, withheld, past, expired, unbanned, allowed, command, reloaded, ...
+    address   TEXT,
+    jail      TEXT,
+    since     INTEGER,
+    until     INTEGER,
+    offences  INTEGER,
+    origin    TEXT,
+    reason    TEXT,
+    simulated INTEGER,
+    uid       INTEGER,           -- who gave a command
+    text      TEXT
+);
+
+CREATE TABLE evidence (
+    event INTEGER NOT NULL,      -- the row of history
+    n     INTEGER NOT NULL,
+    at    INTEGER NOT NULL,
+    jail  TEXT NOT NULL,
+    text  TEXT NOT NULL,         -- the line as logged: may hold escape sequences meant for a terminal
+    PRIMARY KEY (event, n)
+) WITHOUT ROWID;
+
+CREATE TABLE trackers (
+    jail    TEXT NOT NULL,
+    address TEXT NOT NULL,
+    marks   TEXT NOT NULL,       -- offences: time, or time:value in hexadecimal, with spaces between
+    PRIMARY KEY (jail, address)
+) WITHOUT ROWID;
+
+CREATE TABLE checkpoints (
+    source   TEXT NOT NULL,
+    device   INTEGER NOT NULL,
+    inode    INTEGER NOT NULL,
+    head_len INTEGER NOT NULL,
+    head     INTEGER NOT NULL,
+    path     TEXT NOT NULL,      -- a BLOB where it is not UTF-8
+    offset   INTEGER NOT NULL,
+    PRIMARY KEY (source, device, inode)
+) WITHOUT ROWID;
+
+CREATE TABLE pauses (
+    jail  TEXT,                  -- NULL: all
+    until INTEGER
+);
+
+CREATE TABLE files (
+    output          TEXT NOT NULL,
+    path            TEXT NOT NULL,
+    kind            TEXT NOT NULL,
+    generation      INTEGER NOT NULL,
+    digest          INTEGER NOT NULL,
+    master_pid      INTEGER,
+    master_started  INTEGER,
+    PRIMARY KEY (output, path)
+) WITHOUT ROWID;
+
+CREATE TABLE totals (
+    jail     TEXT PRIMARY KEY,
+    offences INTEGER NOT NULL,
+    hits     INTEGER NOT NULL,
+    bans     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE VIEW show_bans AS
+SELECT address, jail,
+       strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000000000, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000000000, 'unixepoch') AS until,
+       offences, origin, reason, simulated
+FROM bans ORDER BY bans.since;
+
+CREATE VIEW show_history AS
+SELECT strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000000000, 'unixepoch') AS at,
+       event, address, jail,
+       strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000000000, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000000000, 'unixepoch') AS until,
+       offences, origin, reason, simulated, uid, text
+FROM history ORDER BY id;
+
+CREATE VIEW show_evidence AS
+SELECT history.address, history.event,
+       strftime('%Y-%m-%dT%H:%M:%SZ', evidence.at / 1000000000, 'unixepoch') AS at,
+       evidence.jail, evidence.text
+FROM evidence JOIN history ON history.id = evidence.event ORDER BY evidence.event, evidence.n;
+";
+
+/// Brings the file from version `from` to the current one, all or nothing.
+pub(super) fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
