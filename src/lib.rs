@@ -8,6 +8,7 @@
 pub mod address;
 pub mod ban;
 pub mod config;
+pub mod control;
 pub mod filter;
 pub mod jail;
 pub mod os;

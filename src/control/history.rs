@@ -1,0 +1,84 @@
+//! What `history` answers: one row for each thing that happened.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wire;
+use crate::address::Prefix;
+use crate::ban::Origin;
+use crate::terms::JailName;
+
+/// One thing that happened. Fields that do not belong to it are `null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// When.
+    #[serde(with = "wire::time")]
+    pub at: Timestamp,
+    /// What.
+    pub event: HistoryEvent,
+    /// To whom.
+    pub address: Option<Prefix>,
+    /// In which jail.
+    pub jail: Option<JailName>,
+    /// Until when the ban was to last; `null` also for never.
+    #[serde(with = "wire::optional_time")]
+    pub until: Option<Timestamp>,
+    /// How many offences decided it.
+    pub offences: Option<u32>,
+    /// Who decided it.
+    pub origin: Option<Origin>,
+    /// The operator's words.
+    pub reason: Option<String>,
+    /// Of a command by hand: whose.
+    pub uid: Option<u32>,
+    /// Of a reload or a command: what it was, and how it went.
+    pub detail: Option<String>,
+    /// The ban was judged and shown, but in no output.
+    #[serde(default)]
+    pub simulated: bool,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryEvent {
+    /// Somebody was banned.
+    Banned,
+    /// A ban became longer.
+    Prolonged,
+    /// A verdict banned nobody, since the jail was paused.
+    Withheld,
+    /// A ban was found when it was already over.
+    Past,
+    /// A ban's time was over.
+    Expired,
+    /// A ban was ended by hand.
+    Unbanned,
+    /// A ban ended because its address became allowed or trusted.
+    Allowed,
+    /// The configuration was read again.
+    Reload,
+    /// Any other command by hand.
+    Command,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl HistoryEvent {
+    /// The word that its JSON has too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Prolonged => "prolonged",
+            Self::Withheld => "withheld",
+            Self::Past => "past",
+            Self::Expired => "expired",
+            Self::Unbanned => "unbanned",
+            Self::Allowed => "allowed",
+            Self::Reload => "reload",
+            Self::Command => "command",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The unix-socket protocol of a running daemon: requests, replies, its server and its client.
+//!
+//! Newline-delimited JSON over a stream socket: one request a line, one reply a line, in order. Who may connect is
+//! decided by the socket's permissions (0660); who connected is told with each request. The server bounds what it
+//! keeps for a client and waits for each client in a task of its own: a slow or silent one delays nobody.
+
+mod client;
+mod error;
+mod history;
+mod listener;
+mod reply;
+mod request;
+mod server;
+mod status;
+mod wire;
+
+pub use client::Client;
+pub use error::ControlError;
+pub use history::{HistoryEvent, HistoryRow};
+pub use listener::Listener;
+pub use reply::{BanRow, EvidenceRow, FailCode, Near, Refusal, Reply, Why};
+pub use request::{BanLength, MAX_TARGETS, Request};
+pub use server::{Call, Event, Peer, serve};
+pub use status::{FileState, FileStatus, JailStatus, OutputState, OutputStatus, SourceStatus, Status};

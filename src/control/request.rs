@@ -1,0 +1,279 @@
+//! What a client may ask of the daemon.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::wire;
+use crate::address::Prefix;
+use crate::terms::{DurationError, JailName, parse_duration, show_duration};
+
+/// At most so many targets in one request; a client with more sends several.
+pub const MAX_TARGETS: usize = 5_000;
+
+/// The longest reason, in bytes: it is kept with each ban and shown in tables.
+const MAX_REASON: usize = 1_000;
+
+/// One request. A field that the daemon does not know is an error: a newer client's `dry_run` must never be overlooked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// Answered once outputs exist and sources are open.
+    Ping,
+    /// Jails, sources and outputs, with counts and health.
+    Status {
+        /// This jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+    },
+    /// Active bans.
+    List {
+        /// Of this jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+        /// The simulated ones instead.
+        #[serde(default)]
+        simulated: bool,
+    },
+    /// All that is known about one address or prefix.
+    Why {
+        /// Who.
+        address: Prefix,
+    },
+    /// What happened: bans, unbans, reloads, commands by hand.
+    History {
+        /// To this address or prefix only.
+        #[serde(default)]
+        address: Option<Prefix>,
+        /// From this time on.
+        #[serde(default, with = "wire::optional_time")]
+        since: Option<Timestamp>,
+        /// In this jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+    },
+    /// Ban by hand. Those that may not be banned are refused one by one; the others are banned.
+    Ban {
+        /// Who; at most `MAX_TARGETS`.
+        targets: Vec<Prefix>,
+        /// In this jail; else in the built-in jail of bans by hand.
+        #[serde(default)]
+        jail: Option<JailName>,
+        /// How long; else the jail's bantime.
+        #[serde(default)]
+        duration: Option<BanLength>,
+        /// Why, in the operator's words.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// End bans by hand.
+    Unban {
+        /// Who; at most `MAX_TARGETS`. Empty with `all`, or with `jail` for all of that jail.
+        #[serde(default)]
+        targets: Vec<Prefix>,
+        /// Everybody.
+        #[serde(default)]
+        all: bool,
+        /// In this jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+        /// Only bans made at or after this time.
+        #[serde(default, with = "wire::optional_time")]
+        since: Option<Timestamp>,
+        /// Tell whom it would be, change nothing.
+        #[serde(default)]
+        dry_run: bool,
+        /// Forget their history for escalation too.
+        #[serde(default)]
+        forget: bool,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// Judge and log, but ban nobody new.
+    Pause {
+        /// This jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+        /// For so long; else until `Resume`.
+        #[serde(default, with = "wire::optional_length")]
+        duration: Option<SignedDuration>,
+    },
+    /// End a pause.
+    Resume {
+        /// This jail only.
+        #[serde(default)]
+        jail: Option<JailName>,
+    },
+    /// Read the configuration again: whole, or not at all.
+    Reload,
+    /// Write an empty list.
+    Empty {
+        /// An output's name, or the path of a file that an output of an earlier configuration wrote.
+        what: String,
+    },
+}
+
+impl Request {
+    /// What makes a readable request unacceptable, in words for the one who sent it.
+    pub(super) fn flaw(&self) -> Option<String> {
+        let targets = match self {
+            Self::Ban { targets, .. } | Self::Unban { targets, .. } => targets.len(),
+            _ => 0,
+        };
+        if targets > MAX_TARGETS {
+            return Some(format!("{targets} addresses in one request: send at most {MAX_TARGETS}"));
+        }
+        match self {
+            Self::Ban { targets, .. } if targets.is_empty() => Some("nobody to ban is named".to_owned()),
+            Self::Ban { reason: Some(reason), .. } if reason.len() > MAX_REASON => {
+                Some(format!("the reason has {} bytes: write at most {MAX_REASON}", reason.len()))
+            }
+            Self::Unban { targets, all: false, jail: None, .. } if targets.is_empty() => {
+                Some("nobody to unban is named: give addresses, a jail, or `all`".to_owned())
+            }
+            Self::Unban { targets, all: true, .. } if !targets.is_empty() => {
+                Some("`all` and single addresses exclude each other".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it only asks, and changes nothing.
+    pub fn is_question(&self) -> bool {
+        match self {
+            Self::Ping
+            | Self::Status { .. }
+            | Self::List { .. }
+            | Self::Why { .. }
+            | Self::History { .. } => true,
+            Self::Unban { dry_run, .. } => *dry_run,
+            Self::Ban { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Reload
+            | Self::Empty { .. } => false,
+        }
+    }
+}
+
+/// How long a ban by hand lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BanLength {
+    /// Until it is ended by hand.
+    Forever,
+    /// So long.
+    For(SignedDuration),
+}
+
+impl From<BanLength> for Option<SignedDuration> {
+    /// As bantimes are kept: `None` is forever.
+    fn from(length: BanLength) -> Self {
+        match length {
+            BanLength::Forever => None,
+            BanLength::For(length) => Some(length),
+        }
+    }
+}
+
+impl FromStr for BanLength {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        parse_duration(text).map(|length| length.map_or(Self::Forever, Self::For))
+    }
+}
+
+impl fmt::Display for BanLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forever => f.write_str("forever"),
+            Self::For(length) => f.write_str(&show_duration(*length)),
+        }
+    }
+}
+
+impl Serialize for BanLength {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BanLength {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::parsed(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Request, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_request_can_be_written_by_hand() {
+        assert_eq!(read(r#"{"verb":"ping"}"#), Ok(Request::Ping));
+        assert_eq!(read(r#"{"verb":"list"}"#), Ok(Request::List { jail: None, simulated: false }));
+        let ban =
+            read(r#"{"verb":"ban","targets":["192.0.2.7","2001:db8::/64"],"duration":"1h30m"}"#).unwrap();
+        let Request::Ban { targets, duration, .. } = ban else { panic!("{ban:?}") };
+        assert_eq!(targets.len(), 2);
+        assert_eq!(duration, Some(BanLength::For(SignedDuration::from_mins(90))));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for text in [
+            r#"{"verb":"unban","all":true,"only_pretend":true}"#,
+            r#"{"verb":"explode"}"#,
+            r#"{"verb":"ban","targets":["example.net"]}"#,
+            r#"{"verb":"ban","targets":[],"duration":"1 hour"}"#,
+            r#"{"verb":"status","jail":"-x"}"#,
+            r#"{"verb":"why"}"#,
+            "[]",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unban_never_means_everybody_by_omission() {
+        for text in [
+            r#"{"verb":"unban"}"#,
+            r#"{"verb":"unban","since":"2026-05-01T10:00:00Z"}"#,
+            r#"{"verb":"unban","all":true,"targets":["192.0.2.7"]}"#,
+            r#"{"verb":"ban","targets":[]}"#,
+        ] {
+            assert!(read(text).unwrap().flaw().is_some(), "{text}");
+        }
+        for text in [
+            r#"{"verb":"unban","all":true}"#,
+            r#"{"verb":"unban","jail":"x"}"#,
+            r#"{"verb":"unban","targets":["192.0.2.7"]}"#,
+        ] {
+            assert_eq!(read(text).unwrap().flaw(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn too_many_targets_and_too_long_reasons_are_flaws() {
+        let ban = |count: usize, reason: usize| Request::Ban {
+            targets: vec!["192.0.2.7".parse().unwrap(); count],
+            jail: None,
+            duration: None,
+            reason: Some("x".repeat(reason)),
+            no_wait: false,
+        };
+        assert_eq!(ban(MAX_TARGETS, MAX_REASON).flaw(), None);
+        assert!(ban(MAX_TARGETS + 1, 1).flaw().is_some());
+        assert!(ban(1, MAX_REASON + 1).flaw().is_some());
+    }
+}

@@ -1,0 +1,145 @@
+//! What `status` answers: jails, sources and outputs with their counts and their health.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wire;
+use crate::terms::{JailName, OutputName, SourceName};
+
+/// The daemon as it is now. Other programs read its JSON: fields may be added, none changes or goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// When it started.
+    #[serde(with = "wire::time")]
+    pub started: Timestamp,
+    /// Every jail, the built-in one included once it holds a ban.
+    pub jails: BTreeMap<JailName, JailStatus>,
+    /// Every source.
+    pub sources: BTreeMap<SourceName, SourceStatus>,
+    /// Every output.
+    pub outputs: BTreeMap<OutputName, OutputStatus>,
+    /// What an operator has to do something about, a sentence each: what is wrong where, and the fix.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+/// One jail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JailStatus {
+    /// Offences that lie in a window now.
+    pub offences_current: u64,
+    /// Offences since the daemon's first start.
+    pub offences_total: u64,
+    /// Records from addresses that were banned already.
+    pub hits_total: u64,
+    /// Bans in force.
+    pub bans_current: u64,
+    /// Bans ever made.
+    pub bans_total: u64,
+    /// It judges, but bans nobody new.
+    pub paused: bool,
+    /// When the pause ends by itself; `null` while there is none, and until `resume`.
+    #[serde(default, with = "wire::optional_time")]
+    pub paused_until: Option<Timestamp>,
+    /// It judges and shows, but publishes nothing.
+    #[serde(default)]
+    pub simulate: bool,
+    /// Hits that the gate did not refuse although its list was verified before them.
+    #[serde(default)]
+    pub hits_passed: u64,
+}
+
+/// One source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The files it follows, by path.
+    pub files: Vec<FileStatus>,
+}
+
+/// One followed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStatus {
+    /// Its path, lossily decoded.
+    pub path: String,
+    /// Lines read since the start.
+    pub lines: u64,
+    /// Lines among those that were looked at that are not of the format.
+    pub unparsed: u64,
+    /// When the last line arrived.
+    #[serde(with = "wire::optional_time")]
+    pub last_line: Option<Timestamp>,
+    /// How reading it goes.
+    pub state: FileState,
+    /// What is wrong, where something is.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// How reading a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// Its end was reached; new lines are read as they come.
+    Following,
+    /// Older lines are still being read.
+    CatchingUp,
+    /// It was rotated away and is followed until it is silent and has a successor.
+    Rotated,
+    /// It is not there, or no file matches the pattern.
+    Missing,
+    /// It is there and cannot be read.
+    Failed,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputStatus {
+    /// Its kind, as the configuration names it.
+    pub kind: String,
+    /// How many entries the file in place has.
+    pub entries: u64,
+    /// Which state of the ban table the file in place holds.
+    pub generation: u64,
+    /// When the file in place was committed.
+    #[serde(with = "wire::optional_time")]
+    pub published: Option<Timestamp>,
+    /// When the server was last made to read it.
+    #[serde(with = "wire::optional_time")]
+    pub reloaded: Option<Timestamp>,
+    /// How far the newest generation came.
+    pub state: OutputState,
+    /// What is wrong, in the server's words where it said something.
+    pub error: Option<String>,
+    /// Where the file is.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// How far an output's newest generation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputState {
+    /// It is not in place yet.
+    Pending,
+    /// The file is in place.
+    Published,
+    /// The server has it.
+    Verified,
+    /// It could not be published; the last good one is in force.
+    Failed,
+}
+
+impl Status {
+    /// Whether an operator has to look: a problem, a file or an output that failed, or bans that have no effect.
+    pub fn needs_operator(&self) -> bool {
+        let failed_output = |output: &OutputStatus| output.state == OutputState::Failed;
+        let failed_file = |file: &FileStatus| file.state == FileState::Failed;
+        !self.problems.is_empty()
+            || self.outputs.values().any(failed_output)
+            || self.sources.values().flat_map(|source| &source.files).any(failed_file)
+    }
+}
