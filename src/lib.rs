@@ -13,6 +13,7 @@ pub mod filter;
 pub mod jail;
 pub mod os;
 pub mod publish;
+pub mod reader;
 pub mod record;
 pub mod resolve;
 pub mod source;

@@ -99,27 +99,28 @@ impl Reader {
         let (mut exact, mut any_case, mut spelled) = (Vec::new(), Vec::new(), false);
         for shared in &self.shared {
             let Some(required) = shared.filter.required(&format) else { return Candidates::Every };
-            // A client can spell a path with other slashes and dots, so only what lies between slashes is certain.
-            let certain = required.literals.iter().map(|literal| longest_piece(literal));
-            let literals: Vec<Vec<u8>> = certain.collect();
-            if literals.iter().any(Vec::is_empty) {
-                return Candidates::Every;
+            let mut literals = required.literals;
+            if required.except_respelled {
+                literals.iter_mut().for_each(|literal| *literal = certain_piece(literal));
             }
             if required.ignore_case { any_case.extend(literals) } else { exact.extend(literals) }
-            spelled |= !shared.filter.is_raw();
+            spelled |= required.except_respelled || required.except_encoded;
         }
         Candidates::Holding(Prefilter::new(exact, any_case, spelled))
     }
 }
 
-fn longest_piece(literal: &[u8]) -> Vec<u8> {
-    literal.split(|b| *b == b'/').max_by_key(|piece| piece.len()).unwrap_or_default().to_vec()
+/// A path can be spelled with other slashes and dots between its segments, so only what lies inside one segment is
+/// certain to stand in the line; then no line needs to be looked at for its `//` and `/.` (every Referer has them).
+fn certain_piece(literal: &[u8]) -> Vec<u8> {
+    let piece = literal.split(|b| *b == b'/').max_by_key(|piece| piece.len());
+    piece.filter(|piece| !piece.is_empty()).unwrap_or(b"/").to_vec()
 }
 
 /// The lines of a buffer, without their newlines.
 pub(super) fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     let whole = buffer.strip_suffix(b"\n").unwrap_or(buffer);
-    whole.split(|b| *b == b'\n').take(if buffer.is_empty() { 0 } else { usize::MAX })
+    (!buffer.is_empty()).then(|| whole.split(|b| *b == b'\n')).into_iter().flatten()
 }
 
 impl Pass<'_> {

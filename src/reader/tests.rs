@@ -1,0 +1,169 @@
+//! The reader against the plain way: parse every line, judge every record.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::scan::lines;
+use super::{Basis, FileReading, Lens, Reader};
+use crate::filter::{Definition, Filter, Judgement};
+use crate::record::{Format, Reference};
+use crate::terms::Observation;
+
+const PATHS: &str = r#"
+[[rule]]
+path = '/wp-login\.php(?:/|$)'
+status = [200, 401]
+[[rule]]
+path = '(?:^|/)\.git/'
+[[rule]]
+user_agent = '(?i)sqlmap'
+"#;
+const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.php.*" (401|403|200)']"#;
+
+fn lens(jail: &str, toml: &str) -> Lens {
+    let definition = Definition::read(&toml.parse().unwrap()).unwrap();
+    let filter = Arc::new(Filter::compile(&definition).unwrap());
+    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None }
+}
+
+fn reference() -> Reference {
+    Reference { now: "2026-05-01T12:00:00Z".parse().unwrap(), zone: TimeZone::UTC }
+}
+
+fn line(client: u8, target: &str, status: u16, agent: &str) -> String {
+    format!("203.0.113.{client} - - [01/May/2026:10:00:00 +0000] \"GET {target} HTTP/1.1\" {status} 5 \"https://x.example/a\" \"{agent}\"\n")
+}
+
+fn read(reader: &Reader, file: &mut FileReading, buffer: &[u8]) -> Vec<Observation> {
+    let mut out = Vec::new();
+    reader.read(file, buffer, Basis::Logged, &reference(), &mut out);
+    out
+}
+
+/// A buffer in pieces of whole lines, as a follower hands them out.
+fn pieces(text: &[u8], at_most: usize) -> Vec<&[u8]> {
+    let (mut rest, mut pieces) = (text, Vec::new());
+    while !rest.is_empty() {
+        let room = &rest[..rest.len().min(at_most)];
+        let end = memchr::memrchr(b'\n', room).or_else(|| memchr::memchr(b'\n', rest)).map_or(rest.len(), |n| n + 1);
+        pieces.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    pieces
+}
+
+fn any_line() -> impl Strategy<Value = String> {
+    let targets = prop::sample::select(vec![
+        "/", "/wp-login.php", "/wp-login.php/x", "/%77p-login.php", "/a/../wp-login.php", "//wp-login.php", "/x/.git/config",
+        "/x/.git//config", "/x/./.git/", "/x/%2egit/HEAD", "http://h.example/wp-login.php", "/xmlrpc.php", "/x?y=/wp-login.php",
+        "/wp-login.phpx", "/x.git", r"/\x22wp-login.php",
+    ]);
+    let agents = prop::sample::select(vec!["Mozilla/5.0", "SQLmap/1.7", "sqlma p", r"a\x22 /wp-login.php"]);
+    let status = prop::sample::select(vec![200_u16, 302, 401, 403, 404]);
+    (1..250_u8, targets, status, agents).prop_map(|(client, target, status, agent)| line(client, target, status, agent))
+}
+
+proptest! {
+    #[test]
+    fn candidates_hide_no_offence(all in prop::collection::vec(any_line(), 0..60), at_most in 50..3000_usize) {
+        let text = all.concat();
+        for (name, toml) in [("fields", PATHS), ("raw", RAW)] {
+            let lens = lens(name, toml);
+            let filter = Arc::clone(&lens.filter);
+            let offending = lines(text.as_bytes()).filter(|line| {
+                let record = Format::Combined.parse_at(line, &reference()).unwrap();
+                matches!(filter.judge(&record), Judgement::Offence(_))
+            });
+            let expected: Vec<String> = offending.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            let reader = Reader::new(vec![lens], true);
+            let mut file = FileReading::new(Some(Format::Combined));
+            let found = pieces(text.as_bytes(), at_most).into_iter().flat_map(|piece| read(&reader, &mut file, piece));
+            let found: Vec<String> = found.filter_map(|o| o.text.map(String::from)).collect();
+            prop_assert_eq!(&found, &expected, "{}", name);
+            prop_assert_eq!(file.lines, all.len() as u64);
+            prop_assert_eq!(file.bytes, text.len() as u64);
+        }
+    }
+
+    #[test]
+    fn samples_are_steady_however_the_file_is_cut(count in 0..5000_usize, at_most in 100..40_000_usize) {
+        let text = line(7, "/", 200, "Mozilla/5.0").repeat(count);
+        let reader = Reader::new(vec![lens("raw", RAW)], false);
+        let mut file = FileReading::new(Some(Format::Combined));
+        pieces(text.as_bytes(), at_most).into_iter().for_each(|piece| { read(&reader, &mut file, piece); });
+        prop_assert_eq!(file.parsed, count.div_ceil(1024) as u64);
+        prop_assert_eq!(file.lines, count as u64);
+    }
+}
+
+#[test]
+fn a_line_of_another_format_is_counted_with_an_example() {
+    let reader = Reader::new(vec![lens("raw", RAW)], true);
+    let mut file = FileReading::new(Some(Format::Combined));
+    let out = read(&reader, &mut file, b"{\"json\": true}\n{\"json\": 2}\n");
+    assert!(out.is_empty());
+    assert_eq!((file.lines, file.unparsed), (2, 1));
+    assert_eq!(file.example.unwrap().text, "{\"json\": true}");
+}
+
+#[test]
+fn a_format_that_nobody_knows_is_said_and_tried_again() {
+    let reader = Reader::new(vec![lens("raw", RAW)], true);
+    let mut file = FileReading::new(None);
+    assert!(read(&reader, &mut file, b"one\ntwo\n").is_empty());
+    assert_eq!((file.format, file.lines, file.unparsed), (None, 2, 1));
+    let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
+    assert_eq!(file.format, Some(Format::Combined));
+    assert_eq!(found[0].offences.len(), 1);
+}
+
+#[test]
+fn jails_of_one_filter_share_its_judgement_but_not_their_conditions() {
+    let strict = lens("strict", PATHS);
+    let conditions = crate::filter::ConditionSet::read(&"user_agent = 'Mozilla'".parse().unwrap()).unwrap();
+    let only = vec![Arc::new(crate::filter::Conditions::compile(&conditions).unwrap())];
+    let browsers = Lens { jail: "browsers".parse().unwrap(), only, ..strict.clone() };
+    let distinct = Lens { jail: "paths".parse().unwrap(), distinct: Some(crate::record::Field::Path), ..strict.clone() };
+    let reader = Reader::new(vec![strict, browsers, distinct], false);
+    let mut file = FileReading::new(Some(Format::Combined));
+    let text = line(1, "/wp-login.php", 200, "Mozilla/5.0") + &line(2, "/.git/HEAD", 404, "curl");
+    let found = read(&reader, &mut file, text.as_bytes());
+    let jails = |at: usize| found[at].offences.iter().map(|o| o.jail.to_string()).collect::<Vec<_>>();
+    assert_eq!(jails(0), ["strict", "browsers", "paths"]);
+    assert_eq!(jails(1), ["strict", "paths"]);
+    assert_ne!(found[0].offences[2].distinct, found[1].offences[1].distinct);
+    assert_eq!(found[0].offences[0].distinct, None);
+}
+
+#[test]
+fn event_time_is_arrival_when_caught_up_and_never_in_the_future() {
+    let reader = Reader::new(vec![lens("raw", RAW)], false);
+    let text = line(1, "/xmlrpc.php", 200, "-");
+    let at = |basis, now: &str| {
+        let mut out = Vec::new();
+        let reference = Reference { now: now.parse().unwrap(), zone: TimeZone::UTC };
+        reader.read(&mut FileReading::new(Some(Format::Combined)), text.as_bytes(), basis, &reference, &mut out);
+        out[0].at
+    };
+    let logged: Timestamp = "2026-05-01T10:00:00Z".parse().unwrap();
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    assert_eq!(at(Basis::Arrival, "2026-05-01T10:00:09Z"), time("2026-05-01T10:00:09Z"));
+    assert_eq!(at(Basis::Logged, "2026-05-01T10:00:09Z"), logged);
+    assert_eq!(at(Basis::Logged, "2026-05-01T09:00:00Z"), time("2026-05-01T09:00:00Z"));
+}
+
+#[test]
+fn a_wrong_clock_is_noticed_after_three_records() {
+    let reader = Reader::new(vec![lens("raw", RAW)], false);
+    let mut file = FileReading::new(Some(Format::Combined));
+    let text = line(1, "/xmlrpc.php", 200, "-");
+    for _ in 0..2 {
+        reader.read(&mut file, text.as_bytes(), Basis::Arrival, &reference(), &mut Vec::new());
+        assert_eq!(file.skew, None);
+    }
+    reader.read(&mut file, text.as_bytes(), Basis::Arrival, &reference(), &mut Vec::new());
+    assert_eq!(file.skew, Some(("2026-05-01T10:00:00Z".parse().unwrap(), reference().now)));
+}
