@@ -1,6 +1,7 @@
 //! What the other verbs ask of the running daemon.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
 use crate::ban::{Ban, Change};
-use crate::control::{BanRow, EvidenceRow, FailCode, Near, Peer, Refusal, Reply, Request, Why};
-use crate::engine::{Effects, Order};
+use crate::control::{BanLength, BanRow, EvidenceRow, FailCode, Near, Peer, Refusal, Reply, Request, Why};
+use crate::engine::{Effects, Order, Refusal as Refused, Term};
 use crate::os::clock;
-use crate::publish::{Report, State};
-use crate::store::{HistoryEvent, HistoryKind, HistoryQuery, HistoryRow};
-use crate::terms::{JailName, OutputName, Pause};
+use crate::publish::{self, Report, State};
+use crate::store::{HistoryEvent, HistoryKind, HistoryQuery, HistoryRow, StoreError};
+use crate::terms::{Evidence, JailName, OutputName};
 
 /// The newest report of each output.
 pub(super) type Reports = BTreeMap<OutputName, Report>;
@@ -58,29 +59,29 @@ impl Circuit {
             Request::Why { address } => self.why(address, now, answer),
             Request::History { address, since, jail } => self.history(address, since, jail, answer),
             Request::Ban { targets, jail, duration, reason, no_wait } => {
-                let order = |prefix| Order {
-                    prefix,
-                    jail: jail.clone(),
-                    duration: duration.map(Into::into),
-                    reason: reason.clone(),
-                };
+                let term = term(duration);
+                let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
                 let outcome = self.ban(targets.into_iter().map(order), no_wait, now);
                 self.note_command(&outcome, peer, reason, now);
                 self.finish(outcome, answer);
             }
-            Request::Unban { targets, all, jail, since, dry_run, forget: _, no_wait } => {
-                let chosen = self.chosen(targets, all, jail.as_ref(), since);
+            Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
+                let whole = targets.is_empty() && (all || jail.is_some());
                 if dry_run {
+                    let chosen = if whole { self.chosen(jail.as_ref(), since) } else { targets };
                     let _ = answer.send(would_unban(&chosen));
                     return;
                 }
-                let outcome = self.unban(chosen, jail.as_ref(), no_wait, now);
+                let outcome = match whole {
+                    true => self.unban_all(jail.as_ref(), since, no_wait, now),
+                    false => self.unban(targets, jail.as_ref(), no_wait, now),
+                };
                 self.note_command(&outcome, peer, None, now);
                 self.finish(outcome, answer);
             }
             Request::Pause { jail, duration } => {
                 let until = duration.and_then(|length| now.checked_add(length).ok());
-                let reply = self.pause(Pause { jail, until }, peer, now);
+                let reply = self.pause(jail, until, peer, now);
                 let _ = answer.send(reply);
             }
             Request::Resume { jail } => {
@@ -110,11 +111,11 @@ impl Circuit {
 
     /// What the engine knows at once, and what the store adds: kept evidence and history.
     fn why(&self, address: Prefix, now: Timestamp, answer: Answer) {
-        let known = self.owner.engine.why(address, now);
+        let known = self.owner.engine.why(address.first(), now);
         let near = known.windows.iter().map(|window| Near {
             jail: window.jail.clone(),
             address: window.prefix,
-            offences: window.offences,
+            offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
             maxretry: window.maxretry,
             findtime: window.findtime,
         });
@@ -127,28 +128,38 @@ impl Circuit {
             history: Vec::new(),
             near: near.collect(),
         };
-        let banned = known.bans;
-        self.owner.ask_store(move |store| {
-            let kept = banned.iter().filter(|ban| ban.evidence.is_empty());
-            let kept = kept.flat_map(|ban| store.evidence(ban.prefix, &ban.jail).unwrap_or_default());
-            why.evidence.extend(kept.map(|evidence| EvidenceRow::from(&evidence)));
+        let query = HistoryQuery { address: Some(address), since: None, jail: None, limit: WHY_ROWS, evidence: false };
+        let (rows, rows_there) = oneshot::channel();
+        self.owner.keeper.history(query, Box::new(move |found| drop(rows.send(found.unwrap_or_default()))));
+        // Evidence of restored bans stays in the store until somebody asks.
+        let kept: Vec<_> = known.bans.iter().filter(|ban| ban.evidence.is_empty()).map(|ban| self.kept(ban)).collect();
+        tokio::spawn(async move {
+            for evidence in kept {
+                why.evidence.extend(evidence.await.unwrap_or_default().iter().map(EvidenceRow::from));
+            }
             why.evidence.sort_by_key(|row| row.at);
-            let query = HistoryQuery { address: Some(address), since: None, jail: None, limit: WHY_ROWS, evidence: false };
-            let rows = store.history(&query).unwrap_or_default();
+            let rows: Vec<HistoryRow> = rows_there.await.unwrap_or_default();
             why.history = rows.into_iter().map(status::history_row).collect();
             let _ = answer.send(Reply::Why(why));
         });
     }
 
+    fn kept(&self, ban: &Ban) -> oneshot::Receiver<Vec<Evidence>> {
+        let (evidence, there) = oneshot::channel();
+        let tell = Box::new(move |found: Result<_, _>| drop(evidence.send(found.unwrap_or_default())));
+        self.owner.keeper.evidence(ban.prefix, ban.jail.clone(), tell);
+        there
+    }
+
     fn history(&self, address: Option<Prefix>, since: Option<Timestamp>, jail: Option<JailName>, answer: Answer) {
         let query = HistoryQuery { address, since, jail, limit: HISTORY_ROWS, evidence: false };
-        self.owner.ask_store(move |store| {
-            let reply = match store.history(&query) {
+        let tell = move |found: Result<Vec<HistoryRow>, StoreError>| {
+            let _ = answer.send(match found {
                 Ok(rows) => Reply::History(rows.into_iter().rev().map(status::history_row).collect()),
                 Err(error) => failed(error.to_string()),
-            };
-            let _ = answer.send(reply);
-        });
+            });
+        };
+        self.owner.keeper.history(query, Box::new(tell));
     }
 
     fn ban(&mut self, orders: impl Iterator<Item = Order>, no_wait: bool, now: Timestamp) -> Outcome {
@@ -156,18 +167,15 @@ impl Circuit {
         for order in orders {
             let prefix = order.prefix;
             match self.owner.engine.ban(order, now) {
-                Ok(effects) => outcome.effects.extend(effects),
-                Err(refusal) => outcome.refuse(prefix, &refusal),
+                Ok(effects) => outcome.add(effects),
+                Err(refusal) => outcome.refuse(prefix.to_string(), &refusal),
             }
         }
         outcome
     }
 
-    /// Whom an unban is about: those named, or the rows that `all`, `jail` and `since` choose.
-    fn chosen(&self, targets: Vec<Prefix>, all: bool, jail: Option<&JailName>, since: Option<Timestamp>) -> Vec<Prefix> {
-        if !targets.is_empty() || !(all || jail.is_some()) {
-            return targets;
-        }
+    /// Whom `unban --all`, `--jail` and `--since` mean.
+    fn chosen(&self, jail: Option<&JailName>, since: Option<Timestamp>) -> Vec<Prefix> {
         let fits = |ban: &&Arc<Ban>| {
             jail.is_none_or(|name| ban.jail == *name) && since.is_none_or(|since| ban.since >= since)
         };
@@ -177,12 +185,21 @@ impl Circuit {
         chosen
     }
 
+    fn unban_all(&mut self, jail: Option<&JailName>, since: Option<Timestamp>, no_wait: bool, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
+        match self.owner.engine.unban_all(jail, since, now) {
+            Ok(effects) => outcome.add(effects),
+            Err(refusal) => outcome.refuse(jail.map_or_else(String::new, ToString::to_string), &refusal),
+        }
+        outcome
+    }
+
     fn unban(&mut self, chosen: Vec<Prefix>, jail: Option<&JailName>, no_wait: bool, now: Timestamp) -> Outcome {
         let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
         for prefix in chosen {
             match self.owner.engine.unban(prefix, jail, now) {
-                Ok(effects) => outcome.effects.extend(effects),
-                Err(refusal) => outcome.refuse(prefix, &refusal),
+                Ok(effects) => outcome.add(effects),
+                Err(refusal) => outcome.refuse(prefix.to_string(), &refusal),
             }
         }
         outcome
@@ -210,41 +227,42 @@ impl Circuit {
         let changed = !effects.changes.is_empty();
         self.owner.carry(effects, true);
         let (stored, durable) = oneshot::channel();
-        self.owner.save_then(stored);
+        self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
         let (generation, reports) = (self.owner.engine.generation(), self.reports.subscribe());
         tokio::spawn(async move {
             let mut messages = Vec::new();
-            if durable.await.is_err() {
-                let _ = answer.send(failed("not stored: the daemon is stopping"));
-                return;
+            match durable.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => messages.push(format!("in force, but not stored yet (it is tried again): {error}")),
+                Err(_stopping) => messages.push("in force, but the daemon stopped before it was stored".to_owned()),
             }
             if changed && !no_wait {
-                messages = in_force(reports, generation).await;
+                messages.extend(in_force(reports, generation).await);
             }
             let _ = answer.send(Reply::Done { messages, bans, refused });
         });
     }
 
-    fn pause(&mut self, pause: Pause, peer: Peer, now: Timestamp) -> Reply {
-        let said = pause.jail.as_ref().map_or("all jails".to_owned(), ToString::to_string);
-        if let Some(unknown) = pause.jail.as_ref().filter(|jail| !self.owner.engine.has_jail(jail)) {
-            return failed(format!("no jail is named `{unknown}`"));
+    fn pause(&mut self, jail: Option<JailName>, until: Option<Timestamp>, peer: Peer, now: Timestamp) -> Reply {
+        if let Err(refusal) = self.owner.engine.pause(jail.clone(), until) {
+            return failed(refusal.to_string());
         }
-        let text = format!("paused {said}");
-        self.note_pause(HistoryKind::Paused, pause.jail.clone(), peer, text.clone(), now);
-        self.owner.engine.pause(pause);
-        self.owner.save_pauses();
+        let text = format!("paused {}", jail.as_ref().map_or("all jails".to_owned(), ToString::to_string));
+        self.note_pause(HistoryKind::Paused, jail, peer, text.clone(), now);
+        self.owner.pauses_changed();
+        self.owner.save();
         done(format!("{text}: offences are judged and logged, nobody new is banned"))
     }
 
     fn resume(&mut self, jail: Option<&JailName>, peer: Peer, now: Timestamp) -> Reply {
-        if !self.owner.engine.resume(jail) {
-            return failed("nothing is paused by that name");
+        if let Err(refusal) = self.owner.engine.resume(jail) {
+            return failed(refusal.to_string());
         }
-        let said = jail.map_or("all jails".to_owned(), ToString::to_string);
-        self.note_pause(HistoryKind::Resumed, jail.cloned(), peer, format!("resumed {said}"), now);
-        self.owner.save_pauses();
-        done(format!("resumed {said}"))
+        let text = format!("resumed {}", jail.map_or("all jails".to_owned(), ToString::to_string));
+        self.note_pause(HistoryKind::Resumed, jail.cloned(), peer, text.clone(), now);
+        self.owner.pauses_changed();
+        self.owner.save();
+        done(text)
     }
 
     fn note_pause(&mut self, kind: HistoryKind, jail: Option<JailName>, peer: Peer, text: String, at: Timestamp) {
@@ -252,9 +270,47 @@ impl Circuit {
     }
 }
 
+impl Circuit {
+    /// Empties the file of an output that is not configured any more. A live output would be written again at once.
+    fn empty(&mut self, what: &str) -> Reply {
+        if let Some(live) = self.config.outputs.iter().find(|o| o.name.as_str() == what || o.path == Path::new(what)) {
+            return failed(format!(
+                "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
+                live.name
+            ));
+        }
+        let files: Vec<_> = self.owner.files().cloned().collect();
+        let orphans = publish::orphans(&self.config.outputs, &files);
+        let Some(file) = orphans.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what)) else {
+            return failed(format!("`{what}` is neither an output nor a file that an output has written"));
+        };
+        match publish::write_empty(file) {
+            Ok(()) => {
+                self.owner.forget(file);
+                self.owner.save();
+                done(format!("{} is empty now", file.path.display()))
+            }
+            Err(error) => failed(error.to_string()),
+        }
+    }
+}
+
 impl Outcome {
-    fn refuse(&mut self, prefix: Prefix, refusal: &impl ToString) {
-        self.refused.push(Refusal { target: prefix.to_string(), reason: refusal.to_string() });
+    fn add(&mut self, effects: Effects) {
+        self.effects.changes.extend(effects.changes);
+        self.effects.notices.extend(effects.notices);
+    }
+
+    fn refuse(&mut self, target: String, refusal: &Refused) {
+        self.refused.push(Refusal { target, reason: refusal.to_string() });
+    }
+}
+
+fn term(length: Option<BanLength>) -> Term {
+    match length {
+        None => Term::Usual,
+        Some(BanLength::Forever) => Term::Forever,
+        Some(BanLength::For(length)) => Term::For(length),
     }
 }
 
