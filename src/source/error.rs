@@ -1,0 +1,20 @@
+//! What makes a source unusable from the start.
+
+/// Why a source cannot be followed. Everything else is an [`Event`](super::Event) and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// A path pattern is not understood.
+    #[error("`path`: `{pattern}` is no pattern: {message} (write `[*]` for a literal `*`)")]
+    Pattern {
+        /// The pattern as configured.
+        pattern: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A path pattern does not begin at the root: which file it means would depend on the working directory.
+    #[error("`path`: `{pattern}` is not absolute: begin it with `/`")]
+    Relative {
+        /// The pattern as configured.
+        pattern: String,
+    },
+}

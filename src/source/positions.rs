@@ -1,0 +1,61 @@
+//! How far reading has come since it was last asked: the checkpoints that changed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::terms::{Checkpoint, Fingerprint, SourceName};
+
+/// The checkpoints that changed, one a file (device and inode), to be stored together with what was read.
+#[derive(Debug)]
+pub struct Positions {
+    /// Whose checkpoints.
+    source: SourceName,
+    /// The newest of each file; the store keeps one row for each of these keys.
+    changed: BTreeMap<(u64, u64), Checkpoint>,
+}
+
+impl Positions {
+    pub(super) fn new(source: SourceName) -> Self {
+        Self { source, changed: BTreeMap::new() }
+    }
+
+    /// Whether anything changed since the last [`Positions::take`].
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// What changed since it was last taken. Must be stored in one transaction: together they are consistent.
+    pub fn take(&mut self) -> Vec<Checkpoint> {
+        std::mem::take(&mut self.changed).into_values().collect()
+    }
+
+    pub(super) fn set(&mut self, path: &Path, fingerprint: Fingerprint, offset: u64) {
+        let key = (fingerprint.device, fingerprint.inode);
+        match self.changed.get_mut(&key) {
+            Some(known) if known.path == path => {
+                (known.fingerprint, known.offset, known.finished) = (fingerprint, offset, false);
+            }
+            _ => self.put(self.checkpoint(path, fingerprint, offset)),
+        }
+    }
+
+    /// The file is let go: its row goes.
+    pub(super) fn finish(&mut self, path: &Path, fingerprint: Fingerprint, offset: u64) {
+        self.put(Checkpoint { finished: true, ..self.checkpoint(path, fingerprint, offset) });
+    }
+
+    pub(super) fn checkpoint(&self, path: &Path, fingerprint: Fingerprint, offset: u64) -> Checkpoint {
+        Checkpoint {
+            source: self.source.clone(),
+            path: path.to_owned(),
+            fingerprint,
+            offset,
+            finished: false,
+        }
+    }
+
+    fn put(&mut self, checkpoint: Checkpoint) {
+        let key = (checkpoint.fingerprint.device, checkpoint.fingerprint.inode);
+        self.changed.insert(key, checkpoint);
+    }
+}

@@ -1,0 +1,272 @@
+//! Names come and go: which path each followed file has now, who succeeds one that lost its path, and when a rotated
+//! file is let go.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::consumer::{Consumer, FileId, FileInfo};
+use super::copies::{Found, copies_of, rotated_since};
+use super::follower::{Follower, Pass};
+use super::head::{FileKey, holds};
+use super::recent::lines_end;
+use super::siblings::{by_inode, live_names};
+use super::start::Opening;
+use super::tail::Tail;
+use super::{Event, Start};
+use crate::terms::Fingerprint;
+
+/// A rotated file is let go when it did not grow for so long.
+const SILENT: SignedDuration = SignedDuration::from_secs(60);
+
+/// So many files that were let go are remembered.
+const REMEMBERED: usize = 64;
+
+/// What is known of a path whose file went.
+#[derive(Clone, Copy)]
+pub(super) struct Vacated {
+    /// The file that was there last.
+    pub(super) predecessor: FileId,
+    /// Whether that was found under another name: then what appears is surely not itself.
+    pub(super) found: bool,
+}
+
+impl Follower {
+    /// Brings the followed files' paths up to date.
+    pub(super) fn settle_names(&mut self, pass: &mut Pass<'_>) {
+        for index in 0..self.tails.len() {
+            let Some(tail) = self.tails.get_mut(index) else { continue };
+            let known = pass.scan.by_path.get(&tail.info.path);
+            tail.succeeded = pass.scan.by_path.get(&tail.info.home).is_some_and(|key| *key != tail.key);
+            // A directory that could not be read for a moment does not mean that the file went.
+            let in_place = || self.patterns.matches(&tail.info.path) && is_at(&tail.info.path, tail.key);
+            if known == Some(&tail.key) || (known.is_none() && in_place()) {
+                tail.rotated = false;
+            } else if let Some((path, _)) = pass.scan.files.iter().find(|(_, key)| *key == tail.key) {
+                let path = path.clone();
+                self.renamed(index, path, pass);
+            } else {
+                self.left(index, pass);
+            }
+        }
+    }
+
+    /// The file has another path that matches the patterns too: it goes on there as any other.
+    fn renamed(&mut self, index: usize, path: PathBuf, pass: &mut Pass<'_>) {
+        let Some(tail) = self.tails.get_mut(index) else { return };
+        let from = tail.info.path.clone();
+        if !tail.rotated {
+            self.vacated.insert(from.clone(), Vacated { predecessor: tail.info.id, found: true });
+        }
+        tail.moved(&path, &mut self.positions);
+        tail.info.home.clone_from(&path);
+        tail.rotated = false;
+        pass.consumer.event(Event::Rotated { from, to: Some(path) });
+    }
+
+    /// No path that matches leads to the file any more.
+    fn left(&mut self, index: usize, pass: &mut Pass<'_>) {
+        let Some(tail) = self.tails.get_mut(index) else { return };
+        if tail.rotated && is_at(&tail.info.path, tail.key) {
+            return;
+        }
+        let (from, to) = (tail.info.path.clone(), whereabouts(tail));
+        if let Some(path) = to.as_ref().filter(|path| **path != from) {
+            tail.moved(path, &mut self.positions);
+        }
+        if !std::mem::replace(&mut tail.rotated, true) {
+            let vacated = Vacated { predecessor: tail.info.id, found: to.is_some() };
+            self.vacated.insert(from.clone(), vacated);
+            pass.consumer.event(Event::Rotated { from, to });
+        }
+    }
+
+    /// Opens what appeared where a file went: first what was live there in between, then what is there now.
+    pub(super) fn fill_vacated(&mut self, pass: &mut Pass<'_>) {
+        for (home, vacated) in self.vacated.clone() {
+            if self.tail(vacated.predecessor).is_none() {
+                self.vacated.remove(&home);
+                continue;
+            }
+            let occupant = pass.scan.by_path.get(&home).copied();
+            if occupant.is_some_and(|key| self.follows(key)) {
+                self.vacated.remove(&home);
+                continue;
+            }
+            let last = self.open_between(&home, vacated, occupant, pass);
+            if occupant.is_some()
+                && self.open_successor(&home, Vacated { predecessor: last, ..vacated }, pass)
+            {
+                self.vacated.remove(&home);
+            } else if let Some(vacated) = self.vacated.get_mut(&home) {
+                vacated.predecessor = last;
+            }
+        }
+    }
+
+    /// Opens the logs that came and were rotated away between two looks; the last of them, or the predecessor.
+    fn open_between(
+        &mut self,
+        home: &Path,
+        vacated: Vacated,
+        occupant: Option<FileKey>,
+        pass: &mut Pass<'_>,
+    ) -> FileId {
+        let Some(tail) = self.tail(vacated.predecessor) else { return vacated.predecessor };
+        let Ok(since) = tail.stat() else { return vacated.predecessor };
+        // Where the predecessor was not found, a sibling that begins as it did is its copy.
+        let original = (!vacated.found && tail.head().identifies()).then(|| tail.fingerprint());
+        let mut between = rotated_since(home, &since);
+        between.retain(|found| {
+            let is_copy = original.is_some_and(|original| found.head.matches(&original));
+            Some(found.key) != occupant && !is_copy
+        });
+        self.open_in_turn(home, between, vacated.predecessor, pass.now, pass.consumer)
+    }
+
+    /// Opens successors, each after the one before it; the last that was new, or `first`.
+    fn open_in_turn(
+        &mut self,
+        home: &Path,
+        between: Vec<Found>,
+        first: FileId,
+        now: Timestamp,
+        consumer: &mut dyn Consumer,
+    ) -> FileId {
+        between.into_iter().fold(first, |last, found| {
+            if self.read_before(&found).is_some() || self.is_copy(&found, consumer) {
+                return last;
+            }
+            let opening = Opening { home: Some(home), after: Some(last), ..Opening::at(0, Start::Successor) };
+            self.follow(found, opening, now, consumer).unwrap_or(last)
+        })
+    }
+
+    /// Opens the file that took the place of another; whether it could be.
+    fn open_successor(&mut self, home: &Path, vacated: Vacated, pass: &mut Pass<'_>) -> bool {
+        let found = match Found::open(home) {
+            Ok(found) => found,
+            Err(error) => {
+                self.meet_unreadable(home.to_owned(), error, pass.consumer);
+                return false;
+            }
+        };
+        if self.is_copy(&found, pass.consumer) {
+            return true;
+        }
+        let opening = match self.read_before(&found) {
+            Some(offset) => Opening::at(offset, Start::Checkpoint),
+            None => self.opening_of_successor(&found, vacated),
+        };
+        let opening = Opening { after: Some(vacated.predecessor), ..opening };
+        self.follow(found, opening, pass.now, pass.consumer).is_some()
+    }
+
+    /// At the first byte; but a file that begins as its lost predecessor did is that file, edited or restored: what
+    /// the predecessor holds is read there, and only what follows it here.
+    fn opening_of_successor(&self, found: &Found, vacated: Vacated) -> Opening<'static> {
+        let lost = self.tail(vacated.predecessor).filter(|_| !vacated.found);
+        let same = lost.filter(|tail| tail.head().is_full() && found.head.matches(&tail.fingerprint()));
+        match same.map(|tail| tail.lines_end()) {
+            Some(end) if holds(&found.file, end).unwrap_or(false) => Opening::at(end, Start::Copy),
+            Some(_) => Opening::at(lines_end(&found.file).unwrap_or(0), Start::Copy),
+            None => Opening::at(0, Start::Successor),
+        }
+    }
+
+    /// A file holds other bytes than were read: it begins again, after what its siblings have of the old ones.
+    pub(super) fn truncated(&mut self, index: usize, now: Timestamp, consumer: &mut dyn Consumer) {
+        let Some(tail) = self.tails.get_mut(index) else { return };
+        let (info, read_to, fingerprint) = (tail.info.clone(), tail.offset, tail.fingerprint());
+        let identified = tail.head().identifies();
+        if let Err(error) = tail.begin_again(now, &mut self.positions) {
+            return tail.fail(error, consumer);
+        }
+        let copies = if identified { self.copies_beside(&info, &fingerprint) } else { Vec::new() };
+        let rest = self.open_copies(&info.home, copies, (&fingerprint, read_to), now, consumer);
+        let copy = rest.and_then(|id| self.tail(id)).map(|tail| tail.info.path.clone());
+        consumer.event(Event::Truncated { path: info.path, read_to, copy });
+        let Some(rest) = rest else { return };
+        let since = self.tail(rest).and_then(|tail| tail.stat().ok());
+        let between = since.map_or_else(Vec::new, |since| rotated_since(&info.home, &since));
+        let last = self.open_in_turn(&info.home, between, rest, now, consumer);
+        if let Some(tail) = self.tails.get_mut(index) {
+            tail.after = Some(last);
+        }
+    }
+
+    /// The copies of a file that is known by its former leading bytes, under all the names it may have had.
+    fn copies_beside(&self, info: &FileInfo, fingerprint: &Fingerprint) -> Vec<Found> {
+        let mut names = vec![info.home.clone(), info.path.clone()];
+        names.extend(live_names(&info.path));
+        names.sort();
+        names.dedup();
+        names.iter().flat_map(|name| copies_of(name, fingerprint)).collect()
+    }
+
+    /// Opens the copy that holds what was not read; also those without, where a pattern matches them: they would be
+    /// read as new files.
+    fn open_copies(
+        &mut self,
+        home: &Path,
+        copies: Vec<Found>,
+        (fingerprint, read_to): (&Fingerprint, u64),
+        now: Timestamp,
+        consumer: &mut dyn Consumer,
+    ) -> Option<FileId> {
+        let mut rest = None;
+        for copy in copies.into_iter().filter(|copy| copy.key != FileKey::named_by(fingerprint)) {
+            let holds_rest = rest.is_none() && copy.continues(fingerprint, read_to);
+            if !holds_rest && !self.patterns.matches(&copy.path) {
+                continue;
+            }
+            let offset = if holds_rest { read_to } else { lines_end(&copy.file).unwrap_or(copy.stat.len()) };
+            let opening = Opening { home: Some(home), ..Opening::at(offset, Start::Copy) };
+            let opened = self.follow(copy, opening, now, consumer);
+            rest = rest.or(opened.filter(|_| holds_rest));
+        }
+        rest
+    }
+
+    /// Lets go of rotated files that were silent for a minute and have a successor, and of deleted ones.
+    pub(super) fn let_go_of_silent(&mut self, now: Timestamp, consumer: &mut dyn Consumer) {
+        let patterns = &self.patterns;
+        let is_over = |tail: &mut Tail| {
+            let read = (tail.rotated || tail.deleted) && (tail.is_at_end() || tail.failed);
+            let silent = now.duration_since(tail.grown_at) >= SILENT && (tail.deleted || tail.succeeded);
+            // A checkpoint of what no pattern means any more: its rest is read, no more.
+            read && (silent || !patterns.matches(&tail.info.home))
+        };
+        let gone: Vec<Tail> = self.tails.extract_if(.., is_over).collect();
+        for tail in gone {
+            let (path, fingerprint, offset) = (tail.info.path.clone(), tail.fingerprint(), tail.offset);
+            self.positions.finish(&path, fingerprint, offset);
+            self.let_go.push_back((fingerprint, offset));
+            if self.let_go.len() > REMEMBERED {
+                self.let_go.pop_front();
+            }
+            consumer.event(Event::LetGo { path, offset });
+        }
+    }
+
+    /// How far a file was read that was let go before.
+    pub(super) fn read_before(&self, found: &Found) -> Option<u64> {
+        let same = |(fingerprint, offset): &&(_, u64)| {
+            FileKey::named_by(fingerprint) == found.key && found.continues(fingerprint, *offset)
+        };
+        self.let_go.iter().rev().find(same).map(|(_, offset)| *offset)
+    }
+}
+
+fn is_at(path: &Path, key: FileKey) -> bool {
+    path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key)
+}
+
+/// Where a file went: still at its real path (a link was switched), or under another name in either directory.
+fn whereabouts(tail: &Tail) -> Option<PathBuf> {
+    if is_at(&tail.real, tail.key) {
+        return Some(tail.real.clone());
+    }
+    let directories = [tail.real.parent(), tail.info.path.parent()];
+    directories.into_iter().flatten().find_map(|directory| by_inode(directory, tail.key))
+}

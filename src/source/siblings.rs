@@ -1,0 +1,117 @@
+//! What the neighbours of a log are called: rotated, copied, compressed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
+use std::path::{Path, PathBuf};
+
+use super::head::FileKey;
+
+/// Endings of compressed files, which are never followed: they are written once, from a log that was read already.
+const COMPRESSED: [&str; 10] = ["gz", "bz2", "xz", "zst", "lz4", "lzma", "lzo", "br", "zip", "Z"];
+
+/// Whether the name says that the file is compressed.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| COMPRESSED.iter().any(|known| ending == *known))
+}
+
+/// Whether `name` is what a rotation makes of `base`: `access.log.1`, `access.log-20261120`, `access-20261120.log`.
+pub(super) fn is_rotated(base: &OsStr, name: &OsStr) -> bool {
+    let (base, name) = (base.as_bytes(), name.as_bytes());
+    name.strip_prefix(base).is_some_and(is_stamp) || is_dated(base, name)
+}
+
+/// Whether `name` may be a copy of `base`: a rotated name, or any longer one (`access.log.bak`).
+pub(super) fn may_be_copy(base: &OsStr, name: &OsStr) -> bool {
+    let (base, name) = (base.as_bytes(), name.as_bytes());
+    (name.len() > base.len() && name.starts_with(base)) || is_dated(base, name)
+}
+
+/// A separator, then digits and separators: a number or a date.
+fn is_stamp(suffix: &[u8]) -> bool {
+    let [first, rest @ ..] = suffix else { return false };
+    let stamp = |byte: &u8| byte.is_ascii_digit() || is_separator(*byte);
+    is_separator(*first) && rest.iter().all(stamp) && rest.last().is_some_and(u8::is_ascii_digit)
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'.' | b'-' | b'_')
+}
+
+/// A whole date between the stem and the ending, as logrotate's `extension` puts it.
+fn is_dated(base: &[u8], name: &[u8]) -> bool {
+    let Some(dot) = memchr::memrchr(b'.', base) else { return false };
+    let (stem, ending) = base.split_at(dot);
+    let stamp = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ending));
+    stamp.is_some_and(|stamp| {
+        is_stamp(stamp) && stamp.iter().filter(|byte| byte.is_ascii_digit()).count() >= 8
+    })
+}
+
+/// The live names from which a rotation may have made this path.
+pub(super) fn live_names(path: &Path) -> Vec<PathBuf> {
+    let Some(name) = path.file_name().map(OsStr::as_bytes) else { return Vec::new() };
+    let stamped = |byte: &u8| byte.is_ascii_digit() || is_separator(*byte);
+    let unstamped = |bytes: &[u8]| bytes.len() - bytes.iter().rev().take_while(|byte| stamped(byte)).count();
+    let mut names = vec![name[..unstamped(name)].to_vec()];
+    if let Some(dot) = memchr::memrchr(b'.', name) {
+        let (stem, ending) = name.split_at(dot);
+        names.push([&stem[..unstamped(stem)], ending].concat());
+    }
+    let rotated = |base: &Vec<u8>| is_rotated(OsStr::from_bytes(base), OsStr::from_bytes(name));
+    names
+        .iter()
+        .filter(|base| rotated(base))
+        .map(|base| path.with_file_name(OsStr::from_bytes(base)))
+        .collect()
+}
+
+/// The file with this identity in a directory, by whatever name.
+pub(super) fn by_inode(directory: &Path, key: FileKey) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    let mut paths = entries.filter(|entry| entry.ino() == key.inode).map(|entry| entry.path());
+    paths.find(|path| path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key))
+}
+
+/// The uncompressed regular files of a log's directory whose names pass.
+pub(super) fn of(log: &Path, passes: fn(&OsStr, &OsStr) -> bool) -> Vec<PathBuf> {
+    let (Some(directory), Some(base)) = (log.parent(), log.file_name()) else { return Vec::new() };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| passes(base, &entry.file_name())).map(|entry| entry.path());
+    named.filter(|path| !is_compressed(path) && path.is_file()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names_are_told_from_other_logs() {
+        let rotated = |name: &str| is_rotated("access.log".as_ref(), name.as_ref());
+        for name in
+            ["access.log.1", "access.log-20261120", "access.log.2026-11-20", "access.log-20261120-1795132800"]
+        {
+            assert!(rotated(name), "{name}");
+        }
+        assert!(rotated("access-20261120.log") && rotated("access_2026-11-20.log"));
+        for name in [
+            "access.log",
+            "access.log.bak",
+            "access.log1",
+            "access-1.log",
+            "access_ssl.log",
+            "access.log.1.gz",
+        ] {
+            assert!(!rotated(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_name_leads_back_to_the_live_one() {
+        for name in ["/l/access.log.1", "/l/access.log-20261120", "/l/access-20261120.log"] {
+            assert_eq!(live_names(Path::new(name)), [Path::new("/l/access.log")], "{name}");
+        }
+        assert!(live_names(Path::new("/l/access.log")).is_empty());
+    }
+}

@@ -1,0 +1,39 @@
+//! What a follower can say of each file when asked.
+
+use std::path::PathBuf;
+
+/// How it stands with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileState {
+    /// Read to its end, waiting for more.
+    #[error("live")]
+    Live,
+    /// There is more to read.
+    #[error("catching up")]
+    CatchingUp,
+    /// Renamed, or a copy of what was truncated; let go when it is silent.
+    #[error("rotated")]
+    Rotated,
+    /// It has no name any more; let go when it is silent.
+    #[error("deleted")]
+    Deleted,
+    /// It cannot be opened or read.
+    #[error("unreadable")]
+    Unreadable,
+    /// No file matches this pattern, or the file of a checkpoint is not there.
+    #[error("missing")]
+    Missing,
+}
+
+/// One file, or one pattern without a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Its path, or the pattern.
+    pub path: PathBuf,
+    /// The first byte not handed out.
+    pub offset: u64,
+    /// How long it was at the last look.
+    pub size: u64,
+    /// How it stands.
+    pub state: FileState,
+}

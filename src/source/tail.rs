@@ -1,0 +1,375 @@
+//! One followed file: what grew is read from the offset on, checked to be still the same file, and handed out.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use memchr::{memchr, memrchr};
+
+use super::chunker::{MAX_LINE, READ};
+use super::consumer::{Chunk, Consumer, FileId, FileInfo};
+use super::head::{FileKey, Head, read_full_at, starts_line};
+use super::recent::lines_end;
+use super::{Event, FileState, FileStatus, Positions};
+use crate::terms::Fingerprint;
+
+/// How long a file counts as growing, and as caught up, after it was last seen so.
+pub(super) const RECENT: SignedDuration = SignedDuration::from_secs(2);
+
+/// At most so much is read from one file before the others have their turn.
+const BUDGET: usize = 1 << 20;
+
+/// How much of a line that is too long is shown.
+const SAMPLE: usize = 200;
+
+/// What a look works with.
+pub(super) struct Hands<'a> {
+    pub(super) now: Timestamp,
+    /// [`MAX_LINE`] bytes; beyond [`READ`] only touched for a long line.
+    pub(super) buffer: &'a mut [u8],
+    pub(super) positions: &'a mut Positions,
+    pub(super) consumer: &'a mut dyn Consumer,
+}
+
+/// How a look ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// All whole lines are handed out.
+    End,
+    /// The budget is spent; there may be more.
+    More,
+    /// The file shrank or its leading bytes changed: it no longer holds what was read from it.
+    Changed,
+    /// The consumer wants no more.
+    Stopped,
+}
+
+/// How one read ended.
+enum Step {
+    Moved { bytes: usize, end: bool },
+    Stopped,
+    Changed,
+}
+
+/// A line that is too long, while it is skipped. The offset stays at its start until its newline is found.
+struct Overlong {
+    length: u64,
+    sample: Vec<u8>,
+}
+
+/// What `fstat` said when the end was last reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Seen {
+    fn of(stat: &Metadata) -> Self {
+        Self { size: stat.len(), modified: (stat.mtime(), stat.mtime_nsec()) }
+    }
+}
+
+/// One followed file.
+pub(super) struct Tail {
+    pub(super) info: FileInfo,
+    /// Its path without symbolic links, when last looked up: the path that events name.
+    pub(super) real: PathBuf,
+    pub(super) key: FileKey,
+    head: Head,
+    /// The first byte not handed out; always the start of a line.
+    pub(super) offset: u64,
+    /// `None` while it is closed to save descriptors; then found again by its path.
+    file: Option<File>,
+    overlong: Option<Overlong>,
+    /// At the last look that reached the end.
+    seen: Option<Seen>,
+    /// As of the last look.
+    pub(super) size: u64,
+    pub(super) grown_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    /// A file to be finished first.
+    pub(super) after: Option<FileId>,
+    /// Its name was taken from it, and no pattern matches the new one: it is let go once it is silent.
+    pub(super) rotated: bool,
+    /// Whether another file has its former path.
+    pub(super) succeeded: bool,
+    pub(super) deleted: bool,
+    /// Whether the end was ever reached.
+    pub(super) finished_once: bool,
+    /// The last error, so that it is told once.
+    pub(super) failed: bool,
+}
+
+/// Opens a log. Never blocks, also where a pipe has the name.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
+}
+
+impl Tail {
+    /// A file that is followed from `offset` on, known by the leading bytes `head`.
+    pub(super) fn new(
+        info: FileInfo,
+        file: File,
+        head: Head,
+        offset: u64,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let stat = file.metadata()?;
+        let real = info.path.canonicalize().unwrap_or_else(|_| info.path.clone());
+        Ok(Self {
+            info,
+            real,
+            key: FileKey::of(&stat),
+            head,
+            offset,
+            file: Some(file),
+            overlong: None,
+            seen: None,
+            size: stat.len(),
+            grown_at: now,
+            ended_at: None,
+            after: None,
+            rotated: false,
+            succeeded: false,
+            deleted: false,
+            finished_once: false,
+            failed: false,
+        })
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.head.fingerprint(self.key)
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Closes it to save a descriptor; only at its end, where nothing is lost if it goes away.
+    pub(super) fn close(tail: &mut Self) {
+        tail.file = None;
+    }
+
+    /// Only at its end, and where its path leads back to it.
+    pub(super) fn may_be_closed(&self) -> bool {
+        self.is_open() && self.is_at_end() && !self.rotated && !self.deleted
+    }
+
+    /// A look failed; told once. A closed file that another took the name of is gone.
+    pub(super) fn fail(&mut self, error: io::Error, consumer: &mut dyn Consumer) {
+        self.deleted |= error.kind() == io::ErrorKind::NotFound;
+        if error.raw_os_error() == Some(nix::libc::ESTALE) {
+            // A network file system forgot the descriptor: the next look opens the path anew.
+            self.file = None;
+        }
+        if !std::mem::replace(&mut self.failed, true) && !self.deleted {
+            let (path, offset) = (self.info.path.clone(), self.offset);
+            consumer.event(Event::ReadFailed { path, offset, error });
+        }
+    }
+
+    pub(super) fn status(&self) -> FileStatus {
+        let state = match () {
+            () if self.deleted => FileState::Deleted,
+            () if self.failed => FileState::Unreadable,
+            () if self.rotated => FileState::Rotated,
+            () if self.is_at_end() => FileState::Live,
+            () => FileState::CatchingUp,
+        };
+        FileStatus { path: self.info.path.clone(), offset: self.offset, size: self.size, state }
+    }
+
+    /// Whether the last look reached the end.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Whether it grew lately and is looked at each tick.
+    pub(super) fn is_lively(&self, now: Timestamp) -> bool {
+        now.duration_since(self.grown_at).abs() <= RECENT
+    }
+
+    pub(super) fn record(&self, positions: &mut Positions) {
+        positions.set(&self.info.path, self.fingerprint(), self.offset);
+    }
+
+    /// The end of its last whole line, read or not.
+    pub(super) fn lines_end(&self) -> u64 {
+        self.file.as_ref().and_then(|file| lines_end(file).ok()).unwrap_or(self.offset)
+    }
+
+    /// It is known under another path now.
+    pub(super) fn moved(&mut self, path: &Path, positions: &mut Positions) {
+        path.clone_into(&mut self.info.path);
+        self.real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.record(positions);
+    }
+
+    /// It was truncated, or written anew: it begins again at its first byte.
+    pub(super) fn begin_again(&mut self, now: Timestamp, positions: &mut Positions) -> io::Result<()> {
+        let file = self.opened()?;
+        self.head = Head::read(file)?;
+        (self.offset, self.overlong, self.seen, self.ended_at) = (0, None, None, None);
+        self.grown_at = now;
+        self.record(positions);
+        Ok(())
+    }
+
+    /// Looks whether the file grew, and hands out its whole lines up to the budget.
+    pub(super) fn look(&mut self, hands: &mut Hands<'_>) -> io::Result<Look> {
+        let stat = self.stat()?;
+        self.deleted = stat.nlink() == 0;
+        if self.is_unchanged(&stat, hands.now) {
+            self.ended_at = Some(hands.now);
+            return Ok(Look::End);
+        }
+        if stat.len() != self.size {
+            (self.size, self.grown_at) = (stat.len(), hands.now);
+        }
+        if stat.len() < self.offset {
+            return Ok(Look::Changed);
+        }
+        let look = self.read(hands)?;
+        self.seen = (look == Look::End).then(|| Seen::of(&stat));
+        if look == Look::End {
+            self.ended_at = Some(hands.now);
+            self.finished_once = true;
+        }
+        Ok(look)
+    }
+
+    /// While it is lively the content is looked at all the same: a timestamp is only as fine as the kernel's tick.
+    fn is_unchanged(&self, stat: &Metadata, now: Timestamp) -> bool {
+        self.seen == Some(Seen::of(stat)) && !self.is_lively(now)
+    }
+
+    pub(super) fn stat(&self) -> io::Result<Metadata> {
+        match &self.file {
+            Some(file) => file.metadata(),
+            None => self.expect_same(self.info.path.metadata()?),
+        }
+    }
+
+    fn expect_same(&self, stat: Metadata) -> io::Result<Metadata> {
+        let gone = || io::Error::new(io::ErrorKind::NotFound, "another file has its name now");
+        if FileKey::of(&stat) == self.key { Ok(stat) } else { Err(gone()) }
+    }
+
+    fn opened(&mut self) -> io::Result<&File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = open(&self.info.path)?;
+                self.expect_same(file.metadata()?)?;
+                file
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn read(&mut self, hands: &mut Hands<'_>) -> io::Result<Look> {
+        let caught_up = self.ended_at.is_some_and(|at| hands.now.duration_since(at).abs() <= RECENT);
+        let mut spent = 0;
+        while spent < BUDGET {
+            match self.step(hands, caught_up)? {
+                Step::Moved { end: true, .. } => return Ok(Look::End),
+                Step::Moved { bytes, .. } => spent += bytes,
+                Step::Stopped => return Ok(Look::Stopped),
+                Step::Changed => return Ok(Look::Changed),
+            }
+        }
+        Ok(Look::More)
+    }
+
+    /// Reads once. The bytes are handed out only if *afterwards* the file still begins as it did, and has a line
+    /// starting where they begin: so they are what was appended, not what a truncation put in its place.
+    fn step(&mut self, hands: &mut Hands<'_>, caught_up: bool) -> io::Result<Step> {
+        let (offset, skipped) = (self.offset, self.overlong.as_ref().map_or(0, |line| line.length));
+        let file = self.opened()?;
+        let read = read_long_line_at(file, hands.buffer, offset + skipped, skipped == 0)?;
+        let now = Head::read(file)?;
+        if !starts_line(file, offset)? || !self.head.follows(&now) {
+            return Ok(Step::Changed);
+        }
+        let end = read < READ;
+        if self.overlong.is_some() {
+            return Ok(self.skip(read, end, hands));
+        }
+        let zeros = leading_zeros(&hands.buffer[..read]);
+        if zeros > 0 {
+            return Ok(self.step_over(zeros, read, end, hands));
+        }
+        match memrchr(b'\n', &hands.buffer[..read]) {
+            Some(newline) => Ok(self.hand_out(newline + 1, end, caught_up, hands)),
+            None if read == MAX_LINE => Ok(self.begin_to_skip(hands)),
+            None => Ok(Step::Moved { bytes: read, end: true }),
+        }
+    }
+
+    fn hand_out(&mut self, len: usize, end: bool, caught_up: bool, hands: &mut Hands<'_>) -> Step {
+        let offset = self.offset;
+        self.offset += len as u64;
+        self.record(hands.positions);
+        let Hands { buffer, positions, consumer, .. } = hands;
+        let chunk = Chunk { file: &self.info, bytes: &buffer[..len], offset, caught_up, positions };
+        match consumer.lines(chunk) {
+            ControlFlow::Continue(()) => Step::Moved { bytes: len, end },
+            ControlFlow::Break(()) => Step::Stopped,
+        }
+    }
+
+    /// A hole of NUL bytes is no line: a server that does not append leaves one behind a truncation, a crash another.
+    /// One that nothing follows may still be filled: it is waited for, up to the length of a line.
+    fn step_over(&mut self, zeros: usize, read: usize, end: bool, hands: &mut Hands<'_>) -> Step {
+        if zeros == read && read < MAX_LINE {
+            return Step::Moved { bytes: read, end: true };
+        }
+        self.offset += zeros as u64;
+        self.record(hands.positions);
+        Step::Moved { bytes: zeros, end: end && zeros == read }
+    }
+
+    fn begin_to_skip(&mut self, hands: &mut Hands<'_>) -> Step {
+        let sample = hands.buffer[..SAMPLE].to_vec();
+        self.overlong = Some(Overlong { length: MAX_LINE as u64, sample });
+        Step::Moved { bytes: MAX_LINE, end: false }
+    }
+
+    fn skip(&mut self, read: usize, end: bool, hands: &mut Hands<'_>) -> Step {
+        let newline = memchr(b'\n', &hands.buffer[..read]);
+        let bytes = newline.map_or(read, |at| at + 1);
+        let Some(mut line) = self.overlong.take() else { return Step::Moved { bytes: 0, end } };
+        line.length += bytes as u64;
+        if newline.is_none() {
+            self.overlong = Some(line);
+            return Step::Moved { bytes, end };
+        }
+        let (path, offset) = (self.info.path.clone(), self.offset);
+        self.offset += line.length;
+        self.record(hands.positions);
+        hands.consumer.event(Event::Overlong { path, offset, length: line.length, sample: line.sample });
+        Step::Moved { bytes, end: false }
+    }
+}
+
+/// Reads [`READ`] bytes; where they hold no newline and a line may begin here, as many as a line may have.
+fn read_long_line_at(file: &File, buffer: &mut [u8], offset: u64, is_line: bool) -> io::Result<usize> {
+    let (first, rest) = buffer.split_at_mut(READ);
+    let read = read_full_at(file, first, offset)?;
+    if read < READ || !is_line || memrchr(b'\n', first).is_some() {
+        return Ok(read);
+    }
+    Ok(READ + read_full_at(file, rest, offset + READ as u64)?)
+}
+
+fn leading_zeros(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
+}
