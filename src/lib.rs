@@ -9,6 +9,7 @@ pub mod address;
 pub mod ban;
 pub mod config;
 pub mod control;
+pub mod engine;
 pub mod filter;
 pub mod jail;
 pub mod os;
