@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod ban;
+pub mod cli;
 pub mod control;
 pub mod filter;
 pub mod jail;
