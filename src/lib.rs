@@ -8,6 +8,7 @@
 pub mod address;
 pub mod ban;
 pub mod config;
+pub mod cli;
 pub mod control;
 pub mod engine;
 pub mod filter;

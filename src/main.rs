@@ -1,2 +1,7 @@
 //! The `banmap` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    banmap::cli::main()
+}

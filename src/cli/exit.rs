@@ -1,0 +1,99 @@
+//! How a verb ends: exit codes, and what can go wrong before one is reached.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::escape;
+use crate::control::{ControlError, FailCode, Reply};
+
+/// The exit codes. Scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Exit {
+    /// Done; for a question: yes.
+    Done = 0,
+    /// It failed; for a question: no.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// The daemon cannot be reached.
+    Unreachable = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The daemon could not be asked.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The daemon said no.
+    #[error("{}", escape::lines(message))]
+    Daemon {
+        /// Its words.
+        message: String,
+        /// What kind of no.
+        code: FailCode,
+    },
+    /// The daemon answered something else than was asked: it is of another version.
+    #[error("the daemon answered something else than was asked: after an upgrade restart it")]
+    Unexpected,
+    /// A file named on the command line, or the configuration, cannot be read.
+    #[error("cannot read {path}: {error}{fix}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+        /// How to mend it; empty or a text that continues the sentence.
+        fix: &'static str,
+    },
+    /// A file could not be written.
+    #[error("cannot write to {path}: {error}", path = path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// stdout could not be written.
+    #[error("cannot write to stdout: {0}")]
+    Stdout(#[from] io::Error),
+    /// A verb without its back end.
+    #[error("`{0}` is not wired to its back end")]
+    Unwired(&'static str),
+}
+
+impl CliError {
+    /// Turns a reply that is not the expected one into an error.
+    pub(super) fn from_reply(reply: Reply) -> Self {
+        match reply {
+            Reply::Failed { message, code } => Self::Daemon { message, code },
+            _ => Self::Unexpected,
+        }
+    }
+
+    /// Whether who reads our output has seen enough.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit code that tells it to a script.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Control(_) | Self::Daemon { code: FailCode::Unavailable, .. } => Exit::Unreachable,
+            Self::Daemon { code: FailCode::Usage, .. } | Self::Read { .. } => Exit::Usage,
+            Self::Daemon { code: FailCode::Failed, .. }
+            | Self::Unexpected
+            | Self::Write { .. }
+            | Self::Stdout(_)
+            | Self::Unwired(_) => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `banmap list`: who is banned.
+
+use clap::Args;
+use comfy_table::{Cell, Table};
+use jiff::Timestamp;
+
+use super::exit::{CliError, Exit};
+use super::globals::Globals;
+use super::screen::{Screen, remark};
+use super::{escape, table, times};
+use crate::ban::Origin;
+use crate::control::{BanRow, Reply, Request};
+use crate::os::clock;
+use crate::terms::JailName;
+
+/// Shows who is banned
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(super) struct List {
+    /// Only bans of this jail
+    #[arg(long)]
+    jail: Option<JailName>,
+    /// The bans of simulated jails, which are in no output, instead of the real ones
+    #[arg(long)]
+    simulated: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
+        let request = Request::List { jail: self.jail, simulated: self.simulated };
+        let bans = match globals.ask(&request)? {
+            Reply::Bans(bans) => bans,
+            other => return Err(CliError::from_reply(other)),
+        };
+        let mut screen = Screen::new();
+        if self.json {
+            bans.iter().try_for_each(|ban| screen.json(ban))?;
+        } else if bans.is_empty() {
+            remark("nobody is banned");
+        } else {
+            screen.line(grid(&bans, clock::now()).trim_fmt())?;
+        }
+        screen.finish()?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Bans as a table.
+pub(super) fn grid(bans: &[BanRow], now: Timestamp) -> Table {
+    let mut grid = table::new(&["ADDRESS", "JAIL", "SINCE", "LEFT", "OFFENCES", "BY", "REASON"]);
+    grid.add_rows(bans.iter().map(|ban| {
+        [
+            Cell::new(ban.address),
+            Cell::new(&ban.jail),
+            Cell::new(times::ago(ban.since, now)),
+            Cell::new(times::left(ban.until, now)),
+            Cell::new(ban.offences),
+            Cell::new(by(ban.origin)),
+            table::text(ban.reason.as_deref().unwrap_or("")),
+        ]
+    }));
+    grid
+}
+
+/// One ban in words: `203.0.113.7 by wordpress since 12m ago for another 48m (5 offences)`.
+pub(super) fn sentence(ban: &BanRow, now: Timestamp) -> String {
+    let end = match ban.until {
+        None => "forever".to_owned(),
+        Some(_) => format!("for another {}", times::left(ban.until, now)),
+    };
+    let cause = match ban.origin {
+        Origin::Log => format!("{} offences", ban.offences),
+        Origin::Hand => "by hand".to_owned(),
+    };
+    let reason = ban.reason.as_deref().map(|reason| format!(": {}", escape::line(reason)));
+    let simulated = if ban.simulated { ", simulated" } else { "" };
+    format!(
+        "{} by {} since {} {end} ({cause}{simulated}){}",
+        ban.address,
+        ban.jail,
+        times::ago(ban.since, now),
+        reason.unwrap_or_default()
+    )
+}
+
+/// Who decided it, in a word.
+pub(super) fn by(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Log => "log",
+        Origin::Hand => "hand",
+    }
+}

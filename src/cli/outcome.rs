@@ -1,0 +1,74 @@
+//! What a change came to: the bans that were made or ended, what is good to know, what was refused.
+
+use std::io;
+
+use super::exit::{CliError, Exit};
+use super::screen::{Screen, remark};
+use super::{escape, list};
+use crate::control::{BanRow, Client, MAX_TARGETS, Refusal, Reply, Request};
+use crate::os::clock;
+
+/// So many bans are named one by one; more are counted.
+const NAMED: usize = 20;
+
+/// The outcome of one or several requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) messages: Vec<String>,
+    pub(super) bans: Vec<BanRow>,
+    pub(super) refused: Vec<Refusal>,
+}
+
+impl Outcome {
+    /// Reads one reply into it.
+    pub(super) fn add(&mut self, reply: Reply) -> Result<(), CliError> {
+        match reply {
+            Reply::Done { messages, bans, refused } => {
+                self.messages.extend(messages);
+                self.bans.extend(bans);
+                self.refused.extend(refused);
+                Ok(())
+            }
+            other => Err(CliError::from_reply(other)),
+        }
+    }
+
+    /// Sends as many requests as the targets need. Only the last one waits for outputs: they hold all changes before it.
+    pub(super) fn ask_for_all<T>(
+        &mut self,
+        client: &mut Client,
+        targets: &[T],
+        request: impl Fn(&[T], bool) -> Request,
+    ) -> Result<(), CliError> {
+        let mut rest = targets.chunks(MAX_TARGETS).peekable();
+        while let Some(some) = rest.next() {
+            let last = rest.peek().is_none();
+            self.add(client.ask(&request(some, last))?)?;
+        }
+        Ok(())
+    }
+
+    /// Shows it: bans as JSON, or as sentences (`verb` is their participle, `banned`); refusals and notes on stderr.
+    pub(super) fn show(self, verb: &str, json: bool) -> Result<Exit, CliError> {
+        let mut screen = Screen::new();
+        if json {
+            self.bans.iter().try_for_each(|ban| screen.json(ban))?;
+        } else {
+            self.sentences(verb, &mut screen)?;
+        }
+        screen.finish()?;
+        self.messages.iter().for_each(|message| remark(&escape::lines(message)));
+        for Refusal { target, reason } in &self.refused {
+            remark(&format!("refused: {}: {}", escape::line(target), escape::line(reason)));
+        }
+        Ok(if self.refused.is_empty() { Exit::Done } else { Exit::Failed })
+    }
+
+    fn sentences(&self, verb: &str, screen: &mut Screen) -> io::Result<()> {
+        if self.bans.len() > NAMED {
+            return screen.line(format!("{verb}: {} bans", self.bans.len()));
+        }
+        let now = clock::now();
+        self.bans.iter().try_for_each(|ban| screen.line(format!("{verb}: {}", list::sentence(ban, now))))
+    }
+}

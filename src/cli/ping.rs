@@ -1,0 +1,18 @@
+//! `banmap ping`: whether the daemon is ready.
+
+use clap::Args;
+
+use super::exit::{CliError, Exit};
+use super::globals::Globals;
+use super::outcome::Outcome;
+use crate::control::Request;
+
+/// Succeeds once the daemon is ready: outputs exist and sources are open
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(super) struct Ping {}
+
+pub(super) fn execute(globals: &Globals) -> Result<Exit, CliError> {
+    let mut outcome = Outcome::default();
+    outcome.add(globals.ask(&Request::Ping)?)?;
+    outcome.show("banned", false)
+}

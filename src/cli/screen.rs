@@ -1,0 +1,75 @@
+//! stdout and stderr: data and complaints, coloured only where a terminal shows them.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::escape;
+
+/// Headings.
+pub(super) const BOLD: Style = Style::new().bold();
+
+/// What went wrong, and who is banned.
+pub(super) const RED: Style = AnsiColor::Red.on_default();
+
+/// What is well.
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+
+/// stdout, written in large pieces. `finish` writes the last one; without it an error would go unseen.
+pub(super) struct Screen {
+    out: BufWriter<Stdout>,
+    choice: ColorChoice,
+}
+
+impl Screen {
+    /// Colours as the terminal, `NO_COLOR` and `CLICOLOR_FORCE` want them.
+    pub(super) fn new() -> Self {
+        let stdout = io::stdout();
+        let choice = AutoStream::choice(&stdout);
+        Self { out: BufWriter::with_capacity(1 << 16, stdout), choice }
+    }
+
+    /// Whether somebody looks at it, so that long lines are better folded.
+    pub(super) fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// A line for people; it may hold styles, and must not hold anything else that was not escaped.
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+        let out: &mut dyn Write = &mut self.out;
+        let mut out = AutoStream::new(out, self.choice);
+        out.write_all(text.as_ref().as_bytes())?;
+        out.write_all(b"\n")
+    }
+
+    /// A line of JSON.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(value)?;
+        self.out.write_all(escape::json(&text).as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Text that is meant for another program, as it is.
+    pub(super) fn verbatim(&mut self, text: &[u8]) -> io::Result<()> {
+        self.out.write_all(text)
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Says on stderr what is wrong. The text must be escaped where it came from elsewhere.
+pub(super) fn complain(text: &str) {
+    // Nobody can be told that stderr is gone.
+    let _ = writeln!(anstream::stderr(), "{RED}banmap:{RED:#} {text}");
+}
+
+/// Says on stderr what is good to know.
+pub(super) fn remark(text: &str) {
+    // Nobody can be told that stderr is gone.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}

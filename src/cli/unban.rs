@@ -1,0 +1,72 @@
+//! `banmap unban`: ends bans by hand.
+
+use clap::Args;
+
+use super::escape;
+use super::exit::{CliError, Exit};
+use super::globals::Globals;
+use super::outcome::Outcome;
+use super::screen::remark;
+use super::since::Since;
+use super::targets::Targets;
+use crate::control::Request;
+use crate::os::clock;
+use crate::terms::JailName;
+
+/// Ends bans, and forgets what was counted so far
+///
+/// An address inside a banned prefix cannot be unbanned alone: unban the prefix, or allow the address (`ignoreip`). The
+/// command returns when the web servers have the new list.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true).multiple(true).args(["addresses", "file", "all", "jail"]))]
+pub(super) struct Unban {
+    #[command(flatten)]
+    targets: Targets,
+    /// Everybody
+    #[arg(long, conflicts_with_all = ["addresses", "file"])]
+    all: bool,
+    /// Only bans of this jail; without addresses all of them
+    #[arg(long)]
+    jail: Option<JailName>,
+    /// Only bans made since then: 1h, 2026-05-01, 2026-05-01T10:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Show whom it would be, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Forget earlier bans too, so that the next one is no longer than a first one
+    #[arg(long)]
+    forget: bool,
+    /// Return when it is stored, without waiting for the web servers
+    #[arg(long)]
+    no_wait: bool,
+    /// The bans as one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Unban {
+    pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
+        let mut client = globals.connect()?;
+        let since = self.since.map(|since| since.resolve(clock::now()));
+        let by_name = !self.targets.is_empty();
+        let given = self.targets.gather()?;
+        given.remarks.iter().for_each(|text| remark(&escape::line(text)));
+        let request = |targets: &[_], last: bool| Request::Unban {
+            targets: targets.to_vec(),
+            all: self.all,
+            jail: self.jail.clone(),
+            since,
+            dry_run: self.dry_run,
+            forget: self.forget,
+            no_wait: self.no_wait || !last,
+        };
+        let mut outcome = Outcome { refused: given.refused, ..Outcome::default() };
+        if by_name {
+            outcome.ask_for_all(&mut client, &given.prefixes, request)?;
+        } else {
+            outcome.add(client.ask(&request(&[], true))?)?;
+        }
+        outcome.show(if self.dry_run { "would be unbanned" } else { "unbanned" }, self.json)
+    }
+}
