@@ -84,29 +84,24 @@ impl RawPatterns {
     }
 
     fn judge_plain(&self, record: &Record<'_>) -> Judgement {
-        let date = record.time_range().unwrap_or(0..0);
-        let line = record.line();
-        let mut cut = Cut::from_slice(line.get(..date.start).unwrap_or_default());
-        cut.extend_from_slice(line.get(date.end..).unwrap_or_default());
-        let host = |rule: usize| Some(Match { rule, host: Some(self.host_of(rule, &cut, &date)?) });
-        match self.fail.plain.matches(&cut).iter().find_map(host) {
+        let mut buffer = Vec::new();
+        let cut = record.without_date(&mut buffer);
+        let host = |rule: usize| Some(Match { rule, host: Some(self.host_of(rule, record, cut)?) });
+        match self.fail.plain.matches(cut).iter().find_map(host) {
             None => Judgement::Missed,
-            Some(found) => judgement(&self.ignore.plain, &cut, found),
+            Some(found) => judgement(&self.ignore.plain, cut, found),
         }
     }
 
     /// Where the first host tag that took part in the match stood, in the whole line; `None` where the date was cut
     /// out of its middle: then it is no host.
-    fn host_of(&self, rule: usize, cut: &[u8], date: &Range<usize>) -> Option<Range<usize>> {
+    fn host_of(&self, rule: usize, record: &Record<'_>, cut: &[u8]) -> Option<Range<usize>> {
         let pattern = self.hosts.get(rule)?;
         let captures = pattern.captures(cut)?;
         let named = pattern.capture_names().flatten().filter(|name| name.starts_with(GROUP));
         let host = named.filter_map(|name| captures.name(name)).next()?.range();
-        match () {
-            () if host.end <= date.start => Some(host),
-            () if host.start >= date.start => Some(host.start + date.len()..host.end + date.len()),
-            () => None,
-        }
+        let whole = record.uncut(host.clone());
+        (whole.len() == host.len()).then_some(whole)
     }
 }
 
@@ -117,28 +112,21 @@ fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
 /// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
 /// could take (`-`, a list).
 fn marked(record: &Record<'_>, client: &Range<usize>) -> Option<Cut> {
-    let line = record.line();
-    let mark = [b'0', mark(line.get(client.clone())?)?, b'0'];
-    let date = record.time_range().unwrap_or(client.end..client.end);
-    let (first, second) = if client.start < date.start { (client, &date) } else { (&date, client) };
+    let mark = mark(record.line().get(client.clone())?)?;
+    let mut buffer = Vec::new();
+    let line = record.without_date(&mut buffer);
+    let date = record.time_range().unwrap_or(0..0);
+    let shift = if client.start < date.end { 0 } else { date.len() };
     let mut cut = Cut::new();
-    for (piece, end) in [
-        (0..first.start, Some(first)),
-        (first.end..second.start, Some(second)),
-        (second.end..line.len(), None),
-    ] {
-        let kept = cut.len();
-        cut.extend_from_slice(line.get(piece)?);
-        for byte in &mut cut[kept..] {
-            if matches!(*byte, IPV4..=NAME) {
-                *byte = REPLACED;
-            }
-        }
-        if end == Some(client) {
-            cut.extend_from_slice(&mark);
-        }
-    }
+    extend_unmarked(&mut cut, line.get(..client.start.checked_sub(shift)?)?);
+    cut.extend_from_slice(&[b'0', mark, b'0']);
+    extend_unmarked(&mut cut, line.get(client.end.checked_sub(shift)?..)?);
     Some(cut)
+}
+
+/// Adds a part of the line that holds no client: a mark in it would be somebody's forgery.
+fn extend_unmarked(cut: &mut Cut, part: &[u8]) {
+    cut.extend(part.iter().map(|byte| if matches!(*byte, IPV4..=NAME) { REPLACED } else { *byte }));
 }
 
 fn mark(client: &[u8]) -> Option<u8> {
