@@ -42,7 +42,7 @@ pub fn check(options: &Options) -> Report {
     for name in config.filters.names() {
         match config.filters.find(&name) {
             Ok(found) => {
-                problems.extend(samples(&found));
+                problems.extend(found.failed_samples());
                 filters.push(report(&config, found));
             }
             Err(wrong) => problems.extend(wrong),
@@ -62,8 +62,4 @@ fn report(config: &Config, found: FoundFilter) -> FilterReport {
         origin: found.origin,
         hides_shipped: found.hides_shipped,
     }
-}
-
-fn samples(_found: &FoundFilter) -> Vec<Problem> {
-    Vec::new()
 }

@@ -11,11 +11,12 @@ use super::keys;
 use super::library::{FoundFilter, Library};
 use super::node::{self, Node, Value};
 use super::problem::Problem;
+use super::rules;
 use super::section::{Found, Origin, Reading, Section, Show};
 use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
-use crate::filter::{ConditionSet, Conditions, Suggest};
+use crate::filter::{Conditions, Suggest};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{JailName, OutputName, SourceName, nearest};
@@ -123,6 +124,15 @@ fn names(section: Section<'_>, names: [&str; 2]) -> Option<Vec<Found<String>>> {
     Some(found)
 }
 
+/// Whether two entries protect the same addresses, wherever they were written.
+fn same(one: &Found<ListEntry>, other: &Found<ListEntry>) -> bool {
+    match (&one.value, &other.value) {
+        (ListEntry::Prefix { prefix: one, .. }, ListEntry::Prefix { prefix: other, .. }) => one == other,
+        (ListEntry::File { path: one, .. }, ListEntry::File { path: other, .. }) => one == other,
+        _ => false,
+    }
+}
+
 fn bantime(section: Section<'_>) -> Option<Found<Option<SignedDuration>>> {
     let found = section.duration("bantime")?;
     let zero = found.value.is_some_and(|span| span.is_zero());
@@ -170,7 +180,7 @@ fn condition_table(section: Section<'_>, key: &str, item: &Node) -> Option<Arc<C
         );
         return None;
     };
-    let compiled = ConditionSet::read(&node::plain(table)).and_then(|set| Conditions::compile(&set));
+    let compiled = rules::conditions(&node::plain(table));
     let problem = |problem: crate::filter::Problem| {
         let place = node::locate(table, &problem.key).unwrap_or_else(|| item.place.clone());
         let about = if problem.key.is_empty() { String::new() } else { format!(".{}", problem.key) };
@@ -382,7 +392,9 @@ impl Layers<'_> {
     }
 
     fn ignoreip(&self) -> Vec<ListEntry> {
-        let union: Vec<_> = self.defaults.ignoreip.iter().chain(&self.own.ignoreip).cloned().collect();
+        let mut union = self.defaults.ignoreip.clone();
+        let own = self.own.ignoreip.iter();
+        union.extend(own.filter(|own| !self.defaults.ignoreip.iter().any(|other| same(other, own))).cloned());
         addresses::show(self.section, "ignoreip", &union);
         union.into_iter().map(|found| found.value).collect()
     }

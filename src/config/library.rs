@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::gather;
 use super::node::{self, Entry, Table, Value};
 use super::problem::Problem;
+use super::rules;
 use super::text::{Medium, Place, Text};
-use crate::filter::{Definition, Filter, SHIPPED};
+use crate::filter::{self, FailedSample, Filter, Judgement, SHIPPED};
 use crate::terms::{JailName, nearest};
 
 /// Where a filter comes from.
@@ -45,6 +45,8 @@ pub struct FoundFilter {
     pub origin: FilterOrigin,
     /// A shipped filter has the same name, and is not used.
     pub hides_shipped: bool,
+    /// What problems point into.
+    written: Arc<Written>,
 }
 
 /// Everything a filter's name can lead to. Each filter is read and compiled once.
@@ -59,12 +61,13 @@ pub struct Library {
 /// A filter, or everything that is wrong with it.
 type Outcome = Result<FoundFilter, Vec<Problem>>;
 
-/// A filter's text before it is compiled.
-struct Written<'a> {
+/// A filter as it was written.
+#[derive(Debug)]
+struct Written {
     origin: FilterOrigin,
-    table: &'a Table,
+    table: Table,
     /// Where to point when a problem names no key that was written.
-    place: Option<Place>,
+    place: Place,
 }
 
 impl Library {
@@ -168,7 +171,9 @@ fn foreign_language(name: &str, path: &Path) -> Problem {
 fn from_entry(name: &str, entry: &Entry) -> Outcome {
     let origin = FilterOrigin::Inline(format!("[filter.{name}] ({})", entry.key.origin()));
     match &entry.node.value {
-        Value::Table(table) => compile(name, &Written { origin, table, place: Some(entry.key.clone()) }),
+        Value::Table(table) => {
+            compile(name, Written { origin, table: table.clone(), place: entry.key.clone() })
+        }
         other => {
             let what = format!("`filter.{name}` must be a table, not {}", other.kind());
             Err(vec![Problem::error(what).at(entry.node.place.clone())])
@@ -177,13 +182,9 @@ fn from_entry(name: &str, entry: &Entry) -> Outcome {
 }
 
 fn from_file(name: &str, path: &Path) -> Outcome {
-    let body = gather::read(path).map_err(|error| vec![unreadable(path, &error)])?;
+    let body = gather::read(path).map_err(|error| vec![gather::unreadable(path, &error)])?;
     let text = Text::new(Medium::File(path.to_owned()), body);
     from_text(name, &text, FilterOrigin::File(path.to_owned()))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    gather::unreadable(path, error)
 }
 
 fn from_shipped(name: &str, body: &str) -> Outcome {
@@ -197,24 +198,55 @@ fn from_text(name: &str, text: &Arc<Text>, origin: FilterOrigin) -> Outcome {
     if !problems.is_empty() {
         return Err(problems);
     }
-    compile(name, &Written { origin, table: &table, place: Some(Place::new(text, 0..0)) })
+    compile(name, Written { origin, table, place: Place::new(text, 0..0) })
 }
 
-fn compile(name: &str, written: &Written<'_>) -> Outcome {
-    let definition = Definition::read(&node::plain(written.table));
-    let compiled = definition.and_then(|definition| Filter::compile(&definition));
-    let problem = |problem: crate::filter::Problem| {
-        let place = node::locate(written.table, &problem.key).or_else(|| written.place.clone());
-        let about = if problem.key.is_empty() { String::new() } else { format!(" {}", problem.key) };
-        Problem::error(format!("[filter.{name}]{about}: {}", problem.message)).at(place)
+fn compile(name: &str, written: Written) -> Outcome {
+    let compiled = rules::filter(&node::plain(&written.table));
+    let located = |problems: Vec<filter::Problem>| {
+        problems
+            .iter()
+            .map(|problem| written.problem(name, &problem.key, &problem.message))
+            .collect::<Vec<_>>()
     };
-    let filter = compiled.map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
-    let hides_shipped =
-        written.origin != FilterOrigin::Shipped && SHIPPED.iter().any(|shipped| shipped.name == name);
+    let filter = compiled.map_err(located)?;
+    let shipped = SHIPPED.iter().any(|shipped| shipped.name == name);
     Ok(FoundFilter {
         name: name.to_owned(),
         filter: Arc::new(filter),
+        hides_shipped: shipped && written.origin != FilterOrigin::Shipped,
         origin: written.origin.clone(),
-        hides_shipped,
+        written: Arc::new(written),
     })
+}
+
+impl Written {
+    /// A problem at a key of the filter; where that was not written, at the filter as a whole.
+    fn problem(&self, name: &str, key: &str, message: &str) -> Problem {
+        let about = if key.is_empty() { String::new() } else { format!(" {key}") };
+        let place = node::locate(&self.table, key).unwrap_or_else(|| self.place.clone());
+        Problem::error(format!("[filter.{name}]{about}: {message}")).at(place)
+    }
+}
+
+impl FoundFilter {
+    /// Runs the filter's samples; one problem for each that fails.
+    pub fn failed_samples(&self) -> Vec<Problem> {
+        let failed = filter::samples(&self.filter);
+        failed
+            .iter()
+            .map(|sample| self.written.problem(&self.name, &sample.key(), &failure(sample)))
+            .collect()
+    }
+}
+
+fn failure(sample: &FailedSample) -> String {
+    let expected = if sample.must_match { "must be an offence" } else { "must not be an offence" };
+    let judged = match &sample.judgement {
+        None => "it is no line of a known format".to_owned(),
+        Some(Judgement::Missed) => "no rule holds".to_owned(),
+        Some(Judgement::Offence(found)) => format!("rule {} holds (the first is 0)", found.rule),
+        Some(Judgement::Ignored(_)) => "it is ignored".to_owned(),
+    };
+    format!("{expected}, but {judged}")
 }

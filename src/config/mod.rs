@@ -19,6 +19,7 @@ mod node;
 mod output;
 mod problem;
 mod reload;
+mod rules;
 mod section;
 mod settings;
 mod source;

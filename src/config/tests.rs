@@ -1,5 +1,6 @@
 //! Whole configurations: what they say, and what is said about wrong ones.
 
+mod checking;
 mod effective;
 mod merging;
 mod wrong;

@@ -39,7 +39,7 @@ format = \"common\"
 [jail.plain]
 bantime = \"forever\"
 [[jail.plain.where]]
-host = ['a\"b', \"it's\", \"'\\\"\\\\\"]
+host = ['a\"b', \"it's\", \"'\\\"\\\\.\"]
 [jail.off]
 enabled = false
 [output.a]

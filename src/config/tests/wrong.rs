@@ -148,26 +148,64 @@ fn outputs() {
 fn jails() {
     let text = "jails = [\"wordpres-login\", \"manual\", \"sshd[mode=x]\"]\n[source.site]\npath = \"/l/a.log\"\n\
                 [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office\"]\nfindtime = 0\n\
-                [jail.plain]\nsource = \"sit\"\noutputs = [\"o\", \"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
+                [jail.plain]\nsource = \"sit\"\noutputs = [\"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
                 escalation = { factor = 4 }\nport = \"http\"\n[[jail.plain.where]]\nhost = \"(\"\nhots = \"x\"\n\
-                [filter.plain]\nrule = [{ status = 404 }]\n";
+                [filter.plain]\nrule = [{ status = 404 }]\n[jail.b]\nfilter = \"plain\"\nsource = [\"site\", \"site\"]\nbantime = 0\nsimulate = 1\n\
+                [jail]\nc = 1\nd = { filter = \"a/b\" }\n";
     assert_told(
         &told(text),
         &[
             "banmap.toml:1:10: [jail.wordpres-login] filter: there is no filter `wordpres-login` | did you mean \"wordpress-login\"?",
             "banmap.toml:1:28: `manual` is the built-in jail of bans by hand | give the jail another name, and `filter` the filter's",
             "banmap.toml:1:38: jail `sshd[mode=x]` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
+            "banmap.toml:5:13: [defaults] ignoreip: `localhost` is not an IP address: write an address, a prefix such as \"192.0.2.0/24\", or \"file:PATH\"",
+            "banmap.toml:5:26: [defaults] ignoreip: `127.0.0.1/8 ::1` holds several entries: write each as a text of its own, [\"192.0.2.1\", \"198.51.100.0/24\"]",
+            "banmap.toml:5:45: [defaults] ignoreip: `dns:office`: names are not resolved by this version: write the addresses, or a \"file:PATH\" that holds them",
+            "banmap.toml:6:12: [defaults] findtime: must be longer than 0",
+            "banmap.toml:8:10: [jail.plain] source: there is no [source.sit] | did you mean \"site\"?",
+            "banmap.toml:9:12: [jail.plain] outputs: there is no [output.o] | there is none at all: add [output.o]",
+            "banmap.toml:10:12: [jail.plain] maxretry: must be a whole number, not a text",
+            "banmap.toml:11:11: [jail.plain] bantime: `-1` is negative: for a time without end write \"forever\"",
+            "banmap.toml:12:16: [jail.plain.group] v4: must be from 8 to 32, not 4",
+            "banmap.toml:12:19: unknown key `v5` of [jail.plain.group] | did you mean `v4`?",
+            "banmap.toml:13:12: [jail.plain] distinct: `pth` is no field; fields are method, path, request_uri, query, status, host, referer, user_agent, user, protocol, bytes | did you mean \"path\"?",
+            "banmap.toml:14:1: `escalation` of [jail.plain] is not supported by this version | remove it",
+            "banmap.toml:15:1: unknown key `port` of [jail.plain] | bans are published by outputs: [output.NAME], and `outputs` of the jail",
         ],
     );
 }
 
+/// The beginnings of what is told; other rooms word the rest.
+#[track_caller]
+fn assert_begin(told: &[String], expected: &[&str]) {
+    assert_eq!(told.len(), expected.len(), "{}", told.join("\n"));
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{expected}\n{told}");
+    }
+}
+
 #[test]
-fn filters_tell_their_own_problems_at_their_place() {
-    let text = "[source.site]\npath = \"/l/a.log\"\n[jail.a]\n[jail.b]\nfilter = \"c\"\n[filter.a]\nsuggest = { maxretri = 1 }\n[[filter.a.rule]]\nstatus = 404\n[[filter.a.rule]]\nstatus = \"x\"\n";
-    let site = Site::new(text).file("filter.d/c.conf", "[Definition]\n");
-    let told = site.told();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].starts_with("banmap.toml:5:10: [jail.b] filter: "), "{told:?}");
+fn filters_and_conditions_are_told_at_their_place() {
+    let text = "[source.site]\npath = \"/l/a.log\"\n[jail.a]\n[jail.b]\nfilter = \"c\"\n[jail.d]\n\
+                [filter.a]\nsuggest = { maxretri = 1 }\n[[filter.a.rule]]\nstatus = 404\n[[filter.a.rule]]\nstatus = [200, \"x\"]\npath = '('\n\
+                [[jail.a.where]]\nhost = \"(\"\nhots = \"x\"\n";
+    let site = Site::new(text)
+        .file("filter.d/c.conf", "[Definition]\n")
+        .file("filter.d/d.toml", "failregex = [\n  '^x',\n  '(',\n]\nrules = 1\n");
+    assert_begin(
+        &site.told(),
+        &[
+            "banmap.toml:8:13: [filter.a] suggest.maxretri: ",
+            "banmap.toml:12:16: [filter.a] rule[1].status[1]: ",
+            "banmap.toml:13:1: [filter.a] rule[1].path: ",
+            "banmap.toml:15:1: [jail.a] where.host: ",
+            "banmap.toml:16:1: [jail.a] where.hots: ",
+            "filter.d/d.toml:2:3: [filter.d] failregex[0]: ",
+            "filter.d/d.toml:3:3: [filter.d] failregex[1]: ",
+            "filter.d/d.toml:5:1: [filter.d] rules: ",
+            "[jail.b] filter: filter `c` is written in fail2ban's language",
+        ],
+    );
 }
 
 #[test]
