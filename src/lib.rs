@@ -7,12 +7,14 @@
 
 pub mod address;
 pub mod ban;
-pub mod config;
 pub mod cli;
+pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod engine;
 pub mod filter;
 pub mod jail;
+pub mod observe;
 pub mod os;
 pub mod publish;
 pub mod reader;

@@ -1,17 +1,22 @@
 //! From buffers of lines to observations: literals of all filters → record → filters, for `run`, `replay` and `test`.
 //!
+//! A buffer is searched as a whole for the literals that the filters require; only lines that hold one are parsed,
 //! and every 1,024th other line, so that a wrong format is noticed. Protection (allow lists, trusted proxies) is not
 //! applied here: the engine does that.
 
 mod counts;
 mod examine;
+mod follow;
 mod lens;
 mod prefilter;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use counts::{Example, FileReading};
 pub use examine::{Examined, Outcome, examine};
+pub use follow::{FileView, Follow, Following, Listener, Told, View};
 pub use lens::Lens;
 pub use scan::{Basis, Reader};
+pub use whole::{ReadError, Whole, next_of};
