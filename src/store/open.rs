@@ -30,7 +30,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens `path` (made with its directory when missing; mode 0640, since it holds log lines) and reads what is kept.
+    /// Opens `path` and reads what is kept. A missing file is made with mode 0640, since it holds log lines; a missing
+    /// directory with 0755, since outputs below it must be within reach of the web server's workers.
     ///
     /// A damaged file is renamed to `path.corrupt-DATE`, its `-wal` and `-shm` with it; what can be read of it goes into
     /// a new one, and an event tells. Fails where the place cannot be used, where the file is another program's, and
@@ -164,7 +165,7 @@ fn prepare_place(path: &Path) -> Result<(), StoreError> {
         move |source| StoreError::Io { path, step, source }
     };
     if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        let made = DirBuilder::new().recursive(true).mode(0o750).create(directory);
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
         made.map_err(failed(directory, "make the state directory"))?;
     }
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {

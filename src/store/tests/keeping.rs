@@ -104,7 +104,7 @@ fn stopping_writes_what_waits() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing() {
+fn a_full_disk_is_told_to_who_gave_a_command() {
     let place = Place::new();
     let (store, _) = place.open();
     let full = store.limit_pages(1) + 4;

@@ -1,0 +1,21 @@
+//! What the tests are built of: a server or a daemon is a value, whose drop ends the process that it started.
+//!
+//! Every server has a directory of its own (mode 0755, since workers of another user read it) and a free port on
+//! loopback. A program that is not installed fails the test with the name of its package.
+
+mod apache;
+mod banmap;
+mod client;
+mod haproxy;
+mod nginx;
+mod place;
+mod process;
+mod wait;
+
+pub(crate) use apache::Apache;
+pub(crate) use banmap::Daemon;
+pub(crate) use client::{Answer, Request, send};
+pub(crate) use haproxy::Haproxy;
+pub(crate) use nginx::Nginx;
+pub(crate) use place::Place;
+pub(crate) use wait::wait_until;

@@ -1,0 +1,8 @@
+//! Tests against real nginx, Apache and `HAProxy` on loopback, each started for one test and ended by it.
+#![allow(clippy::unwrap_used, reason = "whatever is not as it should be fails the test")]
+#![allow(clippy::disallowed_methods, reason = "the tests stand outside the rooms that these calls belong to")]
+
+mod harness;
+
+mod daemon;
+mod gates;
