@@ -2,14 +2,15 @@
 
 use clap::Args;
 
+use super::duration;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::outcome::Outcome;
 use super::screen::remark;
 use super::targets::Targets;
-use super::{duration, escape};
 use crate::control::{BanLength, Request};
 use crate::terms::JailName;
+use crate::terms::escape;
 
 /// Bans addresses or prefixes by hand
 ///

@@ -1,9 +1,17 @@
 //! `banmap check`: whether the configuration can be used.
 
+use std::io;
+use std::path::Path;
+
 use clap::Args;
+use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
+use super::screen::{self, Screen};
+use super::table;
+use crate::config::{self, FilterReport, Needs, Options, Problem, Report, Severity};
+use crate::terms::escape;
 
 /// Checks the configuration and every filter, and touches nothing
 ///
@@ -19,9 +27,76 @@ pub(super) struct Check {
     json: bool,
 }
 
+/// A problem as JSON.
+#[derive(Serialize)]
+struct ProblemRow<'a> {
+    severity: &'static str,
+    message: &'a str,
+    fix: Option<&'a str>,
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+}
+
 impl Check {
-    pub(super) fn execute(self, _globals: &Globals) -> Result<Exit, CliError> {
-        let _ = self;
-        Err(CliError::Unwired("check"))
+    pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
+        let report = config::check(&Options::new(globals.config().map(Path::to_owned), Needs::RUN));
+        let mut screen = Screen::new();
+        if self.json {
+            report.problems.iter().try_for_each(|problem| screen.json(&row(problem)))?;
+        } else if self.effective {
+            screen.verbatim(report.config.effective().as_bytes())?;
+        } else {
+            filters(&report.filters, &mut screen)?;
+        }
+        screen.finish()?;
+        if !self.json {
+            say(&report);
+        }
+        Ok(if report.problems.has_errors() { Exit::Usage } else { Exit::Done })
     }
+}
+
+fn row(problem: &Problem) -> ProblemRow<'_> {
+    let place = problem.place.as_ref();
+    let path = place.and_then(config::Place::path).or(problem.path.as_deref());
+    ProblemRow {
+        severity: if problem.severity == Severity::Error { "error" } else { "warning" },
+        message: &problem.what,
+        fix: problem.fix.as_deref(),
+        file: path.map(|path| path.display().to_string()),
+        line: place.map(config::Place::line),
+        column: place.map(config::Place::column),
+    }
+}
+
+/// The filters that jails use, and those that somebody wrote: the shipped ones are known.
+fn filters(filters: &[FilterReport], screen: &mut Screen) -> io::Result<()> {
+    let mut grid = table::new(&["FILTER", "FROM", "SAMPLES", "JAILS"]);
+    let shown =
+        |filter: &&FilterReport| !filter.jails.is_empty() || filter.origin != config::FilterOrigin::Shipped;
+    for filter in filters.iter().filter(shown) {
+        let hides = if filter.hides_shipped { " (hides the shipped one)" } else { "" };
+        let from = format!("{}{hides}", escape::line(&filter.origin.to_string()));
+        grid.add_row([filter.name.clone(), from, filter.samples.to_string(), filter.jails.join(", ")]);
+    }
+    if grid.is_empty() { Ok(()) } else { screen.line(grid.trim_fmt()) }
+}
+
+fn say(report: &Report) {
+    if !report.problems.is_empty() {
+        screen::remark(&report.problems.render(screen::styled_errors()));
+    }
+    let count = |severity| report.problems.iter().filter(|problem| problem.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let files: Vec<_> = report.config.files.iter().map(|file| file.display().to_string()).collect();
+    let files = if files.is_empty() { "no configuration file".to_owned() } else { files.join(", ") };
+    screen::remark(&match errors {
+        0 => format!(
+            "{files}: can be used, {} jails, {} outputs, {warnings} warnings",
+            report.config.jails.len(),
+            report.config.outputs.len()
+        ),
+        _ => format!("{files}: {errors} errors, {warnings} warnings"),
+    });
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::exit::CliError;
-use super::{escape, screen};
+use super::screen;
+use crate::terms::escape;
 
 /// Where the configuration is unless it is named.
 const DEFAULT_FILE: &str = "/etc/banmap/banmap.toml";

@@ -4,13 +4,18 @@ use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
+use super::load;
 use super::outcome::Outcome;
+use super::screen::remark;
+use crate::config::Needs;
 use crate::control::{ControlError, Request};
+use crate::daemon;
+use crate::terms::escape;
 
 /// Writes an empty list into an output, or into the file of a former one
 ///
-/// With the daemon running the output stays empty until the next change of its bans. Without it the file is written
-/// directly, under the daemon's lock.
+/// For a locked-out operator, and for files that no output writes any more. Without the daemon the file is written
+/// directly, under the daemon's lock. A running daemon would write a live output again: use `unban --all` then.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct Empty {
     /// An output's name, or the path of a file that a former output wrote
@@ -29,8 +34,12 @@ impl Empty {
         outcome.show("unbanned", false)
     }
 
-    fn without_daemon(&self, _globals: &Globals) -> Result<Exit, CliError> {
-        let _ = self;
-        Err(CliError::Unwired("empty without a daemon"))
+    /// Under the daemon's lock: it must not start meanwhile and write the file too.
+    fn without_daemon(&self, globals: &Globals) -> Result<Exit, CliError> {
+        let config = load::config(globals, Needs::OUTPUTS)?;
+        let output = load::output(&config, &self.what).ok();
+        let emptied = daemon::empty(&config.daemon.state, output, &self.what)?;
+        remark(&format!("{} is empty now", escape::line(&emptied.display().to_string())));
+        Ok(Exit::Done)
     }
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::escape;
 use crate::control::{ControlError, FailCode, Reply};
+use crate::daemon::DaemonError;
+use crate::terms::escape;
 
 /// The exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +66,15 @@ pub(super) enum CliError {
     /// stdout could not be written.
     #[error("cannot write to stdout: {0}")]
     Stdout(#[from] io::Error),
-    /// A verb without its back end.
-    #[error("`{0}` is not wired to its back end")]
-    Unwired(&'static str),
+    /// The daemon does not start.
+    #[error("{}", escape::lines(&.0.to_string()))]
+    Start(#[from] DaemonError),
+    /// The configuration, or something it names, cannot be used; or the arguments do not fit it.
+    #[error("{0}")]
+    Unusable(String),
+    /// It was tried and did not work.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl CliError {
@@ -88,12 +95,16 @@ impl CliError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Control(_) | Self::Daemon { code: FailCode::Unavailable, .. } => Exit::Unreachable,
-            Self::Daemon { code: FailCode::Usage, .. } | Self::Read { .. } => Exit::Usage,
+            Self::Daemon { code: FailCode::Usage, .. }
+            | Self::Read { .. }
+            | Self::Unusable(_)
+            | Self::Start(DaemonError::Config(_) | DaemonError::Lists(_)) => Exit::Usage,
             Self::Daemon { code: FailCode::Failed, .. }
             | Self::Unexpected
             | Self::Write { .. }
             | Self::Stdout(_)
-            | Self::Unwired(_) => Exit::Failed,
+            | Self::Failed(_)
+            | Self::Start(_) => Exit::Failed,
         }
     }
 }

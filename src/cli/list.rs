@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{Screen, remark};
-use super::{escape, table, times};
+use super::{table, times};
 use crate::ban::Origin;
 use crate::control::{BanRow, Reply, Request};
 use crate::os::clock;
 use crate::terms::JailName;
+use crate::terms::escape;
 
 /// Shows who is banned
 #[derive(Clone, Debug, PartialEq, Eq, Args)]

@@ -3,10 +3,11 @@
 use std::io;
 
 use super::exit::{CliError, Exit};
+use super::list;
 use super::screen::{Screen, remark};
-use super::{escape, list};
 use crate::control::{BanRow, Client, MAX_TARGETS, Refusal, Reply, Request};
 use crate::os::clock;
+use crate::terms::escape;
 
 /// So many bans are named one by one; more are counted.
 const NAMED: usize = 20;

@@ -14,7 +14,7 @@ use crate::os::clock;
 use crate::reader::{FileReading, ReadError, Reader, Whole, next_of};
 use crate::record::Reference;
 use crate::resolve::Lists;
-use crate::terms::{JailName, SourceName};
+use crate::terms::{JailName, OutputName, SourceName};
 
 /// Which logs, and how much of them.
 pub(super) struct Rehearsal<'a> {
@@ -22,8 +22,8 @@ pub(super) struct Rehearsal<'a> {
     pub(super) lists: &'a Lists,
     /// Each log with the source it belongs to.
     pub(super) logs: Vec<(PathBuf, &'a Source)>,
-    /// Only this jail.
-    pub(super) jail: Option<JailName>,
+    /// Only these jails; all, where none is named.
+    pub(super) jails: &'a [JailName],
     /// Leave out records before this time.
     pub(super) since: Option<Timestamp>,
 }
@@ -39,13 +39,15 @@ pub(super) struct Outcome {
     pub(super) bans: u64,
     /// Who is banned at the end of the logs; simulated bans left out.
     pub(super) banned: Vec<Prefix>,
+    /// Allowed members of banned prefixes.
+    pub(super) holes: Vec<Prefix>,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
 }
 
 impl Rehearsal<'_> {
-    /// Runs all logs through, and hands each ban to `tell` as it happens.
-    pub(super) fn run(&self, tell: &mut dyn FnMut(&Ban)) -> Result<Outcome, ReadError> {
+    /// Runs all logs through, and hands each ban to `tell` as it happens; ends early when `tell` says false.
+    pub(super) fn run(&self, tell: &mut dyn FnMut(&Ban) -> bool) -> Result<Outcome, ReadError> {
         let readers: Vec<Reader> = self.logs.iter().map(|(_, source)| self.reader(source)).collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
@@ -53,7 +55,8 @@ impl Rehearsal<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
         let (mut engine, _) = Engine::new(self.settings(), Restored::default(), Timestamp::UNIX_EPOCH);
-        let (mut now, mut effects, mut outcome) = (Timestamp::UNIX_EPOCH, Effects::default(), Outcome::default());
+        let (mut now, mut effects, mut outcome) =
+            (Timestamp::UNIX_EPOCH, Effects::default(), Outcome::default());
         while let Some(observation) = next_of(&mut logs, &reference)? {
             if self.since.is_some_and(|since| observation.at < since) {
                 continue;
@@ -64,19 +67,32 @@ impl Rehearsal<'_> {
             for change in effects.changes.drain(..) {
                 if let Change::Banned(ban) | Change::Past(ban) = &change {
                     outcome.bans += 1;
-                    tell(ban);
+                    if !tell(ban) {
+                        return Ok(outcome);
+                    }
                 }
             }
         }
-        outcome.banned = engine.bans().filter(|ban| !ban.simulated).map(|ban| ban.prefix).collect();
+        (outcome.banned, outcome.holes) = self.in_force(engine, now);
         logs.iter().for_each(|log| outcome.add(log));
         Ok(outcome)
     }
 
     fn reader(&self, source: &Source) -> Reader {
         let mut lenses = lenses(self.config, source);
-        lenses.retain(|lens| self.jail.as_ref().is_none_or(|jail| lens.jail == *jail));
+        lenses.retain(|lens| self.jails.is_empty() || self.jails.contains(&lens.jail));
         Reader::new(lenses, false)
+    }
+
+    /// What an output that carries all jails would hold at the end.
+    fn in_force(&self, mut engine: Engine, now: Timestamp) -> (Vec<Prefix>, Vec<Prefix>) {
+        let output: OutputName = "replay".parse().expect("it is made of letters");
+        let mut settings = self.settings();
+        settings.outputs.push(output.clone());
+        settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
+        engine.reconfigure(settings, now);
+        let snapshot = engine.snapshot(&output);
+        (snapshot.prefixes, snapshot.holes)
     }
 
     /// As the daemon has them, but nothing is published: a ban ends when its time is over.
@@ -125,12 +141,35 @@ pub(super) fn source_of<'a>(
     matching.or_else(named).or_else(only).ok_or_else(|| no_source(path, sources, fallback))
 }
 
+/// The files that the sources' patterns match now.
+pub(super) fn logs_of(sources: &[Source]) -> Vec<(PathBuf, &Source)> {
+    let patterns = sources
+        .iter()
+        .flat_map(|source| source.settings.patterns.iter().map(move |pattern| (pattern, source)));
+    let files = patterns.flat_map(|(pattern, source)| {
+        glob::glob(pattern)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|path| path.is_file())
+            .map(move |path| (path, source))
+    });
+    let mut files: Vec<(PathBuf, &Source)> = files.collect();
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    files.dedup_by(|a, b| a.0 == b.0);
+    files
+}
+
 fn no_source(path: &Path, sources: &[Source], fallback: Option<&SourceName>) -> String {
     let names: Vec<&str> = sources.iter().map(|source| source.settings.name.as_str()).collect();
     match fallback {
         Some(name) => format!("no source is named `{name}`; there are: {}", names.join(", ")),
         None if names.is_empty() => format!("{}: the configuration has no source", path.display()),
-        None => format!("{}: no source's path matches it; say --source NAME ({})", path.display(), names.join(", ")),
+        None => format!(
+            "{}: no source's path matches it; say --source NAME ({})",
+            path.display(),
+            names.join(", ")
+        ),
     }
 }
 
@@ -160,7 +199,14 @@ mod tests {
 
     #[test]
     fn a_rotated_name_leads_to_the_live_one() {
-        for name in ["access.log", "access.log.1", "access.log.2.gz", "access.log-20261120", "access.log-2026-11-20.gz", "access.log.gz"] {
+        for name in [
+            "access.log",
+            "access.log.1",
+            "access.log.2.gz",
+            "access.log-20261120",
+            "access.log-2026-11-20.gz",
+            "access.log.gz",
+        ] {
             let names = unrotated(&Path::new("/var/log").join(name));
             assert!(names.contains(&PathBuf::from("/var/log/access.log")), "{name}: {names:?}");
         }

@@ -1,15 +1,29 @@
 //! `banmap replay`: who would have been banned.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Instant;
 
 use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
+use super::load;
+use super::rehearsal::{self, Outcome, Rehearsal};
+use super::screen::{Screen, remark};
 use super::since::Since;
-use crate::publish::{Kind, Style};
-use crate::terms::{JailName, SourceName};
+use crate::address::Prefix;
+use crate::ban::Ban;
+use crate::config::{Config, Needs, Options, Source};
+use crate::filter::SHIPPED;
+use crate::os::clock;
+use crate::publish::{self, Kind, Style};
+use crate::resolve::Lists;
+use crate::terms::{JailName, SourceName, escape, show_duration};
 
 /// Shows who would have been banned, when and by which jail, from whole log files
 ///
@@ -24,7 +38,7 @@ pub(super) struct Replay {
     /// Only this jail; may be given several times
     #[arg(long)]
     jail: Vec<JailName>,
-    /// Only lines from then on: 1h (before the last line), 2026-05-01, 2026-05-01T10:00:00Z
+    /// Only lines from then on: 1h (ago), 2026-05-01, 2026-05-01T10:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
     /// Which source's settings hold for files that match none
@@ -61,9 +75,178 @@ impl FromStr for WriteTo {
     }
 }
 
+/// A ban as JSON.
+#[derive(Serialize)]
+struct BanEvent<'a> {
+    event: &'static str,
+    at: String,
+    address: Prefix,
+    jail: &'a JailName,
+    offences: u32,
+    bantime: Option<i64>,
+    until: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    simulated: bool,
+}
+
+/// The totals as JSON.
+#[derive(Serialize)]
+struct Summary {
+    event: &'static str,
+    lines: u64,
+    bytes: u64,
+    parsed: u64,
+    unparsed: u64,
+    offences: u64,
+    bans: u64,
+    elapsed: f64,
+}
+
 impl Replay {
-    pub(super) fn execute(self, _globals: &Globals) -> Result<Exit, CliError> {
-        let _ = self;
-        Err(CliError::Unwired("replay"))
+    pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
+        let began = clock::monotonic();
+        let config = self.config(globals)?;
+        let lists = Lists::open(config.list_entries()).map_err(|errors| {
+            CliError::Unusable(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        self.known_jails(&config)?;
+        let rehearsal = Rehearsal {
+            config: &config,
+            lists: &lists,
+            logs: self.logs(&config.sources)?,
+            jails: &self.jail,
+            since: self.since.map(|since| since.resolve(clock::now())),
+        };
+        let mut screen = Screen::new();
+        let mut trouble: io::Result<()> = Ok(());
+        let outcome = rehearsal.run(&mut |ban| {
+            let shown = if self.json { screen.json(&event(ban)) } else { screen.line(sentence(ban)) };
+            let told = shown.is_ok();
+            trouble = std::mem::replace(&mut trouble, Ok(())).and(shown);
+            told
+        });
+        trouble?;
+        let outcome = outcome.map_err(|error| CliError::Failed(error.to_string()))?;
+        self.finish(&outcome, began, screen)?;
+        self.write_lists(&outcome)?;
+        Ok(Exit::Done)
+    }
+
+    fn finish(&self, outcome: &Outcome, began: Instant, mut screen: Screen) -> Result<(), CliError> {
+        let summary = Summary {
+            event: "summary",
+            lines: outcome.lines,
+            bytes: outcome.bytes,
+            parsed: outcome.parsed,
+            unparsed: outcome.unparsed,
+            offences: outcome.offences,
+            bans: outcome.bans,
+            elapsed: (began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
+        };
+        if self.json {
+            screen.json(&summary)?;
+        } else {
+            screen.line(summary.to_string())?;
+        }
+        screen.finish()?;
+        outcome.doubts.iter().for_each(|doubt| remark(&escape::line(doubt)));
+        Ok(())
+    }
+
+    fn write_lists(&self, outcome: &Outcome) -> Result<(), CliError> {
+        for WriteTo { kind, path } in &self.write {
+            publish::write_list(kind, path, &outcome.banned, &outcome.holes, clock::now())
+                .map_err(|error| CliError::Failed(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The configuration; where there is none at all, the shipped filters on logs whose format is recognised.
+    fn config(&self, globals: &Globals) -> Result<Config, CliError> {
+        let mut options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
+        if options.finds_nothing() {
+            let jails: Vec<String> = default_jails().map(|name| format!("{name:?}")).collect();
+            let jails = OsString::from(format!("[{}]", jails.join(", ")));
+            options.environment.push(("BANMAP_JAILS".into(), jails));
+            options.environment.push(("BANMAP_SOURCE__LOG__PATH".into(), "\"/dev/stdin\"".into()));
+        }
+        load::with(&options)
+    }
+
+    fn known_jails(&self, config: &Config) -> Result<(), CliError> {
+        let known = |name: &&JailName| config.jails.iter().any(|jail| jail.name == **name);
+        if let Some(unknown) = self.jail.iter().find(|name| !known(name)) {
+            let names: Vec<&str> = config.jails.iter().map(|jail| jail.name.as_str()).collect();
+            return Err(CliError::Unusable(format!(
+                "no jail is named `{unknown}`; there are: {}",
+                names.join(", ")
+            )));
+        }
+        if config.jails.is_empty() {
+            return Err(CliError::Unusable("the configuration has no jail: name one in `jails`".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn logs<'c>(&self, sources: &'c [Source]) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
+        let logs = if self.files.is_empty() { rehearsal::logs_of(sources) } else { self.named(sources)? };
+        if logs.is_empty() {
+            return Err(CliError::Unusable(
+                "no log to read: name one, or configure a source whose files exist".to_owned(),
+            ));
+        }
+        Ok(logs)
+    }
+
+    fn named<'c>(&self, sources: &'c [Source]) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
+        let source = |path: &PathBuf| rehearsal::source_of(path, sources, self.source.as_ref());
+        let with_source = |path: &PathBuf| Ok((path.clone(), source(path).map_err(CliError::Unusable)?));
+        self.files.iter().map(with_source).collect()
+    }
+}
+
+/// Crawlers that say who they are are refused only where an operator chose to.
+fn default_jails() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !matches!(*name, "seo-bots" | "ai-crawlers"))
+}
+
+fn time(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+fn event(ban: &Ban) -> BanEvent<'_> {
+    BanEvent {
+        event: "ban",
+        at: time(ban.since),
+        address: ban.prefix,
+        jail: &ban.jail,
+        offences: ban.offences,
+        bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
+        until: ban.until.map(time),
+        simulated: ban.simulated,
+    }
+}
+
+fn sentence(ban: &Ban) -> String {
+    let until = ban.until.map_or("forever".to_owned(), |until| {
+        format!("{}, until {}", show_duration(until.duration_since(ban.since)), time(until))
+    });
+    let simulated = if ban.simulated { " (simulated)" } else { "" };
+    format!(
+        "{}  {:<24} {:<18} {:>3} offences  {until}{simulated}",
+        time(ban.since),
+        ban.prefix.to_string(),
+        ban.jail,
+        ban.offences
+    )
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} lines ({} bytes) in {:.3} s: {} parsed, {} unparsed, {} offences, {} bans",
+            self.lines, self.bytes, self.elapsed, self.parsed, self.unparsed, self.offences, self.bans
+        )
     }
 }

@@ -1,9 +1,12 @@
 //! `banmap run`: the daemon, in the foreground.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
+use crate::daemon;
 
 /// Runs the daemon in the foreground
 ///
@@ -12,6 +15,7 @@ use super::globals::Globals;
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct Run {}
 
-pub(super) fn execute(_globals: &Globals) -> Result<Exit, CliError> {
-    Err(CliError::Unwired("run"))
+pub(super) fn execute(globals: &Globals) -> Result<Exit, CliError> {
+    daemon::run(globals.config().map(Path::to_owned))?;
+    Ok(Exit::Done)
 }

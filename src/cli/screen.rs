@@ -6,7 +6,7 @@ use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::escape;
+use crate::terms::escape;
 
 /// Headings.
 pub(super) const BOLD: Style = Style::new().bold();
@@ -72,4 +72,9 @@ pub(super) fn complain(text: &str) {
 pub(super) fn remark(text: &str) {
     // Nobody can be told that stderr is gone.
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Whether stderr shows styles.
+pub(super) fn styled_errors() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

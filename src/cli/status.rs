@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{RED, Screen};
-use super::{escape, table, times};
+use super::{table, times};
 use crate::control::{self, FileState, FileStatus, JailStatus, OutputState, OutputStatus, Reply, Request};
 use crate::os::clock;
 use crate::terms::JailName;
+use crate::terms::escape;
 
 /// Shows jails, sources and outputs with counts and health
 ///

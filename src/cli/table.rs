@@ -2,8 +2,8 @@
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
-use super::escape;
 use super::screen::Screen;
+use crate::terms::escape;
 
 /// An empty table with its header.
 pub(super) fn new(header: &[&str]) -> Table {

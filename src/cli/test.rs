@@ -1,13 +1,25 @@
 //! `banmap test`: a filter against lines.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use crate::terms::SourceName;
+use super::load;
+use super::screen::{self, RED, Screen};
+use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
+use crate::filter::Filter;
+use crate::os::clock;
+use crate::reader::{Examined, Lines, Outcome, examine};
+use crate::record::{Format, Reference};
+use crate::terms::{SourceName, escape};
 
 /// Tries a filter on a file or a line
 ///
@@ -15,7 +27,7 @@ use crate::terms::SourceName;
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(group = clap::ArgGroup::new("lines").required(true).args(["file", "line"]))]
 pub(super) struct Test {
-    /// A filter's name, with parameters as name[key="value"], or the path of a filter file
+    /// A filter's name, or the path of a filter file
     filter: String,
     /// A log file, also .gz; - is stdin
     file: Option<PathBuf>,
@@ -36,9 +48,213 @@ pub(super) struct Test {
     json: bool,
 }
 
+/// A line as JSON.
+#[derive(Serialize)]
+struct LineEvent<'a> {
+    event: &'static str,
+    line: u64,
+    text: &'a str,
+    address: Option<&'a str>,
+    time: Option<String>,
+    /// Which rule or failregex held, from 1.
+    rule: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// The totals as JSON.
+#[derive(Default, Serialize)]
+struct Summary {
+    event: &'static str,
+    lines: u64,
+    matched: u64,
+    ignored: u64,
+    missed: u64,
+    /// Missed lines that could not be parsed.
+    unparsed: u64,
+    format: Option<String>,
+}
+
+/// One run over lines.
+struct Trial<'a> {
+    options: &'a Test,
+    filter: &'a Filter,
+    format: Option<Format>,
+    reference: Reference,
+    screen: Screen,
+    summary: Summary,
+    /// Why the first line that could not be parsed could not.
+    doubt: Option<String>,
+}
+
 impl Test {
-    pub(super) fn execute(self, _globals: &Globals) -> Result<Exit, CliError> {
-        let _ = self;
-        Err(CliError::Unwired("test"))
+    pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
+        let config = load::config(globals, Needs::TEST)?;
+        let filter = self.find_filter(&config)?;
+        let mut trial = Trial {
+            options: &self,
+            filter: &filter,
+            format: self.find_format(&config, &filter)?,
+            reference: Reference { now: clock::now(), zone: TimeZone::system() },
+            screen: Screen::new(),
+            summary: Summary { event: "summary", ..Summary::default() },
+            doubt: None,
+        };
+        match &self.file {
+            Some(file) => trial.file(file)?,
+            None => trial
+                .buffer(&self.line.iter().map(|line| line.as_bytes()).collect::<Vec<_>>().join(&b'\n'))?,
+        }
+        trial.finish()
+    }
+
+    fn find_filter(&self, config: &Config) -> Result<Arc<Filter>, CliError> {
+        let name = self.filter.as_str();
+        if name.ends_with(']') && name.contains('[') {
+            return Err(CliError::Unusable(format!(
+                "`{}`: parameters belong to filters in fail2ban's language, which this version does not read",
+                escape::line(name)
+            )));
+        }
+        let is_path =
+            name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml" || e == "conf");
+        let found = if is_path { Library::open(Path::new(name)) } else { config.filters.find(name) };
+        let FoundFilter { filter, .. } = found.map_err(|problems| CliError::Unusable(rendered(&problems)))?;
+        Ok(filter)
+    }
+
+    fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
+        if let Some(name) = &self.source {
+            let source = config.sources.iter().find(|source| source.settings.name == *name);
+            return source.map(|source| source.format).ok_or_else(|| {
+                let names: Vec<&str> =
+                    config.sources.iter().map(|source| source.settings.name.as_str()).collect();
+                CliError::Unusable(format!("no source is named `{name}`; there are: {}", names.join(", ")))
+            });
+        }
+        match self.format.as_deref() {
+            Some("auto") => Ok(None),
+            Some(name) => format_named(name).map(Some).ok_or_else(|| {
+                let names: Vec<&str> = format_names().collect();
+                CliError::Unusable(format!("`{}` is no format: {} are", escape::line(name), names.join(", ")))
+            }),
+            None => Ok(filter.is_raw().then_some(Format::Raw)),
+        }
+    }
+}
+
+fn rendered(problems: &[Problem]) -> String {
+    let styled = screen::styled_errors();
+    problems.iter().map(|problem| problem.render(styled)).collect::<Vec<_>>().join("\n\n")
+}
+
+impl Trial<'_> {
+    fn file(&mut self, path: &Path) -> Result<(), CliError> {
+        let failed = |error: crate::reader::ReadError| CliError::Failed(error.to_string());
+        let mut lines = Lines::open(path).map_err(failed)?;
+        while let Some(buffer) = lines.next_buffer().map_err(failed)? {
+            self.buffer(buffer)?;
+        }
+        Ok(())
+    }
+
+    fn buffer(&mut self, buffer: &[u8]) -> Result<(), CliError> {
+        if self.format.is_none() {
+            self.format = Format::detect(crate::reader::lines(buffer).take(64));
+        }
+        for line in crate::reader::lines(buffer) {
+            self.line(line)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), CliError> {
+        self.summary.lines += 1;
+        let Some(format) = self.format else {
+            let error = "its format is not recognised; say which with --format".to_owned();
+            return self.tell(line, &Examined::unreadable(error));
+        };
+        let examined = examine(self.filter, format, line, &self.reference);
+        self.tell(line, &examined)
+    }
+
+    fn tell(&mut self, line: &[u8], examined: &Examined<'_>) -> Result<(), CliError> {
+        let event = match examined.outcome {
+            Outcome::Match => {
+                self.summary.matched += 1;
+                "match"
+            }
+            Outcome::Ignored => {
+                self.summary.ignored += 1;
+                "ignored"
+            }
+            Outcome::Missed => {
+                self.summary.missed += 1;
+                self.summary.unparsed += u64::from(examined.error.is_some());
+                self.doubt = self.doubt.take().or_else(|| examined.error.clone());
+                "missed"
+            }
+        };
+        if examined.outcome == Outcome::Missed && !self.options.missed {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(line);
+        let event = LineEvent {
+            event,
+            line: self.summary.lines,
+            text: &text,
+            address: examined.address.as_deref(),
+            time: examined.time.map(time),
+            rule: examined.rule.map(|rule| rule + 1),
+            error: examined.error.as_deref(),
+        };
+        let shown =
+            if self.options.json { self.screen.json(&event) } else { self.screen.line(event.to_string()) };
+        Ok(shown?)
+    }
+
+    fn finish(mut self) -> Result<Exit, CliError> {
+        self.summary.format = self.format.map(|format| format.to_string());
+        if self.options.json {
+            self.screen.json(&self.summary)?;
+        } else {
+            self.screen.line(self.summary.to_string())?;
+        }
+        self.screen.finish()?;
+        if let Some(doubt) = &self.doubt {
+            screen::remark(&format!(
+                "{} lines could not be parsed: {}",
+                self.summary.unparsed,
+                escape::line(doubt)
+            ));
+        }
+        Ok(if self.summary.matched > 0 { Exit::Done } else { Exit::Failed })
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+impl std::fmt::Display for LineEvent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = escape::line(self.address.unwrap_or("-"));
+        let rule = self.rule.map_or(String::new(), |rule| format!(" rule {rule}"));
+        write!(f, "{:>7} {:<8}{address}{rule}", self.line, self.event)?;
+        if let Some(error) = self.error {
+            write!(f, " {RED}{}{RED:#}", escape::line(error))?;
+        }
+        write!(f, "\n        {}", escape::line(self.text))
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let format = self.format.as_deref().unwrap_or("no known format");
+        write!(
+            f,
+            "{} lines ({format}): {} matched, {} ignored, {} missed",
+            self.lines, self.matched, self.ignored, self.missed
+        )
     }
 }

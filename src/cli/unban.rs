@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::escape;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::outcome::Outcome;
@@ -12,6 +11,7 @@ use super::targets::Targets;
 use crate::control::Request;
 use crate::os::clock;
 use crate::terms::JailName;
+use crate::terms::escape;
 
 /// Ends bans, and forgets what was counted so far
 ///

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{BOLD, GREEN, RED, Screen};
-use super::{escape, history, list, table, times};
+use super::{history, list, table, times};
 use crate::address::Prefix;
 use crate::control::{self, Reply, Request};
 use crate::os::clock;
+use crate::terms::escape;
 use crate::terms::show_duration;
 
 /// Explains why an address is banned, or why not

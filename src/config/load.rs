@@ -50,7 +50,10 @@ impl Needs {
     pub const REPLAY: Self = Self { outputs: Need::Unread, ..Self::RUN.without_required() };
     /// `test`: sources' formats and filters.
     pub const TEST: Self = Self { sources: Need::Optional, jails: Need::Unread, outputs: Need::Unread };
-    /// `snippet` and `empty`: outputs alone.
+    /// `snippet`: outputs, and the trusted proxies that stand among what judges.
+    pub const SNIPPET: Self =
+        Self { sources: Need::Optional, jails: Need::Optional, outputs: Need::Required };
+    /// `empty`: outputs alone.
     pub const OUTPUTS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Optional };
     /// What talks to the daemon: where its socket is.
     pub const CONTROL: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Unread };
@@ -84,6 +87,12 @@ impl Options {
     pub fn new(path: Option<PathBuf>, needs: Needs) -> Self {
         let root = nix::unistd::geteuid().is_root();
         Self { path, fallback: DEFAULT_PATH.into(), environment: std::env::vars_os().collect(), needs, root }
+    }
+
+    /// Whether nobody named a configuration and there is none in the usual place either.
+    pub fn finds_nothing(&self) -> bool {
+        let main = self.main_file();
+        !main.named && !main.path.exists()
     }
 
     fn main_file(&self) -> MainFile {

@@ -103,8 +103,10 @@ impl Circuit {
     }
 
     fn list(&self, jail: Option<&JailName>, simulated: bool) -> Reply {
-        let wanted = |ban: &&Arc<Ban>| ban.simulated == simulated && jail.is_none_or(|name| ban.jail == *name);
-        let mut rows: Vec<BanRow> = self.owner.engine.bans().filter(wanted).map(|ban| BanRow::from(&**ban)).collect();
+        let wanted =
+            |ban: &&Arc<Ban>| ban.simulated == simulated && jail.is_none_or(|name| ban.jail == *name);
+        let mut rows: Vec<BanRow> =
+            self.owner.engine.bans().filter(wanted).map(|ban| BanRow::from(&**ban)).collect();
         rows.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
         Reply::Bans(rows)
     }
@@ -128,11 +130,18 @@ impl Circuit {
             history: Vec::new(),
             near: near.collect(),
         };
-        let query = HistoryQuery { address: Some(address), since: None, jail: None, limit: WHY_ROWS, evidence: false };
+        let query = HistoryQuery {
+            address: Some(address),
+            since: None,
+            jail: None,
+            limit: WHY_ROWS,
+            evidence: false,
+        };
         let (rows, rows_there) = oneshot::channel();
         self.owner.keeper.history(query, Box::new(move |found| drop(rows.send(found.unwrap_or_default()))));
         // Evidence of restored bans stays in the store until somebody asks.
-        let kept: Vec<_> = known.bans.iter().filter(|ban| ban.evidence.is_empty()).map(|ban| self.kept(ban)).collect();
+        let kept: Vec<_> =
+            known.bans.iter().filter(|ban| ban.evidence.is_empty()).map(|ban| self.kept(ban)).collect();
         tokio::spawn(async move {
             for evidence in kept {
                 why.evidence.extend(evidence.await.unwrap_or_default().iter().map(EvidenceRow::from));
@@ -151,7 +160,13 @@ impl Circuit {
         there
     }
 
-    fn history(&self, address: Option<Prefix>, since: Option<Timestamp>, jail: Option<JailName>, answer: Answer) {
+    fn history(
+        &self,
+        address: Option<Prefix>,
+        since: Option<Timestamp>,
+        jail: Option<JailName>,
+        answer: Answer,
+    ) {
         let query = HistoryQuery { address, since, jail, limit: HISTORY_ROWS, evidence: false };
         let tell = move |found: Result<Vec<HistoryRow>, StoreError>| {
             let _ = answer.send(match found {
@@ -185,7 +200,13 @@ impl Circuit {
         chosen
     }
 
-    fn unban_all(&mut self, jail: Option<&JailName>, since: Option<Timestamp>, no_wait: bool, now: Timestamp) -> Outcome {
+    fn unban_all(
+        &mut self,
+        jail: Option<&JailName>,
+        since: Option<Timestamp>,
+        no_wait: bool,
+        now: Timestamp,
+    ) -> Outcome {
         let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
         match self.owner.engine.unban_all(jail, since, now) {
             Ok(effects) => outcome.add(effects),
@@ -194,7 +215,13 @@ impl Circuit {
         outcome
     }
 
-    fn unban(&mut self, chosen: Vec<Prefix>, jail: Option<&JailName>, no_wait: bool, now: Timestamp) -> Outcome {
+    fn unban(
+        &mut self,
+        chosen: Vec<Prefix>,
+        jail: Option<&JailName>,
+        no_wait: bool,
+        now: Timestamp,
+    ) -> Outcome {
         let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
         for prefix in chosen {
             match self.owner.engine.unban(prefix, jail, now) {
@@ -233,8 +260,12 @@ impl Circuit {
             let mut messages = Vec::new();
             match durable.await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => messages.push(format!("in force, but not stored yet (it is tried again): {error}")),
-                Err(_stopping) => messages.push("in force, but the daemon stopped before it was stored".to_owned()),
+                Ok(Err(error)) => {
+                    messages.push(format!("in force, but not stored yet (it is tried again): {error}"))
+                }
+                Err(_stopping) => {
+                    messages.push("in force, but the daemon stopped before it was stored".to_owned())
+                }
             }
             if changed && !no_wait {
                 messages.extend(in_force(reports, generation).await);
@@ -243,7 +274,13 @@ impl Circuit {
         });
     }
 
-    fn pause(&mut self, jail: Option<JailName>, until: Option<Timestamp>, peer: Peer, now: Timestamp) -> Reply {
+    fn pause(
+        &mut self,
+        jail: Option<JailName>,
+        until: Option<Timestamp>,
+        peer: Peer,
+        now: Timestamp,
+    ) -> Reply {
         if let Err(refusal) = self.owner.engine.pause(jail.clone(), until) {
             return failed(refusal.to_string());
         }
@@ -265,15 +302,32 @@ impl Circuit {
         done(text)
     }
 
-    fn note_pause(&mut self, kind: HistoryKind, jail: Option<JailName>, peer: Peer, text: String, at: Timestamp) {
-        self.owner.note(HistoryEvent { at, kind, address: None, jail, uid: Some(peer.uid), reason: None, text });
+    fn note_pause(
+        &mut self,
+        kind: HistoryKind,
+        jail: Option<JailName>,
+        peer: Peer,
+        text: String,
+        at: Timestamp,
+    ) {
+        self.owner.note(HistoryEvent {
+            at,
+            kind,
+            address: None,
+            jail,
+            uid: Some(peer.uid),
+            reason: None,
+            text,
+        });
     }
 }
 
 impl Circuit {
     /// Empties the file of an output that is not configured any more. A live output would be written again at once.
     fn empty(&mut self, what: &str) -> Reply {
-        if let Some(live) = self.config.outputs.iter().find(|o| o.name.as_str() == what || o.path == Path::new(what)) {
+        if let Some(live) =
+            self.config.outputs.iter().find(|o| o.name.as_str() == what || o.path == Path::new(what))
+        {
             return failed(format!(
                 "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
                 live.name
@@ -281,7 +335,8 @@ impl Circuit {
         }
         let files: Vec<_> = self.owner.files().cloned().collect();
         let orphans = publish::orphans(&self.config.outputs, &files);
-        let Some(file) = orphans.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what)) else {
+        let Some(file) = orphans.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
+        else {
             return failed(format!("`{what}` is neither an output nor a file that an output has written"));
         };
         match publish::write_empty(file) {

@@ -115,7 +115,8 @@ impl Owner {
 
     fn remember(&mut self, checkpoints: &[Checkpoint]) {
         for checkpoint in checkpoints {
-            let key = (checkpoint.source.clone(), checkpoint.fingerprint.device, checkpoint.fingerprint.inode);
+            let key =
+                (checkpoint.source.clone(), checkpoint.fingerprint.device, checkpoint.fingerprint.inode);
             if checkpoint.finished {
                 self.positions.remove(&key);
             } else {

@@ -214,14 +214,23 @@ impl Circuit {
     fn answer_pings(&mut self) {
         if self.reports.borrow().len() >= self.config.outputs.len() {
             for ping in self.pings.drain(..) {
-                let _ = ping.send(Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() });
+                let _ =
+                    ping.send(Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() });
             }
         }
     }
 
     fn note(&mut self, kind: HistoryKind, text: String, peer: Option<Peer>) {
         let uid = peer.map(|peer| peer.uid);
-        self.owner.note(HistoryEvent { at: clock::now(), kind, address: None, jail: None, uid, reason: None, text });
+        self.owner.note(HistoryEvent {
+            at: clock::now(),
+            kind,
+            address: None,
+            jail: None,
+            uid,
+            reason: None,
+            text,
+        });
     }
 
     /// Reads the configuration again: whole, or not at all.
@@ -232,12 +241,15 @@ impl Circuit {
             Err(error) => Err(error),
         };
         let uid = asked.iter().find_map(|(_, peer)| *peer);
-        let text = reply.as_ref().map_or_else(|_| "refused: the old configuration stays".to_owned(), Clone::clone);
+        let text =
+            reply.as_ref().map_or_else(|_| "refused: the old configuration stays".to_owned(), Clone::clone);
         self.note(HistoryKind::Reloaded, text, uid);
         self.owner.log.reloaded(&reply);
         for answer in asked.into_iter().filter_map(|(answer, _)| answer) {
             let _ = answer.send(match &reply {
-                Ok(text) => Reply::Done { messages: vec![text.clone()], bans: Vec::new(), refused: Vec::new() },
+                Ok(text) => {
+                    Reply::Done { messages: vec![text.clone()], bans: Vec::new(), refused: Vec::new() }
+                }
                 Err(error) => Reply::Failed { message: error.to_string(), code: FailCode::Usage },
             });
         }
@@ -245,7 +257,9 @@ impl Circuit {
 
     /// Puts a new configuration in the place of the old one. Bans and read positions stay.
     async fn exchange(&mut self, loaded: Loaded) -> Result<String, DaemonError> {
-        if loaded.config.daemon.state != self.config.daemon.state || loaded.config.daemon.socket != self.config.daemon.socket {
+        if loaded.config.daemon.state != self.config.daemon.state
+            || loaded.config.daemon.socket != self.config.daemon.socket
+        {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
@@ -258,12 +272,17 @@ impl Circuit {
         if changed {
             self.exchange_outputs().await;
         }
-        Ok(format!("the configuration was read again: {} jails, {} outputs", self.config.jails.len(), self.config.outputs.len()))
+        Ok(format!(
+            "the configuration was read again: {} jails, {} outputs",
+            self.config.jails.len(),
+            self.config.outputs.len()
+        ))
     }
 
     async fn exchange_outputs(&mut self) {
         let engine = &self.owner.engine;
-        let created = crate::publish::create_missing(&self.config.outputs, &|name| engine.snapshot(name), clock::now());
+        let created =
+            crate::publish::create_missing(&self.config.outputs, &|name| engine.snapshot(name), clock::now());
         self.owner.log.created(&created);
         let files: Vec<_> = self.owner.files().cloned().collect();
         self.owner.log.orphans(&self.config.outputs, &files);

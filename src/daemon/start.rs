@@ -92,13 +92,17 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
     events.iter().for_each(|event| log.store(event));
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
-    let totals = totals.into_iter().map(|total| (total.jail, total.offences, total.hits, total.bans)).collect();
+    let totals =
+        totals.into_iter().map(|total| (total.jail, total.offences, total.hits, total.bans)).collect();
     let restored = Restored { generation, bans, trackers, pauses, totals };
     let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
     log.orphans(&config.outputs, &files);
     let created = publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
     log.created(&created);
-    let keeper = Keeper::start(store, { let log = log.clone(); move |event| log.store(&event) })?;
+    let keeper = Keeper::start(store, {
+        let log = log.clone();
+        move |event| log.store(&event)
+    })?;
     let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
     let (wanted, _) = watch::channel(wanted);
     let mut owner = Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone()), wanted.clone());

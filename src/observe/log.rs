@@ -14,7 +14,7 @@ use crate::engine::{Effects, Notice};
 use crate::reader::Told;
 use crate::resolve::ListError;
 use crate::terms::{PublishedFile, SourceName, show_duration};
-use crate::{control, publish, source, store};
+use crate::{control, publish, source, store, terms};
 
 /// Where events become lines; cheap to clone, one for the process.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +22,8 @@ pub struct Log {
     flood: Arc<Mutex<Flood>>,
 }
 
-/// Makes text that may hold any byte of a log safe for a terminal and for one line.
-pub fn escape(text: impl Display) -> String {
-    crate::terms::escape(&text.to_string())
+fn escape(text: impl Display) -> String {
+    terms::escape::lines(&text.to_string()).into_owned()
 }
 
 impl Log {
@@ -33,9 +32,12 @@ impl Log {
         let builder = tracing_subscriber::fmt().with_writer(stderr).with_target(false);
         // A second start in one process (tests) keeps the first one's form.
         let _ = match format {
-            LogFormat::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
+            LogFormat::Json => {
+                tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
+            }
             LogFormat::Text => {
-                let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+                let colour =
+                    stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
                 tracing::subscriber::set_global_default(builder.with_ansi(colour).finish())
             }
         };
@@ -67,12 +69,18 @@ impl Log {
     fn change(&self, change: &Change, now: Timestamp) {
         let ban = change.ban();
         let (kind, text) = match change {
-            Change::Banned(_) if ban.simulated => ("would ban", format!("would ban (simulated) {}", described(ban, now))),
+            Change::Banned(_) if ban.simulated => {
+                ("would ban", format!("would ban (simulated) {}", described(ban, now)))
+            }
             Change::Banned(_) => ("banned", format!("banned {}", described(ban, now))),
             Change::Prolonged(_) => ("prolonged", format!("prolonged {}", described(ban, now))),
             Change::Withheld(_) => ("withheld", format!("paused: would have banned {}", described(ban, now))),
-            Change::Past(_) => ("past", format!("was to be banned until {}: {}", until(ban), described(ban, now))),
-            Change::Ended(_, why) => ("ended", format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why))),
+            Change::Past(_) => {
+                ("past", format!("was to be banned until {}: {}", until(ban), described(ban, now)))
+            }
+            Change::Ended(_, why) => {
+                ("ended", format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)))
+            }
         };
         if self.lets_through(kind) {
             info!(address = %ban.prefix, jail = %ban.jail, "{text}");
@@ -89,7 +97,9 @@ impl Log {
     pub fn reader(&self, source: &SourceName, told: &Told) {
         match told {
             Told::Source(event) => self.source(source, event),
-            Told::Format { path, format } => info!("source {source}: {} is read as `{format}`", escape(path.display())),
+            Told::Format { path, format } => {
+                info!("source {source}: {} is read as `{format}`", escape(path.display()))
+            }
             Told::Unparsed { path, tried, failed, example } => warn!(
                 "source {source}: {failed} of {tried} lines of {} that were tried do not parse ({}); for example: {}. \
                  Is `format` right? `banmap status` counts them",
@@ -186,7 +196,9 @@ impl Log {
 }
 
 fn described(ban: &Ban, now: Timestamp) -> String {
-    let length = ban.until.map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
+    let length = ban
+        .until
+        .map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
     let offences = if ban.offences > 0 { format!(", {} offences", ban.offences) } else { String::new() };
     let left = ban.until.filter(|_| now.duration_since(ban.since) > SignedDuration::from_mins(1));
     let left = left.map_or(String::new(), |until| format!(", until {until:.0}"));

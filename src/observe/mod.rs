@@ -6,4 +6,4 @@
 mod flood;
 mod log;
 
-pub use log::{Log, escape};
+pub use log::Log;

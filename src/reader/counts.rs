@@ -57,7 +57,8 @@ impl FileReading {
         self.unparsed += 1;
         if self.example.is_none() {
             let shown = line.get(..240).unwrap_or(line);
-            self.example = Some(Example { text: String::from_utf8_lossy(shown).into_owned(), reason: reason() });
+            self.example =
+                Some(Example { text: String::from_utf8_lossy(shown).into_owned(), reason: reason() });
         }
     }
 

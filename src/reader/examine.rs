@@ -33,11 +33,18 @@ pub struct Examined<'a> {
     pub error: Option<String>,
 }
 
+impl Examined<'_> {
+    /// A line that could not be parsed.
+    pub fn unreadable(error: String) -> Self {
+        Self { error: Some(error), ..missed(None) }
+    }
+}
+
 /// Looks at one line (without its newline) as `format` has it. No allow list and no group apply: the filter alone.
 pub fn examine<'a>(filter: &Filter, format: Format, line: &'a [u8], reference: &Reference) -> Examined<'a> {
     let record = match format.parse_at(line, reference) {
         Ok(record) => record,
-        Err(error) => return Examined { error: Some(error.to_string()), ..missed(None) },
+        Err(error) => return Examined::unreadable(error.to_string()),
     };
     match filter.judge(&record) {
         Judgement::Missed => missed(record.time()),

@@ -159,7 +159,11 @@ impl<L: Listener> Follow<L> {
             return ControlFlow::Continue(());
         }
         let checkpoints = positions.take();
-        self.desk.listener.batch(Batch { source: self.desk.source.clone(), observations: Vec::new(), checkpoints })
+        self.desk.listener.batch(Batch {
+            source: self.desk.source.clone(),
+            observations: Vec::new(),
+            checkpoints,
+        })
     }
 
     fn tell_backlog(&mut self) {
@@ -173,8 +177,13 @@ impl<L: Listener> Follow<L> {
         let files = self.follower.status();
         let live: std::collections::HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
         self.desk.files.retain(|id, _| live.contains(id));
-        let reading = |file: &FileStatus| file.id.and_then(|id| self.desk.files.get(&id)).map(|(reading, _)| reading.clone());
-        let views = files.into_iter().map(|file| FileView { reading: reading(&file).unwrap_or_default(), file }).collect();
+        let reading = |file: &FileStatus| {
+            file.id.and_then(|id| self.desk.files.get(&id)).map(|(reading, _)| reading.clone())
+        };
+        let views = files
+            .into_iter()
+            .map(|file| FileView { reading: reading(&file).unwrap_or_default(), file })
+            .collect();
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = views;
     }
 }
@@ -188,7 +197,8 @@ impl<L: Listener> Desk<L> {
             self.listener.event(Told::Format { path: path(), format });
         }
         let tried = reading.parsed + reading.unparsed;
-        let many = tried >= ENOUGH && reading.unparsed * 20 > tried || reading.format.is_none() && reading.unparsed > 0;
+        let many = tried >= ENOUGH && reading.unparsed * 20 > tried
+            || reading.format.is_none() && reading.unparsed > 0;
         if let Some(example) = reading.example.clone().filter(|_| many && !said.unparsed) {
             said.unparsed = true;
             self.listener.event(Told::Unparsed { path: path(), tried, failed: reading.unparsed, example });

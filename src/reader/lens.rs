@@ -59,7 +59,8 @@ impl Lens {
     }
 
     fn offence(&self, record: &Record<'_>) -> Offence {
-        let distinct = self.distinct.as_ref().map(|field| hash(record.field(field).as_deref().unwrap_or_default()));
+        let distinct =
+            self.distinct.as_ref().map(|field| hash(record.field(field).as_deref().unwrap_or_default()));
         Offence { jail: self.jail.clone(), distinct }
     }
 }

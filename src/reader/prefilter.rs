@@ -51,7 +51,11 @@ fn exact_search(mut literals: Vec<Vec<u8>>) -> Option<Search> {
     if literals.is_empty() || literals.len() > FEW {
         return automaton(&literals, false);
     }
-    let few = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(&literals).build();
+    let few = packed::Config::new()
+        .match_kind(packed::MatchKind::LeftmostFirst)
+        .builder()
+        .extend(&literals)
+        .build();
     few.map(|searcher| Search::Few(Box::new(searcher))).or_else(|| automaton(&literals, false))
 }
 
@@ -61,7 +65,9 @@ fn automaton(literals: &[Vec<u8>], any_case: bool) -> Option<Search> {
     }
     let mut builder = AhoCorasick::builder();
     builder.match_kind(MatchKind::LeftmostFirst).ascii_case_insensitive(any_case);
-    Some(Search::Many(builder.build(literals).expect("the literals are short: no limit of the automaton is reached")))
+    Some(Search::Many(
+        builder.build(literals).expect("the literals are short: no limit of the automaton is reached"),
+    ))
 }
 
 /// Without literals that hold another one: where they are, the other is.
@@ -132,9 +138,13 @@ mod tests {
     fn every_search_finds_the_same_places_in_order() {
         let text = "a wp-login.php b xmlrpc.php c WP-LOGIN.PHP";
         assert_eq!(places(&Prefilter::new(owned(&["wp-login"]), vec![], false), text), [2]);
-        assert_eq!(places(&Prefilter::new(owned(&["wp-login", "xmlrpc", "wp-login.php"]), vec![], false), text), [2, 17]);
+        assert_eq!(
+            places(&Prefilter::new(owned(&["wp-login", "xmlrpc", "wp-login.php"]), vec![], false), text),
+            [2, 17]
+        );
         assert_eq!(places(&Prefilter::new(vec![], owned(&["wp-login"]), false), text), [2, 30]);
-        let many: Vec<String> = (0..100).map(|i| format!("needle{i:03}")).chain(["xmlrpc".to_owned()]).collect();
+        let many: Vec<String> =
+            (0..100).map(|i| format!("needle{i:03}")).chain(["xmlrpc".to_owned()]).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(places(&Prefilter::new(owned(&many), vec![], false), text), [17]);
     }

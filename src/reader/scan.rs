@@ -60,7 +60,11 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        Self { shared: Shared::group(lenses), evidence, searches: [const { OnceLock::new() }; Format::ALL.len()] }
+        Self {
+            shared: Shared::group(lenses),
+            evidence,
+            searches: [const { OnceLock::new() }; Format::ALL.len()],
+        }
     }
 
     /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
@@ -103,7 +107,11 @@ impl Reader {
             if required.except_respelled {
                 literals.iter_mut().for_each(|literal| *literal = certain_piece(literal));
             }
-            if required.ignore_case { any_case.extend(literals) } else { exact.extend(literals) }
+            if required.ignore_case {
+                any_case.extend(literals)
+            } else {
+                exact.extend(literals)
+            }
             spelled |= required.except_respelled || required.except_encoded;
         }
         Candidates::Holding(Prefilter::new(exact, any_case, spelled))
@@ -118,7 +126,7 @@ fn certain_piece(literal: &[u8]) -> Vec<u8> {
 }
 
 /// The lines of a buffer, without their newlines.
-pub(super) fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     let whole = buffer.strip_suffix(b"\n").unwrap_or(buffer);
     (!buffer.is_empty()).then(|| whole.split(|b| *b == b'\n')).into_iter().flatten()
 }
@@ -137,7 +145,8 @@ impl Pass<'_> {
         let (mut scan, mut cursor) = (prefilter.scan(buffer), 0);
         while cursor < buffer.len() {
             let found = scan.find(cursor);
-            let start = found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
+            let start =
+                found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
             while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
                 if sample >= cursor {
                     self.line(line_at(buffer, sample));

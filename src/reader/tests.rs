@@ -34,7 +34,9 @@ fn reference() -> Reference {
 }
 
 fn line(client: u8, target: &str, status: u16, agent: &str) -> String {
-    format!("203.0.113.{client} - - [01/May/2026:10:00:00 +0000] \"GET {target} HTTP/1.1\" {status} 5 \"https://x.example/a\" \"{agent}\"\n")
+    format!(
+        "203.0.113.{client} - - [01/May/2026:10:00:00 +0000] \"GET {target} HTTP/1.1\" {status} 5 \"https://x.example/a\" \"{agent}\"\n"
+    )
 }
 
 fn read(reader: &Reader, file: &mut FileReading, buffer: &[u8]) -> Vec<Observation> {
@@ -48,7 +50,9 @@ fn pieces(text: &[u8], at_most: usize) -> Vec<&[u8]> {
     let (mut rest, mut pieces) = (text, Vec::new());
     while !rest.is_empty() {
         let room = &rest[..rest.len().min(at_most)];
-        let end = memchr::memrchr(b'\n', room).or_else(|| memchr::memchr(b'\n', rest)).map_or(rest.len(), |n| n + 1);
+        let end = memchr::memrchr(b'\n', room)
+            .or_else(|| memchr::memchr(b'\n', rest))
+            .map_or(rest.len(), |n| n + 1);
         pieces.push(&rest[..end]);
         rest = &rest[end..];
     }
@@ -57,13 +61,27 @@ fn pieces(text: &[u8], at_most: usize) -> Vec<&[u8]> {
 
 fn any_line() -> impl Strategy<Value = String> {
     let targets = prop::sample::select(vec![
-        "/", "/wp-login.php", "/wp-login.php/x", "/%77p-login.php", "/a/../wp-login.php", "//wp-login.php", "/x/.git/config",
-        "/x/.git//config", "/x/./.git/", "/x/%2egit/HEAD", "http://h.example/wp-login.php", "/xmlrpc.php", "/x?y=/wp-login.php",
-        "/wp-login.phpx", "/x.git", r"/\x22wp-login.php",
+        "/",
+        "/wp-login.php",
+        "/wp-login.php/x",
+        "/%77p-login.php",
+        "/a/../wp-login.php",
+        "//wp-login.php",
+        "/x/.git/config",
+        "/x/.git//config",
+        "/x/./.git/",
+        "/x/%2egit/HEAD",
+        "http://h.example/wp-login.php",
+        "/xmlrpc.php",
+        "/x?y=/wp-login.php",
+        "/wp-login.phpx",
+        "/x.git",
+        r"/\x22wp-login.php",
     ]);
     let agents = prop::sample::select(vec!["Mozilla/5.0", "SQLmap/1.7", "sqlma p", r"a\x22 /wp-login.php"]);
     let status = prop::sample::select(vec![200_u16, 302, 401, 403, 404]);
-    (1..250_u8, targets, status, agents).prop_map(|(client, target, status, agent)| line(client, target, status, agent))
+    (1..250_u8, targets, status, agents)
+        .prop_map(|(client, target, status, agent)| line(client, target, status, agent))
 }
 
 proptest! {
@@ -126,7 +144,8 @@ fn jails_of_one_filter_share_its_judgement_but_not_their_conditions() {
     let conditions = crate::filter::ConditionSet::read(&"user_agent = 'Mozilla'".parse().unwrap()).unwrap();
     let only = vec![Arc::new(crate::filter::Conditions::compile(&conditions).unwrap())];
     let browsers = Lens { jail: "browsers".parse().unwrap(), only, ..strict.clone() };
-    let distinct = Lens { jail: "paths".parse().unwrap(), distinct: Some(crate::record::Field::Path), ..strict.clone() };
+    let distinct =
+        Lens { jail: "paths".parse().unwrap(), distinct: Some(crate::record::Field::Path), ..strict.clone() };
     let reader = Reader::new(vec![strict, browsers, distinct], false);
     let mut file = FileReading::new(Some(Format::Combined));
     let text = line(1, "/wp-login.php", 200, "Mozilla/5.0") + &line(2, "/.git/HEAD", 404, "curl");
@@ -145,7 +164,13 @@ fn event_time_is_arrival_when_caught_up_and_never_in_the_future() {
     let at = |basis, now: &str| {
         let mut out = Vec::new();
         let reference = Reference { now: now.parse().unwrap(), zone: TimeZone::UTC };
-        reader.read(&mut FileReading::new(Some(Format::Combined)), text.as_bytes(), basis, &reference, &mut out);
+        reader.read(
+            &mut FileReading::new(Some(Format::Combined)),
+            text.as_bytes(),
+            basis,
+            &reference,
+            &mut out,
+        );
         out[0].at
     };
     let logged: Timestamp = "2026-05-01T10:00:00Z".parse().unwrap();

@@ -12,10 +12,15 @@ use crate::record::Reference;
 use crate::source::Chunker;
 use crate::terms::Observation;
 
-/// One log on its way through a reader.
-pub struct Whole<'r> {
+/// A log in buffers of whole lines; only the last line may lack its newline.
+pub struct Lines {
     path: PathBuf,
     chunks: Chunker<Box<dyn Read>>,
+}
+
+/// One log on its way through a reader.
+pub struct Whole<'r> {
+    lines: Lines,
     reader: &'r Reader,
     reading: FileReading,
     /// Observations that were read and not yet handed out.
@@ -34,24 +39,30 @@ pub struct ReadError {
     pub error: io::Error,
 }
 
-impl<'r> Whole<'r> {
+impl Lines {
     /// Opens a log; `-` is standard input. Compressed ones (gzip) are known by their first bytes.
-    pub fn open(path: &Path, reader: &'r Reader, reading: FileReading) -> Result<Self, ReadError> {
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
         let input = open(path).map_err(|error| ReadError { path: path.to_owned(), error })?;
-        Ok(Self {
-            path: path.to_owned(),
-            chunks: Chunker::new(input),
-            reader,
-            reading,
-            ahead: VecDeque::new(),
-            spare: Vec::new(),
-            ended: false,
-        })
+        Ok(Self { path: path.to_owned(), chunks: Chunker::new(input) })
+    }
+
+    /// The next buffer; `None` at the end.
+    pub fn next_buffer(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        let Self { path, chunks } = self;
+        chunks.next_chunk().map_err(|error| ReadError { path: path.clone(), error })
+    }
+}
+
+impl<'r> Whole<'r> {
+    /// Opens a log, as [`Lines`] does.
+    pub fn open(path: &Path, reader: &'r Reader, reading: FileReading) -> Result<Self, ReadError> {
+        let lines = Lines::open(path)?;
+        Ok(Self { lines, reader, reading, ahead: VecDeque::new(), spare: Vec::new(), ended: false })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.lines.path
     }
 
     /// What was read so far.
@@ -68,9 +79,10 @@ impl<'r> Whole<'r> {
     /// Reads until there is an observation, or the end.
     fn fill(&mut self, reference: &Reference) -> Result<(), ReadError> {
         while self.ahead.is_empty() && !self.ended {
-            let chunk = self.chunks.next_chunk().map_err(|error| ReadError { path: self.path.clone(), error })?;
-            match chunk {
-                Some(bytes) => self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare),
+            match self.lines.next_buffer()? {
+                Some(bytes) => {
+                    self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare);
+                }
                 None => self.ended = true,
             }
             self.ahead.extend(self.spare.drain(..));
@@ -98,7 +110,10 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     }
     let mut file = File::open(path)?;
     if file.metadata()?.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory: name the log files in it"));
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory: name the log files in it",
+        ));
     }
     let mut magic = [0; 2];
     let read = file.read(&mut magic)?;

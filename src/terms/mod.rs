@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod duration;
+pub mod escape;
 mod kept;
 mod names;
 mod nearest;

@@ -8,17 +8,17 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// One line of text: every control, direction and invisible character becomes `\xNN` or `\u{…}`; newlines too.
-pub(super) fn line(text: &str) -> Cow<'_, str> {
+pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |c| !is_harmless(c))
 }
 
 /// Text of several lines: the same, but newlines stay.
-pub(super) fn lines(text: &str) -> Cow<'_, str> {
+pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && !is_harmless(c))
 }
 
 /// Bytes that may be no UTF-8: those that are none become `\xNN`.
-pub(super) fn bytes(raw: &[u8]) -> String {
+pub fn bytes(raw: &[u8]) -> String {
     let mut safe = String::with_capacity(raw.len());
     for chunk in raw.utf8_chunks() {
         safe.push_str(&line(chunk.valid()));
@@ -30,7 +30,7 @@ pub(super) fn bytes(raw: &[u8]) -> String {
 }
 
 /// JSON in which dangerous characters that JSON itself permits are written as `\uXXXX`: still the same value.
-pub(super) fn json(text: &str) -> Cow<'_, str> {
+pub fn json(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_harmless) {
         return Cow::Borrowed(text);
     }
