@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use super::daemon;
 use super::effective;
 use super::environment;
+use super::found::{Reading, Shown};
 use super::gather::{Gathered, MainFile, gather};
-use super::jail::{self, Jails, Partial, World};
+use super::jail::{self, Jails, World};
 use super::keys;
 use super::library::Library;
 use super::node::{Table, Value};
 use super::output::{self, Host};
-use super::problem::{Problem, Problems};
-use super::section::{Reading, Section, Shown};
+use super::partial::Partial;
+use super::problem::{Problem, Problems, Severity};
+use super::section::Section;
 use super::settings::Config;
 use super::source;
 use super::wiring;
+use crate::filter::SHIPPED;
 
 /// The configuration where nobody names another.
 pub const DEFAULT_PATH: &str = "/etc/banmap/banmap.toml";
@@ -108,12 +111,21 @@ pub fn load(options: &Options) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config })
 }
 
+/// The same with every shipped filter enabled as a jail: what `replay` judges by where nothing is configured.
+pub fn load_with_shipped(options: &Options) -> Result<Config, Problems> {
+    let names: Vec<String> = SHIPPED.iter().map(|shipped| format!("\"{}\"", shipped.name)).collect();
+    let mut options = options.clone();
+    options.environment.push(("BANMAP_JAILS".into(), format!("[{}]", names.join(", ")).into()));
+    load(&options)
+}
+
 /// Reads as much as can be read, with everything that is wrong.
 pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
     let main = options.main_file();
     let mut problems = Vec::new();
     let gathered = gather(&main, &options.environment, &mut problems);
-    let reading = Reading::default();
+    let incomplete = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let reading = Reading::new(incomplete);
     let mut config = tables(options, &gathered, &reading);
     wiring::check(&config, options.needs, &gathered, &main, &reading);
     let (found, shown) = reading.into_parts();

@@ -64,6 +64,15 @@ fn the_smallest_useful_file() {
 }
 
 #[test]
+fn without_a_configuration_every_shipped_filter_can_be_a_jail() {
+    let site = Site::empty().needs(Needs::REPLAY);
+    let config = super::super::load_with_shipped(&site.options()).unwrap();
+    assert_eq!(config.jails.len(), crate::filter::SHIPPED.len());
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&config);
+}
+
+#[test]
 fn the_whole_of_what_can_be_written() {
     let text = r#"
 [daemon]
