@@ -138,7 +138,8 @@ pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
 fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let (tree, needs) = (&gathered.tree, options.needs);
     let top = Section::new(reading, "", tree, None);
-    if !needs.reads_nothing() {
+    let filters = if needs.reads_nothing() { Need::Unread } else { Need::Optional };
+    if filters == Need::Optional {
         top.only(keys::TOP);
     }
     let part = |name: &'static str, need: Need| {
@@ -146,7 +147,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
         Section::of(reading, name, entry)
     };
     let daemon = daemon::read(part("daemon", Need::Optional));
-    let filters = library(part("filter", Need::Optional), &gathered.directory, &daemon.filter_path);
+    let filters = library(part("filter", filters), &gathered.directory, &daemon.filter_path);
     let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails));
     let world =
         World { reading, library: &filters, sources: names(tree, "source"), outputs: names(tree, "output") };
@@ -154,10 +155,9 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let defaults = Partial::read(defaults_section);
     let manual = jail::manual(defaults_section, &defaults);
     let sources = source::read_all(reading, part("source", needs.sources));
-    let Jails { enabled, disabled } = if needs.jails == Need::Unread {
-        Jails::default()
-    } else {
-        jail::read_all(&world, top, part("jail", needs.jails), &defaults)
+    let Jails { enabled, disabled } = match needs.jails {
+        Need::Unread => Jails::default(),
+        _ => jail::read_all(&world, top, part("jail", needs.jails), &defaults),
     };
     let host = Host { state: &daemon.state, root: options.root };
     let outputs = output::read_all(reading, part("output", needs.outputs), host);
