@@ -1,6 +1,7 @@
 //! `ignoreip` and `trusted_proxies`: lists of addresses, prefixes and files of them.
 
-use super::section::{Found, Section};
+use super::found::{Found, Origin};
+use super::section::Section;
 use crate::resolve::ListEntry;
 
 /// The entries of a list that can be used.
@@ -29,6 +30,10 @@ fn entry(section: Section<'_>, key: &str, text: &Found<String>) -> Option<Found<
 
 /// Keeps a list for `--effective`, with the origin of each entry.
 pub(super) fn show(section: Section<'_>, key: &str, entries: &[Found<ListEntry>]) {
+    if entries.is_empty() {
+        section.keep(key, toml::Value::Array(Vec::new()), &Origin::Default(""));
+        return;
+    }
     section.show_list(key, entries.iter().map(|found| (written(&found.value), found.from.to_string())));
 }
 

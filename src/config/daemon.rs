@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::addresses;
+use super::found::Found;
 use super::keys;
-use super::section::{Found, Section, absolute};
+use super::section::{Section, absolute};
 use super::settings::{Daemon, LogFormat};
 use crate::resolve::ListEntry;
 

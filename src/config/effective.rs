@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::found::{Shown, ShownValue};
 use super::node::{self, Entry};
-use super::section::{Shown, ShownValue};
 
 /// The document. Read as a configuration it says the same again.
 pub(super) fn document<'a>(

@@ -1,18 +1,16 @@
-//! `[jail.NAME]`, `[defaults]` and the list `jails`: what each jail is when all of them are taken together.
+//! What each jail is when its own table, its filter's suggestions, `[defaults]` and the list `jails` are taken together.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::addresses;
-use super::keys;
+use super::found::{Found, Origin, Reading, Show};
 use super::library::{FoundFilter, Library};
-use super::node::{self, Node, Value};
+use super::partial::{ConditionTables, Partial};
 use super::problem::Problem;
-use super::rules;
-use super::section::{Found, Origin, Reading, Section, Show};
+use super::section::Section;
 use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
@@ -20,47 +18,6 @@ use crate::filter::{Conditions, Suggest};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{JailName, OutputName, SourceName, nearest};
-
-/// More offences than this within one window are not counted one by one.
-const HIGHEST_MAXRETRY: u32 = 1_000_000;
-
-/// The keys of a jail that one table sets; the rest is unset.
-#[derive(Clone, Default)]
-pub(super) struct Partial {
-    filter: Option<Found<String>>,
-    sources: Option<Vec<Found<String>>>,
-    outputs: Option<Vec<Found<String>>>,
-    maxretry: Option<Found<u32>>,
-    findtime: Option<Found<SignedDuration>>,
-    bantime: Option<Found<Option<SignedDuration>>>,
-    enabled: Option<Found<bool>>,
-    simulate: Option<Found<bool>>,
-    v4: Option<Found<u32>>,
-    v6: Option<Found<u32>>,
-    distinct: Option<Found<Option<Field>>>,
-    only: Option<Found<ConditionTables>>,
-    ignore: Option<Found<ConditionTables>>,
-    ignoreip: Vec<Found<ListEntry>>,
-}
-
-/// The tables of `[[where]]` or `[[ignore]]`, compiled, and as they were written.
-#[derive(Clone)]
-struct ConditionTables {
-    compiled: Vec<Arc<Conditions>>,
-    written: toml::Value,
-}
-
-impl Show for ConditionTables {
-    fn shown(&self) -> toml::Value {
-        self.written.clone()
-    }
-}
-
-impl Show for Option<Field> {
-    fn shown(&self) -> toml::Value {
-        toml::Value::String(self.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string))
-    }
-}
 
 /// What jails can refer to.
 pub(super) struct World<'a> {
@@ -77,53 +34,6 @@ pub(super) struct Jails {
     pub(super) disabled: Vec<JailName>,
 }
 
-impl Partial {
-    /// Reads the keys of a jail; everything wrong with them is reported here, once.
-    pub(super) fn read(section: Section<'_>) -> Self {
-        section.only(keys::JAIL);
-        let header = format!("{}.group", section.name);
-        let group = Section::of(section.reading, &header, section.entry("group"));
-        group.only(keys::GROUP);
-        Self {
-            filter: section.string("filter"),
-            sources: names(section, ["source", "sources"]),
-            outputs: names(section, ["outputs", "output"]),
-            maxretry: section.integer("maxretry", 1..=HIGHEST_MAXRETRY),
-            findtime: section.span("findtime"),
-            bantime: bantime(section),
-            enabled: section.boolean("enabled"),
-            simulate: section.boolean("simulate"),
-            // Shorter ones would ban a good part of the world for one client.
-            v4: group.integer("v4", 8..=32),
-            v6: group.integer("v6", 16..=128),
-            distinct: distinct(section),
-            only: conditions(section, "where"),
-            ignore: conditions(section, "ignore"),
-            ignoreip: addresses::read(section, "ignoreip"),
-        }
-    }
-}
-
-fn names(section: Section<'_>, names: [&str; 2]) -> Option<Vec<Found<String>>> {
-    let (key, entry) = section.either(names)?;
-    let found = section.strings(key)?;
-    let mut seen = BTreeSet::new();
-    for again in found.iter().filter(|name| !seen.insert(name.value.clone())) {
-        let place = again.from.place().unwrap_or(&entry.key);
-        section.wrong(
-            key,
-            format_args!("\"{}\" is named twice", again.value),
-            place,
-            "remove one".to_owned(),
-        );
-    }
-    if found.is_empty() && entry.node.items().is_empty() {
-        let fix = format!("leave `{key}` out to take all of them");
-        section.wrong(key, "names none", &entry.node.place, fix);
-    }
-    Some(found)
-}
-
 /// Whether two entries protect the same addresses, wherever they were written.
 fn same(one: &Found<ListEntry>, other: &Found<ListEntry>) -> bool {
     match (&one.value, &other.value) {
@@ -131,65 +41,6 @@ fn same(one: &Found<ListEntry>, other: &Found<ListEntry>) -> bool {
         (ListEntry::File { path: one, .. }, ListEntry::File { path: other, .. }) => one == other,
         _ => false,
     }
-}
-
-fn bantime(section: Section<'_>) -> Option<Found<Option<SignedDuration>>> {
-    let found = section.duration("bantime")?;
-    let zero = found.value.is_some_and(|span| span.is_zero());
-    if let (true, Some(place)) = (zero, found.from.place()) {
-        let fix = "to judge without banning write simulate = true".to_owned();
-        section.wrong("bantime", "must be longer than 0", place, fix);
-        return None;
-    }
-    Some(found)
-}
-
-fn distinct(section: Section<'_>) -> Option<Found<Option<Field>>> {
-    let found = section.string("distinct")?;
-    if found.value == "none" {
-        return Some(found.map(|_| None));
-    }
-    match Field::from_str(&found.value) {
-        Ok(field) => Some(found.map(|_| Some(field))),
-        Err(error) => {
-            let place = found.from.place()?;
-            let meant = nearest(&found.value, Field::NAMES).map(|meant| format!("did you mean \"{meant}\"?"));
-            section.wrong("distinct", error, place, meant);
-            None
-        }
-    }
-}
-
-fn conditions(section: Section<'_>, key: &str) -> Option<Found<ConditionTables>> {
-    let node = section.node(key)?;
-    let compiled = node.items().iter().filter_map(|item| condition_table(section, key, item)).collect();
-    let written = toml::Value::Array(node.items().iter().map(|item| item.value.plain()).collect());
-    // The place of `[[where]]` is that of the key: the value of a list of tables has none of its own.
-    let place = section.entry(key).map_or(&node.place, |entry| &entry.key);
-    Some(Found::written(ConditionTables { compiled, written }, place))
-}
-
-fn condition_table(section: Section<'_>, key: &str, item: &Node) -> Option<Arc<Conditions>> {
-    let Value::Table(table) = &item.value else {
-        let fix = format!("write it as [[{}.{key}]] with conditions below", section.name);
-        section.wrong(
-            key,
-            format_args!("must be a table of conditions, not {}", item.value.kind()),
-            &item.place,
-            fix,
-        );
-        return None;
-    };
-    let compiled = rules::conditions(&node::plain(table));
-    let problem = |problem: crate::filter::Problem| {
-        let place = node::locate(table, &problem.key).unwrap_or_else(|| item.place.clone());
-        let about = if problem.key.is_empty() { String::new() } else { format!(".{}", problem.key) };
-        Problem::error(format!("[{}] {key}{about}: {}", section.name, problem.message)).at(place)
-    };
-    compiled
-        .map(Arc::new)
-        .map_err(|problems| section.reading.report_all(problems.into_iter().map(problem)))
-        .ok()
 }
 
 /// What `[defaults]` says for bans by hand; its values are shown here.
@@ -214,9 +65,10 @@ pub(super) fn read_all(world: &World<'_>, top: Section<'_>, all: Section<'_>, de
     for (name, place) in names {
         let header = format!("jail.{name}");
         let section = match all.entry(name) {
-            Some(entry) => Section::of(world.reading, &header, Some(entry)),
-            None => Section::absent(world.reading, &header, place),
+            Some(entry) => Section::of_one(world.reading, &header, entry),
+            None => Some(Section::absent(world.reading, &header, place)),
         };
+        let Some(section) = section else { continue };
         let is_listed = listed.iter().flatten().any(|listed| listed.value == name);
         read(world, section, name, is_listed, defaults, &mut jails);
     }
@@ -294,18 +146,20 @@ fn find(
             Some(found)
         }
         Err(problems) => {
-            let pointed = problems.into_iter().map(|problem| match (&problem.place, &problem.path) {
-                // A problem of the name, not of a filter's text, stands where the name does.
-                (None, _) => {
-                    Problem { what: format!("[{}] filter: {}", section.name, problem.what), ..problem }
-                        .at(place.cloned())
+            for problem in problems {
+                match problem.place {
+                    Some(_) => section.reading.report(problem),
+                    // A problem of the name, not of a filter's text, stands where the name does.
+                    None => section.reading.report_missing(of_name(section, problem).at(place.cloned())),
                 }
-                _ => problem,
-            });
-            section.reading.report_all(pointed);
+            }
             None
         }
     }
+}
+
+fn of_name(section: Section<'_>, problem: Problem) -> Problem {
+    Problem { what: format!("[{}] filter: {}", section.name, problem.what), ..problem }
 }
 
 /// One jail's own values, over its filter's suggestions, over `[defaults]`, over what is built in.
@@ -432,6 +286,7 @@ impl Layers<'_> {
             None if known.is_empty() => format!("there is none at all: add [{table}.{}]", name.value),
             None => format!("there are: {}", known.join(", ")),
         };
-        self.section.wrong(key, format_args!("there is no [{table}.{}]", name.value), place, fix);
+        let what = format!("[{}] {key}: there is no [{table}.{}]", self.section.name, name.value);
+        self.section.reading.report_missing(Problem::error(what).at(place.clone()).fix(fix));
     }
 }

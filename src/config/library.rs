@@ -163,9 +163,10 @@ fn unusable(name: &str) -> Problem {
 }
 
 fn foreign_language(name: &str, path: &Path) -> Problem {
-    let what = format!("filter `{name}` is written in fail2ban's language, which this version does not read");
+    let path = path.display();
+    let what = format!("{path} is in fail2ban's language, which this version does not read");
     let fix = format!("write its patterns into filter.d/{name}.toml: failregex = ['…'], ignoreregex = ['…']");
-    Problem::error(what).in_file(path).fix(fix)
+    Problem::error(what).fix(fix)
 }
 
 fn from_entry(name: &str, entry: &Entry) -> Outcome {

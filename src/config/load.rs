@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use super::daemon;
 use super::effective;
 use super::environment;
+use super::found::{Reading, Shown};
 use super::gather::{Gathered, MainFile, gather};
-use super::jail::{self, Jails, Partial, World};
+use super::jail::{self, Jails, World};
 use super::keys;
 use super::library::Library;
 use super::node::{Table, Value};
 use super::output::{self, Host};
-use super::problem::{Problem, Problems};
-use super::section::{Reading, Section, Shown};
+use super::partial::Partial;
+use super::problem::{Problem, Problems, Severity};
+use super::section::Section;
 use super::settings::Config;
 use super::source;
 use super::wiring;
+use crate::filter::SHIPPED;
 
 /// The configuration where nobody names another.
 pub const DEFAULT_PATH: &str = "/etc/banmap/banmap.toml";
@@ -117,12 +120,21 @@ pub fn load(options: &Options) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config })
 }
 
+/// The same with every shipped filter enabled as a jail: what `replay` judges by where nothing is configured.
+pub fn load_with_shipped(options: &Options) -> Result<Config, Problems> {
+    let names: Vec<String> = SHIPPED.iter().map(|shipped| format!("\"{}\"", shipped.name)).collect();
+    let mut options = options.clone();
+    options.environment.push(("BANMAP_JAILS".into(), format!("[{}]", names.join(", ")).into()));
+    load(&options)
+}
+
 /// Reads as much as can be read, with everything that is wrong.
 pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
     let main = options.main_file();
     let mut problems = Vec::new();
     let gathered = gather(&main, &options.environment, &mut problems);
-    let reading = Reading::default();
+    let incomplete = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let reading = Reading::new(incomplete);
     let mut config = tables(options, &gathered, &reading);
     wiring::check(&config, options.needs, &gathered, &main, &reading);
     let (found, shown) = reading.into_parts();
@@ -135,7 +147,8 @@ pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
 fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let (tree, needs) = (&gathered.tree, options.needs);
     let top = Section::new(reading, "", tree, None);
-    if !needs.reads_nothing() {
+    let filters = if needs.reads_nothing() { Need::Unread } else { Need::Optional };
+    if filters == Need::Optional {
         top.only(keys::TOP);
     }
     let part = |name: &'static str, need: Need| {
@@ -143,7 +156,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
         Section::of(reading, name, entry)
     };
     let daemon = daemon::read(part("daemon", Need::Optional));
-    let filters = library(part("filter", Need::Optional), &gathered.directory, &daemon.filter_path);
+    let filters = library(part("filter", filters), &gathered.directory, &daemon.filter_path);
     let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails));
     let world =
         World { reading, library: &filters, sources: names(tree, "source"), outputs: names(tree, "output") };
@@ -151,10 +164,9 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let defaults = Partial::read(defaults_section);
     let manual = jail::manual(defaults_section, &defaults);
     let sources = source::read_all(reading, part("source", needs.sources));
-    let Jails { enabled, disabled } = if needs.jails == Need::Unread {
-        Jails::default()
-    } else {
-        jail::read_all(&world, top, part("jail", needs.jails), &defaults)
+    let Jails { enabled, disabled } = match needs.jails {
+        Need::Unread => Jails::default(),
+        _ => jail::read_all(&world, top, part("jail", needs.jails), &defaults),
     };
     let host = Host { state: &daemon.state, root: options.root };
     let outputs = output::read_all(reading, part("output", needs.outputs), host);

@@ -2,7 +2,7 @@
 //!
 //! The main file, `conf.d/*.toml` beside it and `BANMAP_` variables are merged into one tree whose leaves know where
 //! they were written (`gather`, `node`, `environment`). Each table is read with getters that collect problems instead
-//! of stopping (`section`; `daemon` is the smallest table to imitate), and keep what holds for `check --effective`.
+//! of stopping (`section`; `daemon` is the smallest table to imitate), and what holds is kept for `check --effective`.
 //! Other rooms judge their own settings by key and message; the place is added here.
 
 mod addresses;
@@ -10,6 +10,7 @@ mod check;
 mod daemon;
 mod effective;
 mod environment;
+mod found;
 mod gather;
 mod jail;
 mod keys;
@@ -17,6 +18,7 @@ mod library;
 mod load;
 mod node;
 mod output;
+mod partial;
 mod problem;
 mod reload;
 mod rules;
@@ -30,7 +32,7 @@ mod wiring;
 
 pub use check::{FilterReport, Report, check};
 pub use library::{FilterOrigin, FoundFilter, Library};
-pub use load::{DEFAULT_PATH, Need, Needs, Options, load};
+pub use load::{DEFAULT_PATH, Need, Needs, Options, load, load_with_shipped};
 pub use problem::{Problem, Problems, Severity};
 pub use settings::{Config, Daemon, Jail, LogFormat, MAX_TRACKED, Manual, Source};
 pub use source::{format_named, format_names};

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::found::{Found, Origin, Reading};
 use super::keys;
 use super::problem::Problem;
 use super::reload;
-use super::section::{Found, Origin, Reading, Section, one_of};
+use super::section::{Section, one_of};
 use super::text::Place;
 use crate::publish::{Kind, Reload, Settings, Style};
 use crate::terms::{OutputName, nearest};
@@ -40,8 +41,9 @@ pub(super) fn read_all(reading: &Reading, all: Section<'_>, host: Host<'_>) -> V
     let mut outputs = Vec::new();
     for (name, entry) in all.entries() {
         let header = format!("output.{name}");
+        let Some(section) = Section::of_one(reading, &header, entry) else { continue };
         match name.parse() {
-            Ok(parsed) => outputs.extend(read(Section::of(reading, &header, Some(entry)), parsed, host)),
+            Ok(parsed) => outputs.extend(read(section, parsed, host)),
             Err(error) => reading.report(Problem::error(format!("output {error}")).at(entry.key.clone())),
         }
     }
@@ -59,7 +61,7 @@ fn read(section: Section<'_>, name: OutputName, host: Host<'_>) -> Option<Placed
     let min_interval =
         section.settle_optional("min_interval", section.span("min_interval"), "adapts to the server");
     let reload = reload::read(section, is_nginx);
-    let validate = reload::validate(section, default_validate(is_nginx, &reload, host));
+    let validate = reload::validate(section, is_nginx, default_validate(is_nginx, &reload, host));
     let error_log = error_log(section, is_nginx);
     let owner = owner(section);
     let mode = mode(section);

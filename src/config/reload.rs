@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::found::{Found, Origin};
 use super::keys;
 use super::node::{Node, Value};
-use super::section::{Found, Origin, Section};
+use super::section::Section;
 use crate::publish::Reload;
 
 /// Signals that make some server read its files again; others would end it.
@@ -111,12 +112,16 @@ fn command(section: Section<'_>, key: &str) -> Option<Found<Vec<String>>> {
 }
 
 /// The operator's whole-configuration check; `"none"` for none.
-pub(super) fn validate(section: Section<'_>, default: Option<Vec<String>>) -> Option<Vec<String>> {
+pub(super) fn validate(
+    section: Section<'_>,
+    is_nginx: bool,
+    default: Option<Vec<String>>,
+) -> Option<Vec<String>> {
     let unset = toml::Value::String("none".to_owned());
     let (value, origin) = match section.node("validate") {
         None => {
             let about =
-                if default.is_some() { "" } else { "for a server that we reload as root: nginx -t -q" };
+                if is_nginx && default.is_none() { "nginx -t needs root, and nginx itself" } else { "" };
             (default, Origin::Default(about))
         }
         Some(Node { value: Value::String(word), place }) if word == "none" => {

@@ -1,152 +1,17 @@
 //! Reading one table with typed getters that collect problems instead of stopping at the first.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
+use super::found::{Found, Origin, Reading, Show, ShownValue};
 use super::keys::{self, Keys};
 use super::node::{Entry, Node, Table, Value};
 use super::problem::Problem;
 use super::text::Place;
-use crate::terms::{nearest, parse_duration, seconds_duration, show_duration};
-
-/// What reading a configuration collects.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    problems: RefCell<Vec<Problem>>,
-    shown: RefCell<Vec<Shown>>,
-}
-
-/// A setting as it holds, for `check --effective`.
-#[derive(Clone, Debug)]
-pub(super) struct Shown {
-    /// The table, as its header names it; empty for the top.
-    pub(super) table: String,
-    pub(super) key: String,
-    pub(super) value: ShownValue,
-}
-
-/// Its value, with the words that say where it comes from.
-#[derive(Clone, Debug)]
-pub(super) enum ShownValue {
-    /// The words say what happens then.
-    Unset(String),
-    /// One value.
-    One(toml::Value, String),
-    /// A list whose items come from several places.
-    List(Vec<(toml::Value, String)>),
-}
-
-impl Reading {
-    pub(super) fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
-    }
-
-    pub(super) fn report_all(&self, problems: impl IntoIterator<Item = Problem>) {
-        self.problems.borrow_mut().extend(problems);
-    }
-
-    pub(super) fn show(&self, table: &str, key: &str, value: ShownValue) {
-        self.shown.borrow_mut().push(Shown { table: table.to_owned(), key: key.to_owned(), value });
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Shown>) {
-        (self.problems.into_inner(), self.shown.into_inner())
-    }
-}
-
-/// Where a value comes from.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    /// It was written there.
-    Written(Place),
-    /// The filter of that name suggests it.
-    Suggested(String),
-    /// Nobody said anything; the words say what the default is about.
-    Default(&'static str),
-}
-
-impl Origin {
-    pub(super) fn place(&self) -> Option<&Place> {
-        match self {
-            Self::Written(place) => Some(place),
-            Self::Suggested(_) | Self::Default(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Written(place) => f.write_str(&place.origin()),
-            Self::Suggested(filter) => write!(f, "suggested by filter {filter}"),
-            Self::Default("") => f.write_str("default"),
-            Self::Default(about) => write!(f, "default: {about}"),
-        }
-    }
-}
-
-/// A value that was found, and where.
-#[derive(Clone, Debug)]
-pub(super) struct Found<T> {
-    pub(super) value: T,
-    pub(super) from: Origin,
-}
-
-impl<T> Found<T> {
-    pub(super) fn written(value: T, place: &Place) -> Self {
-        Self { value, from: Origin::Written(place.clone()) }
-    }
-
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
-        Found { value: change(self.value), from: self.from }
-    }
-}
-
-/// A value as TOML.
-pub(super) trait Show {
-    fn shown(&self) -> toml::Value;
-}
-
-impl Show for bool {
-    fn shown(&self) -> toml::Value {
-        toml::Value::Boolean(*self)
-    }
-}
-
-impl Show for u32 {
-    fn shown(&self) -> toml::Value {
-        toml::Value::Integer((*self).into())
-    }
-}
-
-impl Show for String {
-    fn shown(&self) -> toml::Value {
-        toml::Value::String(self.clone())
-    }
-}
-
-impl Show for PathBuf {
-    fn shown(&self) -> toml::Value {
-        toml::Value::String(self.to_string_lossy().into_owned())
-    }
-}
-
-impl Show for SignedDuration {
-    fn shown(&self) -> toml::Value {
-        toml::Value::String(show_duration(*self))
-    }
-}
-
-/// A duration that may be forever.
-impl Show for Option<SignedDuration> {
-    fn shown(&self) -> toml::Value {
-        self.map_or_else(|| toml::Value::String("forever".to_owned()), |duration| duration.shown())
-    }
-}
+use crate::terms::{nearest, parse_duration, seconds_duration};
 
 /// A list for an operator: `a`, `b` or `c`.
 pub(super) fn one_of(words: &[&str]) -> String {
@@ -199,6 +64,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The table of one source, jail or output; `None`, and reported, where something else was written.
+    pub(super) fn of_one(reading: &'a Reading, name: &'a str, entry: &'a Entry) -> Option<Self> {
+        let section = Self::of(reading, name, Some(entry));
+        section.table.is_some().then_some(section)
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Entry)> + use<'a> {
         self.table.into_iter().flatten()
     }
@@ -229,7 +100,7 @@ impl<'a> Section<'a> {
 
     /// Reports that a key is missing, at the table.
     pub(super) fn missing(&self, key: &str, what: impl fmt::Display, fix: impl Into<Option<String>>) {
-        self.reading.report(Problem::error(self.about(key, what)).at(self.place.cloned()).fix(fix));
+        self.reading.report_missing(Problem::error(self.about(key, what)).at(self.place.cloned()).fix(fix));
     }
 
     pub(super) fn warn(&self, key: &str, what: impl fmt::Display, place: Option<&Place>, fix: &str) {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use glob::Pattern;
 
+use super::found::{Found, Reading};
 use super::keys;
 use super::problem::Problem;
-use super::section::{Found, Reading, Section, clean};
+use super::section::{Section, clean};
 use super::settings::Source;
 use crate::record::Format;
 use crate::source::{FirstRead, Settings};
@@ -186,10 +187,9 @@ pub(super) fn read_all(reading: &Reading, all: Section<'_>) -> Vec<Source> {
     let mut sources = Vec::new();
     for (name, entry) in all.entries() {
         let header = format!("source.{name}");
+        let Some(section) = Section::of_one(reading, &header, entry) else { continue };
         match name.parse() {
-            Ok(parsed) => {
-                sources.extend(read(Section::of(reading, &header, Some(entry)), parsed, &mut taken));
-            }
+            Ok(parsed) => sources.extend(read(section, parsed, &mut taken)),
             Err(error) => reading.report(Problem::error(format!("source {error}")).at(entry.key.clone())),
         }
     }

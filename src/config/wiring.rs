@@ -5,11 +5,11 @@ use std::path::Path;
 
 use glob::Pattern;
 
+use super::found::Reading;
 use super::gather::{Gathered, MainFile};
 use super::load::{Need, Needs};
 use super::output::Placed;
 use super::problem::Problem;
-use super::section::Reading;
 use super::settings::{Config, Source};
 use crate::publish::{Kind, Settings, Style};
 
@@ -17,16 +17,18 @@ use crate::publish::{Kind, Settings, Style};
 pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &MainFile, reading: &Reading) {
     let written = |part: &str| gathered.tree.contains_key(part);
     if needs.sources == Need::Required && !written("source") {
-        reading.report(no_source(gathered, main));
+        reading.report_missing(no_source(gathered, main));
     }
     let judges = needs.jails != Need::Unread && needs.sources == Need::Required;
     if judges && config.jails.is_empty() && !written("jails") && !written("jail") {
         let problem = Problem::warning("no jail is configured: nobody will be banned but by hand");
-        reading.report(problem.fix("add jails = [\"wordpress-login\", \"probe-paths\"]".to_owned()));
+        reading.report_missing(problem.fix("add jails = [\"wordpress-login\", \"probe-paths\"]".to_owned()));
     }
     if needs.outputs != Need::Unread && judges && !written("output") {
         let problem = Problem::warning("no output is configured: bans take hold nowhere");
-        reading.report(problem.fix("add [output.NAME] with a kind, such as kind = \"nginx-geo\"".to_owned()));
+        reading.report_missing(
+            problem.fix("add [output.NAME] with a kind, such as kind = \"nginx-geo\"".to_owned()),
+        );
     }
 }
 

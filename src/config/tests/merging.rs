@@ -63,6 +63,17 @@ fn the_smallest_useful_file() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
+/// Reader threads share what a configuration says.
+fn shared<T: Send + Sync>(_: &T) {}
+
+#[test]
+fn without_a_configuration_every_shipped_filter_can_be_a_jail() {
+    let site = Site::empty().needs(Needs::REPLAY);
+    let config = crate::config::load_with_shipped(&site.options()).unwrap();
+    assert_eq!(config.jails.len(), crate::filter::SHIPPED.len());
+    shared(&config);
+}
+
 #[test]
 fn the_whole_of_what_can_be_written() {
     let text = r#"

@@ -39,6 +39,12 @@ fn every_problem_of_every_file_is_told_at_once() {
 }
 
 #[test]
+fn what_may_only_be_unreadable_is_not_called_missing() {
+    let told = told("[source.site\npath = \"/l/a.log\"\n[jail.x]\nsource = \"site\"\n[output.o]\n");
+    assert_begin(&told, &["banmap.toml:1:13: not valid TOML: unclosed table, expected `]`"]);
+}
+
+#[test]
 fn a_problem_points_into_its_line() {
     let problems = Site::new("# ümlaut\n[daemon]\n  log = \"jsn\" # ü\n").needs(Needs::CONTROL).problems();
     let rendered = problems.to_string();
@@ -149,7 +155,7 @@ fn jails() {
     let text = "jails = [\"wordpres-login\", \"manual\", \"sshd[mode=x]\"]\n[source.site]\npath = \"/l/a.log\"\n\
                 [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office\"]\nfindtime = 0\n\
                 [jail.plain]\nsource = \"sit\"\noutputs = [\"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
-                escalation = { factor = 4 }\nport = \"http\"\n[[jail.plain.where]]\nhost = \"(\"\nhots = \"x\"\n\
+                escalation = { factor = 4 }\nport = \"http\"\n\
                 [filter.plain]\nrule = [{ status = 404 }]\n[jail.b]\nfilter = \"plain\"\nsource = [\"site\", \"site\"]\nbantime = 0\nsimulate = 1\n\
                 [jail]\nc = 1\nd = { filter = \"a/b\" }\n";
     assert_told(
@@ -171,6 +177,11 @@ fn jails() {
             "banmap.toml:13:12: [jail.plain] distinct: `pth` is no field; fields are method, path, request_uri, query, status, host, referer, user_agent, user, protocol, bytes | did you mean \"path\"?",
             "banmap.toml:14:1: `escalation` of [jail.plain] is not supported by this version | remove it",
             "banmap.toml:15:1: unknown key `port` of [jail.plain] | bans are published by outputs: [output.NAME], and `outputs` of the jail",
+            "banmap.toml:20:19: [jail.b] source: \"site\" is named twice | remove one",
+            "banmap.toml:21:11: [jail.b] bantime: must be longer than 0 | to judge without banning write simulate = true",
+            "banmap.toml:22:12: [jail.b] simulate: must be true or false, without quotes, not a whole number",
+            "banmap.toml:24:5: `jail.c` must be a table, not a whole number | write it as [jail.c]",
+            "banmap.toml:25:16: [jail.d] filter: `a/b` is no filter's name | put the file into filter.d beside the configuration, and give its name without .toml",
         ],
     );
 }
@@ -195,6 +206,7 @@ fn filters_and_conditions_are_told_at_their_place() {
     assert_begin(
         &site.told(),
         &[
+            "banmap.toml:5:10: [jail.b] filter: filter.d/c.conf is in fail2ban's language, which this version",
             "banmap.toml:8:13: [filter.a] suggest.maxretri: ",
             "banmap.toml:12:16: [filter.a] rule[1].status[1]: ",
             "banmap.toml:13:1: [filter.a] rule[1].path: ",
@@ -203,7 +215,6 @@ fn filters_and_conditions_are_told_at_their_place() {
             "filter.d/d.toml:2:3: [filter.d] failregex[0]: ",
             "filter.d/d.toml:3:3: [filter.d] failregex[1]: ",
             "filter.d/d.toml:5:1: [filter.d] rules: ",
-            "[jail.b] filter: filter `c` is written in fail2ban's language",
         ],
     );
 }
