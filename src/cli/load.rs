@@ -5,18 +5,18 @@ use std::path::Path;
 use super::exit::CliError;
 use super::globals::Globals;
 use super::screen;
-use crate::config::{self, Config, Needs, Options};
+use crate::config::{self, Config, Needs, Options, Problems};
 use crate::publish;
 use crate::terms::escape;
 
 /// Reads what a verb needs of the configuration; warnings go to stderr.
 pub(super) fn config(globals: &Globals, needs: Needs) -> Result<Config, CliError> {
-    with(&Options::new(globals.config().map(Path::to_owned), needs))
+    with(&Options::new(globals.config().map(Path::to_owned), needs), config::load)
 }
 
-/// Reads the configuration as `options` say.
-pub(super) fn with(options: &Options) -> Result<Config, CliError> {
-    let config = config::load(options).map_err(|problems| {
+/// Reads the configuration as `options` say, in the way that `read` is.
+pub(super) fn with(options: &Options, read: fn(&Options) -> Result<Config, Problems>) -> Result<Config, CliError> {
+    let config = read(options).map_err(|problems| {
         CliError::Unusable(format!(
             "the configuration cannot be used:\n{}",
             problems.render(screen::styled_errors())

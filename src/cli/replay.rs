@@ -1,6 +1,5 @@
 //! `banmap replay`: who would have been banned.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,8 +17,7 @@ use super::screen::{Screen, remark};
 use super::since::Since;
 use crate::address::Prefix;
 use crate::ban::Ban;
-use crate::config::{Config, Needs, Options, Source};
-use crate::filter::SHIPPED;
+use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
 use crate::publish::{self, Kind, Style};
 use crate::resolve::Lists;
@@ -161,16 +159,10 @@ impl Replay {
         Ok(())
     }
 
-    /// The configuration; where there is none at all, the shipped filters on logs whose format is recognised.
+    /// The configuration; where there is none at all, the shipped filters on logs whose format is found out.
     fn config(&self, globals: &Globals) -> Result<Config, CliError> {
-        let mut options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
-        if options.finds_nothing() {
-            let jails: Vec<String> = default_jails().map(|name| format!("{name:?}")).collect();
-            let jails = OsString::from(format!("[{}]", jails.join(", ")));
-            options.environment.push(("BANMAP_JAILS".into(), jails));
-            options.environment.push(("BANMAP_SOURCE__LOG__PATH".into(), "\"/dev/stdin\"".into()));
-        }
-        load::with(&options)
+        let options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
+        load::with(&options, if options.finds_nothing() { config::load_shipped } else { config::load })
     }
 
     fn known_jails(&self, config: &Config) -> Result<(), CliError> {
@@ -203,11 +195,6 @@ impl Replay {
         let with_source = |path: &PathBuf| Ok((path.clone(), source(path).map_err(CliError::Unusable)?));
         self.files.iter().map(with_source).collect()
     }
-}
-
-/// Crawlers that say who they are are refused only where an operator chose to.
-fn default_jails() -> impl Iterator<Item = &'static str> {
-    SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !matches!(*name, "seo-bots" | "ai-crawlers"))
 }
 
 fn time(at: Timestamp) -> String {

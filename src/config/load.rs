@@ -120,11 +120,15 @@ pub fn load(options: &Options) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config })
 }
 
-/// The same with every shipped filter enabled as a jail: what `replay` judges by where nothing is configured.
-pub fn load_with_shipped(options: &Options) -> Result<Config, Problems> {
-    let names: Vec<String> = SHIPPED.iter().map(|shipped| format!("\"{}\"", shipped.name)).collect();
+/// What `replay` judges by where there is no configuration at all: the shipped filters with their suggested thresholds, on
+/// logs whose format is found out. Crawlers that say who they are are refused only where an operator chose to.
+pub fn load_shipped(options: &Options) -> Result<Config, Problems> {
+    let chosen_only = ["seo-bots", "ai-crawlers"];
+    let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     let mut options = options.clone();
     options.environment.push(("BANMAP_JAILS".into(), format!("[{}]", names.join(", ")).into()));
+    options.environment.push(("BANMAP_SOURCE__LOG__PATH".into(), "/dev/stdin".into()));
     load(&options)
 }
 

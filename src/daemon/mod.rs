@@ -2,6 +2,7 @@
 //! carried to the others.
 
 mod commands;
+mod empty;
 mod owner;
 mod plan;
 mod run;
@@ -9,6 +10,7 @@ mod sources;
 mod start;
 mod status;
 
+pub use empty::empty;
 pub use plan::{engine_settings, lenses};
 pub use run::run;
 pub use start::DaemonError;

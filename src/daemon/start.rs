@@ -50,6 +50,12 @@ pub enum DaemonError {
     /// A source cannot be followed.
     #[error(transparent)]
     Sources(#[from] StartError),
+    /// A list cannot be written.
+    #[error(transparent)]
+    Publish(#[from] publish::PublishError),
+    /// Nothing of that name was ever written.
+    #[error("`{0}` is neither an output nor a file that an output has written")]
+    NoOutput(String),
     /// The system gives no thread or no signal.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -105,7 +111,7 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     })?;
     let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
     let (wanted, _) = watch::channel(wanted);
-    let mut owner = Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone()), wanted.clone());
+    let mut owner = Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
     owner.carry(effects, false);
     let (reports, _) = watch::channel(Reports::new());
     let outputs = Outputs::start(&config, files, &wanted, &log);
