@@ -94,12 +94,24 @@ impl CliError {
     /// The exit code that tells it to a script.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Control(_) | Self::Daemon { code: FailCode::Unavailable, .. } => Exit::Unreachable,
-            Self::Daemon { code: FailCode::Usage, .. }
+            Self::Control(ControlError::TooLong { .. })
+            | Self::Daemon { code: FailCode::Usage, .. }
             | Self::Read { .. }
             | Self::Unusable(_)
             | Self::Start(DaemonError::Config(_) | DaemonError::Lists(_)) => Exit::Usage,
-            Self::Daemon { code: FailCode::Failed, .. }
+            Self::Control(
+                ControlError::NotRunning(_)
+                | ControlError::Forbidden { .. }
+                | ControlError::NoAnswer { .. }
+                | ControlError::HungUp(_)
+                | ControlError::Garbled { .. }
+                | ControlError::Ask { .. },
+            )
+            | Self::Daemon { code: FailCode::Unavailable, .. } => Exit::Unreachable,
+            Self::Control(
+                ControlError::NotASocket(_) | ControlError::InUse(_) | ControlError::Serve { .. },
+            )
+            | Self::Daemon { code: FailCode::Failed, .. }
             | Self::Unexpected
             | Self::Write { .. }
             | Self::Stdout(_)

@@ -87,6 +87,6 @@ fn who(row: &HistoryRow) -> String {
 
 fn what(row: &HistoryRow) -> String {
     let simulated = row.simulated.then_some("simulated");
-    let told = [simulated, row.reason.as_deref(), row.detail.as_deref()];
+    let told = [simulated, row.reason.as_deref(), row.text.as_deref()];
     told.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

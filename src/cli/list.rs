@@ -65,23 +65,22 @@ pub(super) fn grid(bans: &[BanRow], now: Timestamp) -> Table {
     grid
 }
 
-/// One ban in words: `203.0.113.7 by wordpress since 12m ago for another 48m (5 offences)`.
+/// One ban in words: `203.0.113.7 by wordpress since 2026-05-01 10:00:00Z, 48m left; 5 offences`.
 pub(super) fn sentence(ban: &BanRow, now: Timestamp) -> String {
-    let end = match ban.until {
-        None => "forever".to_owned(),
-        Some(_) => format!("for another {}", times::left(ban.until, now)),
-    };
+    let left = times::left(ban.until, now);
+    let end = if ban.until.is_some() { format!("{left} left") } else { left };
     let cause = match ban.origin {
+        Origin::Log if ban.offences == 1 => "1 offence".to_owned(),
         Origin::Log => format!("{} offences", ban.offences),
         Origin::Hand => "by hand".to_owned(),
     };
     let reason = ban.reason.as_deref().map(|reason| format!(": {}", escape::line(reason)));
-    let simulated = if ban.simulated { ", simulated" } else { "" };
+    let simulated = if ban.simulated { "; simulated, in no output" } else { "" };
     format!(
-        "{} by {} since {} {end} ({cause}{simulated}){}",
+        "{} by {} since {}, {end}; {cause}{}{simulated}",
         ban.address,
         ban.jail,
-        times::ago(ban.since, now),
+        times::exact(ban.since),
         reason.unwrap_or_default()
     )
 }

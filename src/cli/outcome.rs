@@ -42,9 +42,20 @@ impl Outcome {
         request: impl Fn(&[T], bool) -> Request,
     ) -> Result<(), CliError> {
         let mut rest = targets.chunks(MAX_TARGETS).peekable();
+        let mut sent = 0;
         while let Some(some) = rest.next() {
             let last = rest.peek().is_none();
-            self.add(client.ask(&request(some, last))?)?;
+            let added = client.ask(&request(some, last)).map_err(CliError::from);
+            if let Err(error) = added.and_then(|reply| self.add(reply)) {
+                if sent > 0 {
+                    remark(&format!(
+                        "the first {sent} of {} addresses were applied before this:",
+                        targets.len()
+                    ));
+                }
+                return Err(error);
+            }
+            sent += some.len();
         }
         Ok(())
     }

@@ -26,14 +26,7 @@ pub(super) struct Screen {
 impl Screen {
     /// Colours as the terminal, `NO_COLOR` and `CLICOLOR_FORCE` want them.
     pub(super) fn new() -> Self {
-        let stdout = io::stdout();
-        let choice = AutoStream::choice(&stdout);
-        Self { out: BufWriter::with_capacity(1 << 16, stdout), choice }
-    }
-
-    /// Whether somebody looks at it, so that long lines are better folded.
-    pub(super) fn is_terminal() -> bool {
-        io::stdout().is_terminal()
+        Self { out: BufWriter::with_capacity(1 << 16, io::stdout()), choice: choice() }
     }
 
     /// A line for people; it may hold styles, and must not hold anything else that was not escaped.
@@ -60,6 +53,20 @@ impl Screen {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+fn choice() -> ColorChoice {
+    AutoStream::choice(&io::stdout())
+}
+
+/// Whether stdout shows colours.
+pub(super) fn is_coloured() -> bool {
+    choice() != ColorChoice::Never
+}
+
+/// Whether somebody looks at stdout, so that long lines are better folded.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Says on stderr what is wrong. The text must be escaped where it came from elsewhere.

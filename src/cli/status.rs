@@ -116,11 +116,12 @@ fn sources(status: &control::Status, now: Timestamp, screen: &mut Screen) -> io:
 
 fn file_state(file: &FileStatus) -> Cell {
     match file.state {
-        FileState::Following => table::good("following"),
+        FileState::Live => table::good("live"),
         FileState::CatchingUp => table::doubtful("catching up"),
         FileState::Rotated => table::doubtful("rotated"),
+        FileState::Deleted => table::doubtful("deleted"),
         FileState::Missing => table::doubtful("missing"),
-        FileState::Failed => table::bad("failed"),
+        FileState::Unreadable => table::bad("unreadable"),
     }
 }
 

@@ -2,15 +2,19 @@
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
-use super::screen::Screen;
+use super::screen;
 use crate::terms::escape;
 
 /// An empty table with its header.
 pub(super) fn new(header: &[&str]) -> Table {
     let mut table = Table::new();
     let folded =
-        if Screen::is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
-    table.load_style(presets::NOTHING).set_content_arrangement(folded).enforce_styling();
+        if screen::is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.load_style(presets::NOTHING).set_content_arrangement(folded);
+    // Where nobody sees the styles, they would only keep blanks at the ends of lines.
+    if screen::is_coloured() {
+        table.enforce_styling();
+    }
     table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

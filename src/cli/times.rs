@@ -20,21 +20,29 @@ pub(super) fn ago_or_never(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "never".to_owned(), |at| ago(at, now))
 }
 
-/// What is left of a time: `48m`, `forever`, `0s` when it is over.
+/// What is left of a time, rounded up, so that a ban of an hour begins with `1h`: `48m`, `forever`, `0s` when it is over.
 pub(super) fn left(until: Option<Timestamp>, now: Timestamp) -> String {
     let Some(until) = until else { return "forever".to_owned() };
-    coarse(until.duration_since(now).max(SignedDuration::ZERO))
+    let rest = until.duration_since(now).max(SignedDuration::ZERO);
+    let seconds = rest.as_secs() + i64::from(rest.subsec_nanos() > 0);
+    let unit = unit(seconds);
+    show_duration(SignedDuration::from_secs((seconds + unit - 1) / unit * unit))
 }
 
-/// A length of time as far as it matters: `3d4h`, `1h30m`, `48m`, `12s`.
+/// A length of time as far as it matters, rounded down: `3d4h`, `1h30m`, `48m`, `12s`.
 pub(super) fn coarse(length: SignedDuration) -> String {
     let seconds = length.as_secs();
-    let unit = match seconds.unsigned_abs() {
+    let unit = unit(seconds);
+    show_duration(SignedDuration::from_secs(seconds / unit * unit))
+}
+
+/// What matters of so many seconds: below a minute seconds, below a day minutes, else hours.
+fn unit(seconds: i64) -> i64 {
+    match seconds.unsigned_abs() {
         0..60 => 1,
         60..86_400 => 60,
         _ => 3_600,
-    };
-    show_duration(SignedDuration::from_secs(seconds / unit * unit))
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +67,9 @@ mod tests {
         assert_eq!(ago_or_never(None, now), "never");
         assert_eq!(left(Some(after(2_880)), now), "48m");
         assert_eq!(left(Some(after(-1)), now), "0s");
+        assert_eq!(left(Some(after(3_600)), now + SignedDuration::from_millis(200)), "1h");
+        assert_eq!(left(Some(after(86_400)), now + SignedDuration::from_millis(200)), "1d");
+        assert_eq!(left(Some(after(10)), now + SignedDuration::from_millis(200)), "10s");
         assert_eq!(left(None, now), "forever");
         assert_eq!(exact(now), "2026-05-01 10:00:00Z");
     }

@@ -47,11 +47,12 @@ pub(super) struct Unban {
 
 impl Unban {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let mut client = globals.connect()?;
         let since = self.since.map(|since| since.resolve(clock::now()));
         let by_name = !self.targets.is_empty();
         let given = self.targets.gather()?;
         given.remarks.iter().for_each(|text| remark(&escape::line(text)));
+        // A connection is not kept waiting for what is typed on stdin.
+        let mut client = globals.connect()?;
         let request = |targets: &[_], last: bool| Request::Unban {
             targets: targets.to_vec(),
             all: self.all,

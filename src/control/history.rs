@@ -20,6 +20,9 @@ pub struct HistoryRow {
     pub address: Option<Prefix>,
     /// In which jail.
     pub jail: Option<JailName>,
+    /// When the ban began.
+    #[serde(default, with = "wire::optional_time")]
+    pub since: Option<Timestamp>,
     /// Until when the ban was to last; `null` also for never.
     #[serde(with = "wire::optional_time")]
     pub until: Option<Timestamp>,
@@ -31,8 +34,8 @@ pub struct HistoryRow {
     pub reason: Option<String>,
     /// Of a command by hand: whose.
     pub uid: Option<u32>,
-    /// Of a reload or a command: what it was, and how it went.
-    pub detail: Option<String>,
+    /// The command, or what else happened, in words.
+    pub text: Option<String>,
     /// The ban was judged and shown, but in no output.
     #[serde(default)]
     pub simulated: bool,
@@ -56,10 +59,18 @@ pub enum HistoryEvent {
     Unbanned,
     /// A ban ended because its address became allowed or trusted.
     Allowed,
-    /// The configuration was read again.
-    Reload,
-    /// Any other command by hand.
+    /// A command by hand.
     Command,
+    /// The configuration or a server was reloaded.
+    Reloaded,
+    /// Banning was paused.
+    Paused,
+    /// A pause ended.
+    Resumed,
+    /// The daemon started.
+    Started,
+    /// The daemon stopped.
+    Stopped,
     /// Something that this version does not know.
     #[serde(other)]
     Other,
@@ -76,9 +87,30 @@ impl HistoryEvent {
             Self::Expired => "expired",
             Self::Unbanned => "unbanned",
             Self::Allowed => "allowed",
-            Self::Reload => "reload",
             Self::Command => "command",
+            Self::Reloaded => "reloaded",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
             Self::Other => "other",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HistoryEvent::{self, *};
+
+    #[test]
+    fn words_are_those_of_json_and_new_ones_are_read() {
+        let all = [
+            Banned, Prolonged, Withheld, Past, Expired, Unbanned, Allowed, Command, Reloaded, Paused,
+            Resumed, Started, Stopped, Other,
+        ];
+        for event in all {
+            assert_eq!(serde_json::to_value(event).unwrap(), event.word());
+        }
+        assert_eq!(serde_json::from_str::<HistoryEvent>("\"transmogrified\"").unwrap(), Other);
     }
 }

@@ -41,6 +41,18 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// Done, and this is worth knowing.
+    pub fn done(message: impl Into<String>) -> Self {
+        Self::Done { messages: vec![message.into()], bans: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Not done.
+    pub fn failed(code: FailCode, message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), code }
+    }
+}
+
 /// What kind of failure an answer tells; the command's exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -269,6 +281,7 @@ mod tests {
             state: OutputState::Verified,
             error: None,
             path: None,
+            left_out: 0,
         };
         Status {
             version: "0.1.0".to_owned(),

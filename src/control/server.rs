@@ -112,7 +112,7 @@ fn turn_away(stream: UnixStream) {
 }
 
 fn unavailable(message: &str) -> Reply {
-    Reply::Failed { message: message.to_owned(), code: FailCode::Unavailable }
+    Reply::failed(FailCode::Unavailable, message)
 }
 
 fn encode(reply: &Reply) -> serde_json::Result<Vec<u8>> {
@@ -168,7 +168,7 @@ fn malformed(detail: &str) -> Reply {
         "banmap {} does not understand the request: {detail} (after an upgrade restart the daemon)",
         env!("CARGO_PKG_VERSION")
     );
-    Reply::Failed { message, code: FailCode::Usage }
+    Reply::failed(FailCode::Usage, message)
 }
 
 async fn answer(limits: Limits, line: &[u8], peer: Peer, calls: &mpsc::Sender<Call>) -> Reply {
@@ -177,15 +177,15 @@ async fn answer(limits: Limits, line: &[u8], peer: Peer, calls: &mpsc::Sender<Ca
         Err(error) => return malformed(&error.to_string()),
     };
     if let Some(message) = request.flaw() {
-        return Reply::Failed { message, code: FailCode::Usage };
+        return Reply::failed(FailCode::Usage, message);
     }
     let (reply, answered) = oneshot::channel();
-    let stopping = || unavailable("the daemon is stopping");
-    if calls.send(Call { request, peer, reply }).await.is_err() {
-        return stopping();
-    }
-    match timeout(limits.answer, answered).await {
-        Ok(answer) => answer.unwrap_or_else(|_| stopping()),
+    let asked = async {
+        calls.send(Call { request, peer, reply }).await.ok()?;
+        answered.await.ok()
+    };
+    match timeout(limits.answer, asked).await {
+        Ok(answer) => answer.unwrap_or_else(|| unavailable("the daemon is stopping")),
         Err(_) => unavailable("the daemon takes too long to answer; see its log"),
     }
 }

@@ -51,6 +51,12 @@ pub struct JailStatus {
     /// Hits that the gate did not refuse although its list was verified before them.
     #[serde(default)]
     pub hits_passed: u64,
+    /// Addresses whose offences are counted now.
+    #[serde(default)]
+    pub tracked: u64,
+    /// Addresses that gave way since no more can be tracked.
+    #[serde(default)]
+    pub evicted: u64,
 }
 
 /// One source.
@@ -83,16 +89,18 @@ pub struct FileStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
-    /// Its end was reached; new lines are read as they come.
-    Following,
-    /// Older lines are still being read.
+    /// Read to its end; new lines are read as they come.
+    Live,
+    /// There is more to read.
     CatchingUp,
-    /// It was rotated away and is followed until it is silent and has a successor.
+    /// Renamed, or a copy of what was truncated; let go when it is silent.
     Rotated,
+    /// It has no name any more; let go when it is silent.
+    Deleted,
+    /// It cannot be opened or read.
+    Unreadable,
     /// It is not there, or no file matches the pattern.
     Missing,
-    /// It is there and cannot be read.
-    Failed,
 }
 
 /// One output.
@@ -117,6 +125,9 @@ pub struct OutputStatus {
     /// Where the file is.
     #[serde(default)]
     pub path: Option<String>,
+    /// Banned prefixes that this kind of output cannot hold.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// How far an output's newest generation came.
@@ -134,12 +145,12 @@ pub enum OutputState {
 }
 
 impl Status {
-    /// Whether an operator has to look: a problem, a file or an output that failed, or bans that have no effect.
+    /// Whether an operator has to look: a problem, a file that cannot be read, or an output that failed.
     pub fn needs_operator(&self) -> bool {
         let failed_output = |output: &OutputStatus| output.state == OutputState::Failed;
-        let failed_file = |file: &FileStatus| file.state == FileState::Failed;
+        let unread_file = |file: &FileStatus| file.state == FileState::Unreadable;
         !self.problems.is_empty()
             || self.outputs.values().any(failed_output)
-            || self.sources.values().flat_map(|source| &source.files).any(failed_file)
+            || self.sources.values().flat_map(|source| &source.files).any(unread_file)
     }
 }

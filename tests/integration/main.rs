@@ -4,5 +4,7 @@
 
 mod harness;
 
+mod command_line;
 mod daemon;
+mod fake_daemon;
 mod gates;

@@ -45,7 +45,7 @@ impl Served {
         let path = self.path();
         tokio::spawn(async move {
             while let Some(call) = self.calls.recv().await {
-                let _ = call.reply.send(done(&format!("{} {:?}", call.peer.uid, call.request)));
+                let _ = call.reply.send(Reply::done(format!("{} {:?}", call.peer.uid, call.request)));
             }
         });
         (path, self.dir)
@@ -54,10 +54,6 @@ impl Served {
     async fn call(&mut self) -> Call {
         timeout(DEADLINE, self.calls.recv()).await.unwrap().unwrap()
     }
-}
-
-fn done(message: &str) -> Reply {
-    Reply::Done { messages: vec![message.to_owned()], bans: Vec::new(), refused: Vec::new() }
 }
 
 async fn ask(path: &Path, request: Request) -> Result<Reply, ControlError> {
@@ -87,7 +83,7 @@ fn assert_failed(reply: &Reply, expected: FailCode, part: &str) {
 async fn a_request_arrives_with_its_sender_and_its_reply_comes_back() {
     let (path, _dir) = Served::new(limits()).echo();
     let request = Request::Resume { jail: Some("wordpress".parse().unwrap()) };
-    let expected = done(&format!("{} {request:?}", nix::unistd::getuid()));
+    let expected = Reply::done(format!("{} {request:?}", nix::unistd::getuid()));
     assert_eq!(ask(&path, request).await.unwrap(), expected);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
 }
@@ -116,10 +112,10 @@ async fn a_client_waits_for_its_own_answer_only() {
     });
     let held = served.call().await;
     let second = tokio::spawn(async move { ask(&path, Request::Reload).await });
-    served.call().await.reply.send(done("second")).unwrap();
-    assert_eq!(timeout(DEADLINE, second).await.unwrap().unwrap().unwrap(), done("second"));
-    held.reply.send(done("first")).unwrap();
-    assert_eq!(timeout(DEADLINE, waiting).await.unwrap().unwrap().unwrap(), done("first"));
+    served.call().await.reply.send(Reply::done("second")).unwrap();
+    assert_eq!(timeout(DEADLINE, second).await.unwrap().unwrap().unwrap(), Reply::done("second"));
+    held.reply.send(Reply::done("first")).unwrap();
+    assert_eq!(timeout(DEADLINE, waiting).await.unwrap().unwrap().unwrap(), Reply::done("first"));
 }
 
 #[tokio::test]
@@ -153,10 +149,10 @@ async fn a_client_that_does_not_read_holds_up_nobody_and_is_let_go() {
     let path = served.path();
     let mut lazy = UnixStream::connect(&path).await.unwrap();
     lazy.write_all(b"{\"verb\":\"ping\"}\n").await.unwrap();
-    served.call().await.reply.send(done(&"x".repeat(16 << 20))).unwrap();
+    served.call().await.reply.send(Reply::done("x".repeat(16 << 20))).unwrap();
     let mut second = UnixStream::connect(&path).await.unwrap();
     second.write_all(b"{\"verb\":\"ping\"}\n").await.unwrap();
-    served.call().await.reply.send(done("second")).unwrap();
+    served.call().await.reply.send(Reply::done("second")).unwrap();
     assert!(timeout(DEADLINE, second.read_u8()).await.unwrap().is_ok());
     let (path, _dir) = served.echo();
     let let_go = async {
