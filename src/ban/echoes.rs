@@ -43,13 +43,16 @@ impl Echoes {
     /// How long lines are expected that are older than the end of a ban.
     const LATE: SignedDuration = SignedDuration::from_hours(1);
 
-    /// Notes that a ban ended at `now`; an older echo of the same jail gives way.
+    /// Notes that a ban ended at `now`; an older echo of the same jail becomes one with it.
     pub fn add(&mut self, prefix: Prefix, mut echo: Echo, now: Timestamp) {
         let number = self.next;
         self.next += 1;
         let noted = self.by_prefix.or_default(prefix);
-        if let Some(at) = noted.iter().position(|other| other.echo.jail == echo.jail) {
-            echo.before = echo.before.max(noted.remove(at).echo.before);
+        let same = |other: &Noted| (other.echo.jail, other.echo.simulated) == (echo.jail, echo.simulated);
+        if let Some(at) = noted.iter().position(same) {
+            let older = noted.remove(at).echo;
+            echo.before = echo.before.max(older.before);
+            echo.carried = echo.carried.or(older.carried);
         }
         noted.push(Noted { echo, number });
         self.order.push_back((prefix, now, number));
@@ -59,12 +62,8 @@ impl Echoes {
     }
 
     /// The echoes around `address`.
-    pub fn around(&self, address: Address) -> impl Iterator<Item = (Prefix, &Echo)> {
-        let each = |(prefix, noted)| std::iter::repeat(prefix).zip(noted);
-        self.by_prefix
-            .around(address)
-            .flat_map(each)
-            .map(|(prefix, noted): (_, &Noted)| (prefix, &noted.echo))
+    pub fn around(&self, address: Address) -> impl Iterator<Item = &Echo> {
+        self.by_prefix.around(address).flat_map(|(_, noted)| noted).map(|noted| &noted.echo)
     }
 
     /// Lets the oldest go that can make no more hits; `waits` says whether an echo's outputs still carry it.
@@ -125,7 +124,7 @@ mod tests {
         let mut echoes = Echoes::default();
         echoes.add(host(1), echo(50), at(100));
         echoes.add(host(1), echo(20), at(101));
-        let before: Vec<_> = echoes.around(host(1).first()).map(|(_, echo)| echo.before).collect();
+        let before: Vec<_> = echoes.around(host(1).first()).map(|echo| echo.before).collect();
         assert_eq!(before, [Some(at(50))]);
         (0..Echoes::LIMIT).for_each(|number| echoes.add(host(number + 2), echo(20), at(102)));
         assert_eq!(echoes.len(), Echoes::LIMIT);

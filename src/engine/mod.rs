@@ -1,7 +1,8 @@
 //! Jails and ban table behind one door: records go in, changes of the table come out.
 //!
 //! Pure: no clock, no I/O, no lock. `now` is an argument, and what is to be done is returned as [`Effects`]. `run`,
-//! `replay` and `test` drive the same engine. One owner calls it; each call first ends what is over at `now`.
+//! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
+//! what is over at `now`.
 
 mod changes;
 mod effects;

@@ -61,9 +61,7 @@ fn different_values_count_once_at_their_newest_time() {
 fn a_verdict_names_the_newest_offences_of_its_window() {
     let mut window = Window::default();
     let rule = rule(30, 1000);
-    let mut count = |second| {
-        window.count(Counted { at: at(second), distinct: 0, text: TextId::NONE }, rule)
-    };
+    let mut count = |second| window.count(Counted { at: at(second), distinct: 0, text: TextId::NONE }, rule);
     assert!((0..29).all(|second| count(second).is_none()));
     let verdict = count(29).unwrap();
     assert_eq!((verdict.offences, verdict.texts.len()), (30, Verdict::TEXTS));
