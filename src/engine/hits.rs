@@ -87,10 +87,9 @@ impl Engine {
             }
             if echo.simulated {
                 self.add_simulated(standing, echo.jail);
-                continue;
+            } else {
+                standing.add(echo.jail, &echo.outputs);
             }
-            let carried = echo.carried.as_ref().map(|(_, outputs)| outputs);
-            standing.add(echo.jail, carried.unwrap_or(&self.slots.get(echo.jail).outputs));
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Row {
 /// A ban that is over.
 struct Over {
     row: Row,
+    /// The jail's outputs then.
+    outputs: Vec<OutputName>,
     before: Option<i64>,
     /// Outputs that may still carry it, and the generation they must reach.
     waiting: Vec<OutputName>,
@@ -116,9 +118,17 @@ impl Model {
         for row in &ended {
             self.tell(verb, row);
             if verb != "allowed" {
-                let waiting = if row.simulated { Vec::new() } else { self.jails[&row.jail].outputs.clone() };
+                let outputs = self.jails[&row.jail].outputs.clone();
+                let waiting = if row.simulated { Vec::new() } else { outputs.clone() };
                 let before = row.until.filter(|_| verb == "expired");
-                self.over.push(Over { row: row.clone(), before, waiting, generation: 0, settled: None });
+                self.over.push(Over {
+                    row: row.clone(),
+                    outputs,
+                    before,
+                    waiting,
+                    generation: 0,
+                    settled: None,
+                });
             }
         }
         ended
@@ -134,28 +144,30 @@ impl Model {
     }
 
     /// Rows and bans that are over which hold for this client now.
-    fn bans_on(&self, client: Address, event: i64, now: i64) -> Vec<&Row> {
+    fn bans_on(&self, client: Address, event: i64, now: i64) -> Vec<(Row, Vec<OutputName>)> {
         let lingers = |over: &&Over| {
             over.before.is_some_and(|before| event < before)
                 || !over.waiting.is_empty()
                 || over.settled.is_some_and(|settled| now - settled < 2)
         };
-        let over = self.over.iter().filter(lingers).map(|over| &over.row);
-        let around = self.rows.iter().chain(over).filter(|row| row.prefix.contains(client));
-        around.filter(|row| !self.is_protected(&row.jail, Prefix::host(client))).collect()
+        let over = self.over.iter().filter(lingers).map(|over| (over.row.clone(), over.outputs.clone()));
+        let rows = self.rows.iter().map(|row| (row.clone(), self.jails[&row.jail].outputs.clone()));
+        let around = rows.chain(over).filter(|(row, _)| row.prefix.contains(client));
+        around.filter(|(row, _)| !self.is_protected(&row.jail, Prefix::host(client))).collect()
     }
 
     pub(super) fn observe(&mut self, observation: &Observation, now: i64) {
         self.expire(now);
         let (client, event) = (observation.address, observation.at.as_second());
-        let bans: Vec<Row> = self.bans_on(client, event, now).into_iter().cloned().collect();
-        let (simulated, real): (Vec<&Row>, Vec<&Row>) = bans.iter().partition(|row| row.simulated);
+        let bans = self.bans_on(client, event, now);
+        let told: BTreeSet<&OutputName> =
+            bans.iter().filter(|(row, _)| !row.simulated).flat_map(|(_, outputs)| outputs).collect();
+        let (simulated, real): (Vec<&Row>, Vec<&Row>) =
+            bans.iter().map(|(row, _)| row).partition(|row| row.simulated);
         let simulated: Vec<&Row> =
             simulated.into_iter().filter(|row| self.jails[&row.jail].simulate).collect();
         let hit: BTreeSet<&JailName> = real.iter().chain(&simulated).map(|row| &row.jail).collect();
         hit.into_iter().for_each(|jail| *self.hits.entry(jail.clone()).or_default() += 1);
-        let told: BTreeSet<OutputName> =
-            real.iter().flat_map(|row| self.jails[&row.jail].outputs.clone()).collect();
         for offence in &observation.offences {
             if !self.is_configured(&offence.jail) {
                 continue;
@@ -202,7 +214,8 @@ impl Model {
         } else if row.until.is_some_and(|until| until <= now) {
             self.tell("past", &row);
             let before = row.until;
-            self.over.push(Over { row, before, waiting: Vec::new(), generation: 1, settled: None });
+            let outputs = self.jails[&row.jail].outputs.clone();
+            self.over.push(Over { row, outputs, before, waiting: Vec::new(), generation: 1, settled: None });
         } else {
             self.enforce(row);
         }

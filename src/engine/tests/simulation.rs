@@ -2,7 +2,7 @@
 //!
 //! `BANMAP_SEED=N` replays one seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Model, Row};
 use super::*;
@@ -120,6 +120,8 @@ struct Simulation {
     /// What a store holds: windows, and the table as its changes made it.
     windows: BTreeMap<(JailName, Prefix), Vec<Mark>>,
     table: BTreeMap<(Prefix, JailName), Ban>,
+    /// The kinds of changes that occurred.
+    seen: BTreeSet<String>,
 }
 
 impl Simulation {
@@ -135,6 +137,7 @@ impl Simulation {
             clients: clients(),
             windows: BTreeMap::new(),
             table: BTreeMap::new(),
+            seen: BTreeSet::new(),
         }
     }
 
@@ -165,6 +168,7 @@ impl Simulation {
         let mut changes: Vec<String> = effects.changes.iter().map(told_change).collect();
         changes.sort();
         assert_eq!(changes, self.model.told(self.engine.generation()));
+        self.seen.extend(changes.iter().filter_map(|told| Some(told.split(' ').next()?.to_owned())));
         for change in &effects.changes {
             let ban = change.ban();
             let key = (ban.prefix, ban.jail.clone());
@@ -371,11 +375,35 @@ fn the_engine_agrees_with_the_model_at_every_step() {
         Ok(seed) => vec![seed.parse().expect("BANMAP_SEED is a number")],
         Err(_) => (1..=8).collect(),
     };
-    for seed in seeds {
-        let mut simulation = Simulation::new(seed);
+    let mut seen = BTreeSet::new();
+    for seed in &seeds {
+        let mut simulation = Simulation::new(*seed);
         for step in 0..2500 {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulation.step()));
             assert!(outcome.is_ok(), "BANMAP_SEED={seed}, step {step}, second {}", simulation.now);
         }
+        seen.extend(simulation.seen);
+    }
+    let kinds = ["allowed", "banned", "expired", "past", "prolonged", "unbanned", "withheld"];
+    assert!(seeds.len() == 1 || seen.iter().eq(kinds), "{seen:?}");
+}
+
+#[test]
+fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
+    let mut random = Random(1);
+    let clients = clients();
+    for _ in 0..20 {
+        let mut settings = random_settings(&mut random);
+        settings.jails.iter_mut().for_each(|jail| jail.max_tracked = 1 + random.below(5));
+        let names: Vec<JailName> = settings.jails.iter().map(|jail| jail.name.clone()).collect();
+        let (mut engine, mut effects) = Engine::new(settings, Restored::default(), at(0));
+        for second in 0..200 {
+            let client = random.pick(&clients).to_string();
+            let jails: Vec<&str> = names.iter().map(JailName::as_str).collect();
+            engine.observe(record(&client, second, &jails), at(second), &mut effects);
+            engine.check_invariants();
+        }
+        drop(engine.take_changed_trackers());
+        assert!(engine.counts(at(200)).iter().any(|counts| counts.evicted > 0));
     }
 }
