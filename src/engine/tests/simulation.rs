@@ -85,7 +85,7 @@ fn all_jails() -> Vec<jail::Settings> {
             outputs: web,
             ..jail("simulated")
         },
-        jail::Settings { maxretry: 1, bantime: seconds(30), outputs: Vec::new(), ..jail("silent") },
+        jail::Settings { maxretry: 1, bantime: seconds(10), outputs: Vec::new(), ..jail("silent") },
         jail::Settings { maxretry: 7, findtime: findtime(90), bantime: None, outputs: both, ..jail("slow") },
     ]
 }
@@ -392,6 +392,7 @@ fn the_engine_agrees_with_the_model_at_every_step() {
 fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
     let mut random = Random(1);
     let clients = clients();
+    let mut evicted = 0;
     for _ in 0..20 {
         let mut settings = random_settings(&mut random);
         settings.jails.iter_mut().for_each(|jail| jail.max_tracked = 1 + random.below(5));
@@ -403,7 +404,7 @@ fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
             engine.observe(record(&client, second, &jails), at(second), &mut effects);
             engine.check_invariants();
         }
-        drop(engine.take_changed_trackers());
-        assert!(engine.counts(at(200)).iter().any(|counts| counts.evicted > 0));
+        evicted += engine.counts(at(200)).iter().map(|counts| counts.evicted).sum::<u64>();
     }
+    assert!(evicted > 100, "{evicted}");
 }
