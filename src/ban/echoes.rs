@@ -14,12 +14,21 @@ use crate::address::{Address, Prefix};
 pub struct Echo {
     /// Whose ban it was.
     pub jail: JailId,
-    /// It was in no output.
+    /// It was only shown.
     pub simulated: bool,
+    /// The jail's outputs when it ended.
+    pub outputs: OutputSet,
     /// Records of an earlier event time are hits.
     pub before: Option<Timestamp>,
-    /// The outputs that carried it, and the generation without it: until they have it, records are hits.
-    pub carried: Option<(u64, OutputSet)>,
+    /// The first generation without it, if outputs carried it: until they have reached that, records are hits.
+    pub carried_until: Option<u64>,
+}
+
+impl Echo {
+    /// Whether both make the same hits, but for their times.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.jail, self.simulated, &self.outputs) == (other.jail, other.simulated, &other.outputs)
+    }
 }
 
 struct Noted {
@@ -43,13 +52,15 @@ impl Echoes {
     /// How long lines are expected that are older than the end of a ban.
     const LATE: SignedDuration = SignedDuration::from_hours(1);
 
-    /// Notes that a ban ended at `now`; an older echo of the same jail gives way.
+    /// Notes that a ban ended at `now`; an older echo like it becomes one with it.
     pub fn add(&mut self, prefix: Prefix, mut echo: Echo, now: Timestamp) {
         let number = self.next;
         self.next += 1;
         let noted = self.by_prefix.or_default(prefix);
-        if let Some(at) = noted.iter().position(|other| other.echo.jail == echo.jail) {
-            echo.before = echo.before.max(noted.remove(at).echo.before);
+        if let Some(at) = noted.iter().position(|other| other.echo.is_like(&echo)) {
+            let older = noted.remove(at).echo;
+            echo.before = echo.before.max(older.before);
+            echo.carried_until = echo.carried_until.max(older.carried_until);
         }
         noted.push(Noted { echo, number });
         self.order.push_back((prefix, now, number));
@@ -59,12 +70,8 @@ impl Echoes {
     }
 
     /// The echoes around `address`.
-    pub fn around(&self, address: Address) -> impl Iterator<Item = (Prefix, &Echo)> {
-        let each = |(prefix, noted)| std::iter::repeat(prefix).zip(noted);
-        self.by_prefix
-            .around(address)
-            .flat_map(each)
-            .map(|(prefix, noted): (_, &Noted)| (prefix, &noted.echo))
+    pub fn around(&self, address: Address) -> impl Iterator<Item = &Echo> {
+        self.by_prefix.around(address).flat_map(|(_, noted)| noted).map(|noted| &noted.echo)
     }
 
     /// Lets the oldest go that can make no more hits; `waits` says whether an echo's outputs still carry it.
@@ -106,14 +113,21 @@ mod tests {
 
     use super::{Echo, Echoes};
     use crate::address::{Address, Prefix};
-    use crate::ban::JailId;
+    use crate::ban::{JailId, OutputSet};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     fn echo(before: i64) -> Echo {
-        Echo { jail: JailId::new(1), simulated: false, before: Some(at(before)), carried: None }
+        let outputs = OutputSet::default();
+        Echo {
+            jail: JailId::new(1),
+            simulated: false,
+            outputs,
+            before: Some(at(before)),
+            carried_until: None,
+        }
     }
 
     fn host(number: usize) -> Prefix {
@@ -125,7 +139,7 @@ mod tests {
         let mut echoes = Echoes::default();
         echoes.add(host(1), echo(50), at(100));
         echoes.add(host(1), echo(20), at(101));
-        let before: Vec<_> = echoes.around(host(1).first()).map(|(_, echo)| echo.before).collect();
+        let before: Vec<_> = echoes.around(host(1).first()).map(|echo| echo.before).collect();
         assert_eq!(before, [Some(at(50))]);
         (0..Echoes::LIMIT).for_each(|number| echoes.add(host(number + 2), echo(20), at(102)));
         assert_eq!(echoes.len(), Echoes::LIMIT);

@@ -30,6 +30,7 @@ impl OutputSet {
     }
 
     /// What both hold.
+    #[must_use]
     pub fn common(&self, other: &Self) -> Self {
         let mut words: SmallVec<[u64; 1]> = smallvec![];
         words.extend(self.words.iter().zip(&other.words).map(|(a, b)| a & b));

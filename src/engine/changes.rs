@@ -50,15 +50,17 @@ impl Engine {
         // Who is allowed now makes neither hits nor offences.
         if why != Ended::Allowed {
             let before = row.ban.until.filter(|_| why == Ended::Expired);
-            let carried = carried.then(|| (self.generation, self.slots.get(jail).outputs.clone()));
-            self.note_end(prefix, Echo { jail, simulated: row.simulated, before, carried }, now);
+            let carried_until = carried.then_some(self.generation);
+            let outputs = self.slots.get(jail).outputs.clone();
+            let echo = Echo { jail, simulated: row.simulated, outputs, before, carried_until };
+            self.note_end(prefix, echo, now);
         }
         effects.changes.push(Change::Ended(row.ban, why));
     }
 
     /// Remembers a ban that is over, where records may still be hits.
     pub(super) fn note_end(&mut self, prefix: Prefix, echo: Echo, now: Timestamp) {
-        if echo.before.is_some() || echo.carried.is_some() {
+        if echo.before.is_some() || echo.carried_until.is_some() {
             self.echoes.add(prefix, echo, now);
         }
     }

@@ -1,4 +1,5 @@
-//! Orders of people: ban, unban.
+//! Orders of people: ban, unban. One that is refused changes nothing, not even what is over: its end would be told
+//! to nobody.
 
 use jiff::Timestamp;
 
@@ -16,10 +17,10 @@ impl Engine {
     /// Bans by hand. Of a ban that exists the later end is kept; without a change the effects are empty. Protected
     /// addresses inside the prefix stay free.
     pub fn ban(&mut self, order: Order, now: Timestamp) -> Result<Effects, Refusal> {
-        let mut effects = Effects::default();
-        self.expire(now, &mut effects);
         let jail = self.permitted(&order)?;
         let until = self.until(jail, order.term, now)?;
+        let mut effects = Effects::default();
+        self.expire(now, &mut effects);
         let ban = Ban {
             prefix: order.prefix,
             jail: self.slots.get(jail).name().clone(),
@@ -74,14 +75,14 @@ impl Engine {
         jail: Option<&JailName>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
-        let mut effects = Effects::default();
-        self.expire(now, &mut effects);
         let only = jail.map(|jail| self.existing(jail)).transpose()?;
-        let rows = self.table.at(prefix).iter().map(|row| row.jail);
+        let rows = self.table.at(prefix).iter().filter(|row| !row.ban.is_over(now)).map(|row| row.jail);
         let ended: Vec<JailId> = rows.filter(|jail| only.is_none_or(|only| only == *jail)).collect();
         if ended.is_empty() {
-            return Err(self.not_banned(prefix, jail, only));
+            return Err(self.not_banned(prefix, jail, only, now));
         }
+        let mut effects = Effects::default();
+        self.expire(now, &mut effects);
         for jail in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
         }
@@ -96,8 +97,15 @@ impl Engine {
         id.map_or_else(|| self.known(jail), Ok)
     }
 
-    fn not_banned(&self, prefix: Prefix, jail: Option<&JailName>, only: Option<JailId>) -> Refusal {
-        let mut wider = self.table.covering(prefix).filter(|row| row.ban.prefix != prefix);
+    fn not_banned(
+        &self,
+        prefix: Prefix,
+        jail: Option<&JailName>,
+        only: Option<JailId>,
+        now: Timestamp,
+    ) -> Refusal {
+        let wider = self.table.covering(prefix).filter(|row| row.ban.prefix != prefix);
+        let mut wider = wider.filter(|row| !row.ban.is_over(now));
         match wider.find(|row| only.is_none_or(|only| only == row.jail)) {
             Some(row) => Refusal::WithinPrefix { prefix, within: row.ban.prefix, jail: row.ban.jail.clone() },
             None => Refusal::NotBanned { prefix, jail: jail.cloned() },
@@ -129,9 +137,9 @@ impl Engine {
         since: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
+        let only = jail.map(|jail| self.existing(jail)).transpose()?;
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
-        let only = jail.map(|jail| self.existing(jail)).transpose()?;
         let meant = |id| only.is_none_or(|only| only == id);
         let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
         let rows = self.table.rows().filter(|row| meant(row.jail) && young(&row.ban));

@@ -77,22 +77,24 @@ impl Engine {
     }
 
     fn add_echoes(&self, standing: &mut Standing, observation: &Observation, now: Timestamp) {
-        for (prefix, echo) in self.echoes.around(observation.address) {
+        for echo in self.echoes.around(observation.address) {
             let counts = echo.before.is_some_and(|before| observation.at < before)
                 || self.outputs.still_carry(echo, now);
-            if !counts || !self.is_banned_member(echo.jail, prefix, observation.address) {
+            // Unlike a row, an echo is not ended where its address is protected meanwhile.
+            let allow = &self.slots.get(echo.jail).settings.allow;
+            if !counts || self.guard.protects(allow, observation.address) {
                 continue;
             }
             if echo.simulated {
                 self.add_simulated(standing, echo.jail);
-                continue;
+            } else {
+                standing.add(echo.jail, &echo.outputs);
             }
-            let carried = echo.carried.as_ref().map(|(_, outputs)| outputs);
-            standing.add(echo.jail, carried.unwrap_or(&self.slots.get(echo.jail).outputs));
         }
     }
 
-    /// Whether a ban of `prefix` holds for `address` inside it; not if the address is protected.
+    /// Whether a ban of `prefix` holds for `address` inside it; not if the address is protected (for one address alone
+    /// the ban would have ended).
     pub(super) fn is_banned_member(&self, jail: JailId, prefix: Prefix, address: Address) -> bool {
         prefix.is_host() || !self.guard.protects(&self.slots.get(jail).settings.allow, address)
     }

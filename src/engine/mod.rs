@@ -1,7 +1,8 @@
 //! Jails and ban table behind one door: records go in, changes of the table come out.
 //!
 //! Pure: no clock, no I/O, no lock. `now` is an argument, and what is to be done is returned as [`Effects`]. `run`,
-//! `replay` and `test` drive the same engine. One owner calls it; each call first ends what is over at `now`.
+//! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
+//! what is over at `now`.
 
 mod changes;
 mod effects;
@@ -61,7 +62,7 @@ impl Engine {
             ineffective: VecDeque::new(),
         };
         engine.outputs.configure(&settings.outputs);
-        engine.slots.configure(settings.jails, settings.manual, &mut engine.outputs);
+        engine.slots.configure(settings.jails, &settings.manual, &mut engine.outputs);
         for ban in restored.bans {
             let jail = engine.slots.id_or_add(&ban.jail, &engine.outputs);
             engine.table.insert(Row::new(ban, jail, engine.generation));
@@ -89,7 +90,7 @@ impl Engine {
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
         self.outputs.configure(&settings.outputs);
-        self.slots.configure(settings.jails, settings.manual, &mut self.outputs);
+        self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
         self.apply_protection(now, &mut effects);

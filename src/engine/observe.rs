@@ -89,8 +89,9 @@ impl Engine {
         if self.is_paused(&ban.jail) {
             effects.changes.push(Change::Withheld(ban.into()));
         } else if ban.is_over(now) {
-            let echo = Echo { jail, simulated: ban.simulated, before: ban.until, carried: None };
-            self.note_end(prefix, echo, now);
+            let outputs = self.slots.get(jail).outputs.clone();
+            let (simulated, before) = (ban.simulated, ban.until);
+            self.note_end(prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
             effects.changes.push(Change::Past(ban.into()));
         } else {
             self.enforce(ban, jail, effects);

@@ -82,8 +82,8 @@ impl Outputs {
 
     /// Whether an output may still refuse the address of a ban that is over.
     pub(super) fn still_carry(&self, echo: &Echo, now: Timestamp) -> bool {
-        let Some((generation, outputs)) = &echo.carried else { return false };
-        self.settled_at(outputs, *generation).is_none_or(|settled| now.duration_since(settled) < GRACE)
+        let Some(generation) = echo.carried_until else { return false };
+        self.settled_at(&echo.outputs, generation).is_none_or(|settled| now.duration_since(settled) < GRACE)
     }
 }
 

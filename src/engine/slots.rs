@@ -52,7 +52,7 @@ impl Slot {
 
 /// All jails that are, or were, configured, and those of stored bans.
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    all: Vec<Slot>,
     ids: HashMap<JailName, JailId>,
     /// Windows that the store has of jails that are not known here.
     gone: Vec<TrackerEntry>,
@@ -64,28 +64,30 @@ impl Slots {
 
     /// The built-in jail alone.
     pub(super) fn new(manual: &Settings) -> Self {
-        let mut slots = Self { slots: Vec::new(), ids: HashMap::new(), gone: Vec::new() };
+        let mut slots = Self { all: Vec::new(), ids: HashMap::new(), gone: Vec::new() };
         slots.add(Slot::new(named(manual, &JailName::manual()), true, true));
         slots
     }
 
     fn add(&mut self, slot: Slot) -> JailId {
-        let id = JailId::new(self.slots.len());
+        let id = JailId::new(self.all.len());
         self.ids.insert(slot.name().clone(), id);
-        self.slots.push(slot);
+        self.all.push(slot);
         id
     }
 
     /// Exactly these jails are configured from now on. Others keep their bans, and the allow list of all jails.
-    pub(super) fn configure(&mut self, jails: Vec<Settings>, manual: Settings, outputs: &mut Outputs) {
-        for slot in &mut self.slots {
+    pub(super) fn configure(&mut self, jails: Vec<Settings>, manual: &Settings, outputs: &mut Outputs) {
+        for slot in &mut self.all {
             slot.configured = false;
             slot.settings.allow.clone_from(&manual.allow);
         }
-        let manual = named(&manual, &JailName::manual());
+        let manual = named(manual, &JailName::manual());
         self.configure_one(manual, outputs);
-        jails.into_iter().for_each(|jail| self.configure_one(jail, outputs));
-        for slot in self.slots.iter_mut().filter(|slot| slot.everywhere) {
+        for jail in jails {
+            self.configure_one(jail, outputs);
+        }
+        for slot in self.all.iter_mut().filter(|slot| slot.everywhere) {
             slot.outputs = outputs.live().clone();
         }
     }
@@ -125,11 +127,11 @@ impl Slots {
     }
 
     pub(super) fn get(&self, id: JailId) -> &Slot {
-        self.slots.get(id.number()).expect("numbers are given here, and no slot is ever taken out")
+        self.all.get(id.number()).expect("numbers are given here, and no slot is ever taken out")
     }
 
     pub(super) fn get_mut(&mut self, id: JailId) -> &mut Slot {
-        self.slots.get_mut(id.number()).expect("numbers are given here, and no slot is ever taken out")
+        self.all.get_mut(id.number()).expect("numbers are given here, and no slot is ever taken out")
     }
 
     pub(super) fn find_mut(&mut self, name: &JailName) -> Option<&mut Slot> {
@@ -137,11 +139,11 @@ impl Slots {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (JailId, &Slot)> {
-        self.slots.iter().enumerate().map(|(number, slot)| (JailId::new(number), slot))
+        self.all.iter().enumerate().map(|(number, slot)| (JailId::new(number), slot))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.iter_mut()
+        self.all.iter_mut()
     }
 
     /// Has the store forget a window of a jail that is not known here.
@@ -151,7 +153,7 @@ impl Slots {
 
     pub(super) fn take_changed(&mut self) -> Vec<TrackerEntry> {
         let mut changed = std::mem::take(&mut self.gone);
-        for slot in &mut self.slots {
+        for slot in &mut self.all {
             slot.tracker.take_changed(&slot.settings.name, &mut changed);
         }
         changed
@@ -160,12 +162,12 @@ impl Slots {
     /// By number: whether its bans are in this output.
     pub(super) fn carried_by(&self, output: Option<usize>) -> Vec<bool> {
         let carries = |slot: &Slot| output.is_some_and(|number| slot.outputs.contains(number));
-        self.slots.iter().map(carries).collect()
+        self.all.iter().map(carries).collect()
     }
 
     /// The names of the configured jails, sorted.
     pub(super) fn names(&self) -> Vec<JailName> {
-        let configured = self.slots.iter().filter(|slot| slot.configured);
+        let configured = self.all.iter().filter(|slot| slot.configured);
         let mut names: Vec<JailName> = configured.map(|slot| slot.name().clone()).collect();
         names.sort_unstable();
         names

@@ -19,12 +19,12 @@ impl Engine {
         let is_carried =
             |row: &Row| !row.simulated && carried.get(row.jail.number()).is_some_and(|carried| *carried);
         let mut prefixes = Vec::with_capacity(self.table.prefix_count());
-        let mut holed = Vec::new();
+        let mut split = Vec::new();
         for (prefix, rows) in self.table.prefixes() {
             let mut whole = false;
             for row in rows.iter().filter(|row| is_carried(row)) {
                 if row.holed {
-                    holed.push(self.holed(prefix, row.jail));
+                    split.push(self.holed(prefix, row.jail));
                 } else {
                     whole = true;
                 }
@@ -34,7 +34,7 @@ impl Engine {
             }
         }
         sort(&mut prefixes);
-        let holes = self.add_holed(&mut prefixes, &holed, is_carried);
+        let holes = self.add_holed(&mut prefixes, &split, is_carried);
         Snapshot { generation: self.generation, output: output.clone(), prefixes, holes }
     }
 
@@ -50,17 +50,17 @@ impl Engine {
     fn add_holed(
         &self,
         prefixes: &mut Vec<Prefix>,
-        holed: &[Holed],
+        split: &[Holed],
         is_carried: impl Fn(&Row) -> bool,
     ) -> Vec<Prefix> {
-        if holed.is_empty() {
+        if split.is_empty() {
             return Vec::new();
         }
         let mut banned: Vec<Prefix> =
-            prefixes.iter().copied().chain(holed.iter().map(|h| h.prefix)).collect();
+            prefixes.iter().copied().chain(split.iter().map(|h| h.prefix)).collect();
         sort(&mut banned);
         let mut holes = Vec::new();
-        for each in holed {
+        for each in split {
             let clean = |hole: &Prefix| {
                 let around = self.table.covering(*hole).filter(|row| is_carried(row));
                 !is_banned_within(&banned, *hole) && self.is_free_of(around, *hole)

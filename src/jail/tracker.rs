@@ -226,19 +226,15 @@ impl Tracker {
 
     fn place(&mut self, entry: Entry) -> u32 {
         let free = self.free;
-        match self.entries.get_mut(free as usize) {
-            Some(place) => {
-                self.free = place.older;
-                let changed = place.changed;
-                *place = entry;
-                place.changed = changed;
-                free
-            }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
-            }
+        if let Some(place) = self.entries.get_mut(free as usize) {
+            self.free = place.older;
+            let changed = place.changed;
+            *place = entry;
+            place.changed = changed;
+            return free;
         }
+        self.entries.push(entry);
+        (self.entries.len() - 1) as u32
     }
 
     /// Changes a window, and keeps lists, sums and the store's notes in step. An emptied window is let go.
