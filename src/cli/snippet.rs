@@ -1,7 +1,5 @@
 //! `banmap snippet`: what the web server needs to use an output.
 
-use std::path::Path;
-
 use clap::Args;
 
 use super::exit::{CliError, Exit};

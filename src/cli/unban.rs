@@ -34,9 +34,6 @@ pub(super) struct Unban {
     /// Show whom it would be, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Forget earlier bans too, so that the next one is no longer than a first one
-    #[arg(long)]
-    forget: bool,
     /// Return when it is stored, without waiting for the web servers
     #[arg(long)]
     no_wait: bool,
@@ -59,7 +56,6 @@ impl Unban {
             jail: self.jail.clone(),
             since,
             dry_run: self.dry_run,
-            forget: self.forget,
             no_wait: self.no_wait || !last,
         };
         let mut outcome = Outcome { refused: given.refused, ..Outcome::default() };

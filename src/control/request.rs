@@ -88,9 +88,6 @@ pub enum Request {
         /// Tell whom it would be, change nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Forget their history for escalation too.
-        #[serde(default)]
-        forget: bool,
         /// Answer when it is stored, not when outputs are verified.
         #[serde(default)]
         no_wait: bool,

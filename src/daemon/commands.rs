@@ -68,8 +68,7 @@ impl Circuit {
             Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
                 if dry_run {
-                    let chosen = if whole { self.chosen(jail.as_ref(), since) } else { targets };
-                    let _ = answer.send(would_unban(&chosen));
+                    let _ = answer.send(self.would_unban(&targets, whole, jail.as_ref(), since));
                     return;
                 }
                 let outcome = match whole {
@@ -189,15 +188,16 @@ impl Circuit {
         outcome
     }
 
-    /// Whom `unban --all`, `--jail` and `--since` mean.
-    fn chosen(&self, jail: Option<&JailName>, since: Option<Timestamp>) -> Vec<Prefix> {
-        let fits = |ban: &&Arc<Ban>| {
-            jail.is_none_or(|name| ban.jail == *name) && since.is_none_or(|since| ban.since >= since)
+    /// Whom an unban would be about.
+    fn would_unban(&self, targets: &[Prefix], whole: bool, jail: Option<&JailName>, since: Option<Timestamp>) -> Reply {
+        let meant = |ban: &&Arc<Ban>| {
+            let of_jail = jail.is_none_or(|name| ban.jail == *name);
+            of_jail && if whole { since.is_none_or(|since| ban.since >= since) } else { targets.contains(&ban.prefix) }
         };
-        let mut chosen: Vec<Prefix> = self.owner.engine.bans().filter(fits).map(|ban| ban.prefix).collect();
-        chosen.sort_unstable();
-        chosen.dedup();
-        chosen
+        let mut bans: Vec<BanRow> = self.owner.engine.bans().filter(meant).map(|ban| BanRow::from(&**ban)).collect();
+        bans.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
+        let messages = vec![format!("{} bans would end; nothing was changed", bans.len())];
+        Reply::Done { messages, bans, refused: Vec::new() }
     }
 
     fn unban_all(
@@ -251,7 +251,6 @@ impl Circuit {
     fn finish(&mut self, outcome: Outcome, answer: Answer) {
         let Outcome { effects, refused, no_wait } = outcome;
         let bans: Vec<BanRow> = effects.changes.iter().map(|change| BanRow::from(&**change.ban())).collect();
-        let changed = !effects.changes.is_empty();
         self.owner.carry(effects, true);
         let (stored, durable) = oneshot::channel();
         self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
@@ -267,7 +266,7 @@ impl Circuit {
                     messages.push("in force, but the daemon stopped before it was stored".to_owned())
                 }
             }
-            if changed && !no_wait {
+            if !no_wait {
                 messages.extend(in_force(reports, generation).await);
             }
             let _ = answer.send(Reply::Done { messages, bans, refused });
@@ -367,12 +366,6 @@ fn term(length: Option<BanLength>) -> Term {
         Some(BanLength::Forever) => Term::Forever,
         Some(BanLength::For(length)) => Term::For(length),
     }
-}
-
-fn would_unban(chosen: &[Prefix]) -> Reply {
-    let mut messages: Vec<String> = chosen.iter().map(|prefix| format!("would unban {prefix}")).collect();
-    messages.push(format!("{} in all; nothing was changed", chosen.len()));
-    Reply::Done { messages, bans: Vec::new(), refused: Vec::new() }
 }
 
 /// Waits until each output is at its best for `generation`; says which ones are not.

@@ -9,6 +9,7 @@ mod run;
 mod sources;
 mod start;
 mod status;
+mod totals;
 
 pub use empty::empty;
 pub use plan::{engine_settings, lenses};

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use crate::engine::{Effects, Engine};
+use super::totals::Totals;
 use crate::observe::Log;
 use crate::os::clock;
 use crate::publish::Wanted;
-use crate::store::{Ack, HistoryEvent, Keeper, Transaction};
-use crate::terms::{Batch, Checkpoint, JailName, OutputName, PublishedFile, SourceName};
+use crate::store::{Ack, HistoryEvent, JailTotals, Keeper, Transaction};
+use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, SourceName};
 
 /// The engine, and what its changes set off.
 pub(super) struct Owner {
@@ -24,6 +25,7 @@ pub(super) struct Owner {
     positions: HashMap<(SourceName, u64, u64), Checkpoint>,
     /// The files that outputs have written, for those that are started again.
     files: HashMap<(OutputName, std::path::PathBuf), PublishedFile>,
+    pub(super) totals: Totals,
     /// The generation that was last stored.
     stored_generation: u64,
     wanted: watch::Sender<Wanted>,
@@ -34,13 +36,13 @@ impl Owner {
         engine: Engine,
         log: Log,
         keeper: Keeper,
-        kept: (Vec<Checkpoint>, Vec<PublishedFile>),
+        kept: (Vec<Checkpoint>, Vec<PublishedFile>, Vec<JailTotals>),
         wanted: watch::Sender<Wanted>,
     ) -> Self {
         let stored_generation = engine.generation();
         let (positions, files) = (HashMap::new(), HashMap::new());
-        let unsaved = Transaction::default();
-        let mut owner = Self { engine, log, keeper, unsaved, positions, files, stored_generation, wanted };
+        let (unsaved, totals) = (Transaction::default(), Totals::new(kept.2));
+        let mut owner = Self { engine, log, keeper, unsaved, positions, files, totals, stored_generation, wanted };
         owner.remember(&kept.0);
         owner.files.extend(kept.1.into_iter().map(|file| ((file.output.clone(), file.path.clone()), file)));
         owner
@@ -139,6 +141,13 @@ impl Owner {
         self.unsaved.pauses = Some(self.engine.pauses().to_vec());
     }
 
+    /// Ends the store's thread; what it could not write is said.
+    pub(super) fn stop(self) {
+        if let Err(error) = self.keeper.stop() {
+            self.log.lost(&error.to_string());
+        }
+    }
+
     /// Hands everything unsaved to the store, where there is something.
     pub(super) fn save(&mut self) {
         self.save_then(None);
@@ -148,7 +157,7 @@ impl Owner {
     pub(super) fn save_then(&mut self, stored: Option<Ack>) {
         let mut transaction = std::mem::take(&mut self.unsaved);
         transaction.trackers = self.engine.take_changed_trackers();
-        transaction.totals = self.engine.take_changed_totals().into_iter().map(totals).collect();
+        transaction.totals = self.totals.changed(&self.engine);
         let generation = self.engine.generation();
         transaction.generation = (generation != self.stored_generation).then_some(generation);
         self.stored_generation = generation;
@@ -156,8 +165,4 @@ impl Owner {
             self.keeper.save(transaction, clock::now(), stored);
         }
     }
-}
-
-fn totals((jail, counts): (JailName, crate::engine::Totals)) -> crate::store::JailTotals {
-    crate::store::JailTotals { jail, offences: counts.offences, hits: counts.hits, bans: counts.bans }
 }

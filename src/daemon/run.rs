@@ -42,6 +42,8 @@ pub(super) struct Circuit {
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) readers: Readers,
     pub(super) readings: mpsc::Receiver<Reading>,
+    /// How many sources have looked at their files once.
+    pub(super) opened: usize,
     /// How many sources have read their backlog.
     pub(super) caught_up: usize,
     /// Pings that wait until outputs exist.
@@ -170,6 +172,7 @@ impl Circuit {
         match reading {
             Reading::Batch(batch) => self.owner.judge(batch, clock::now()),
             Reading::FirstLook(checkpoint, stored) => self.owner.first_look(checkpoint, stored),
+            Reading::Told(_, Told::Opened) => self.opened += 1,
             Reading::Told(_, Told::CaughtUp) => self.caught_up += 1,
             Reading::Told(source, told) => self.owner.log.reader(&source, &told),
         }
@@ -210,9 +213,9 @@ impl Circuit {
         Some(Instant::now() + Duration::try_from(until).unwrap_or_default())
     }
 
-    /// Outputs exist once each has reported; sources are open from the start.
+    /// Outputs exist from the start; sources are open once each has looked at its files.
     fn answer_pings(&mut self) {
-        if self.reports.borrow().len() >= self.config.outputs.len() {
+        if self.opened >= self.readers.count() {
             for ping in self.pings.drain(..) {
                 let _ =
                     ping.send(Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() });
@@ -263,8 +266,12 @@ impl Circuit {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
-        let (readers, readings) = Readers::start(plan::followings(&loaded.config, &self.owner.positions()))?;
-        (self.readers, self.readings, self.caught_up) = (readers, readings, 0);
+        let started = Readers::start(plan::followings(&loaded.config, &self.owner.positions()));
+        if started.is_err() {
+            self.start_readers_again()?;
+        }
+        let (readers, readings) = started?;
+        (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         let changed = loaded.config.outputs != self.config.outputs;
         (self.config, self.lists) = (Arc::new(loaded.config), loaded.lists);
         self.owner.log.warnings(&self.config.warnings);
@@ -277,6 +284,13 @@ impl Circuit {
             self.config.jails.len(),
             self.config.outputs.len()
         ))
+    }
+
+    /// The new sources cannot be followed: the old ones go on.
+    fn start_readers_again(&mut self) -> Result<(), DaemonError> {
+        let (readers, readings) = Readers::start(plan::followings(&self.config, &self.owner.positions()))?;
+        (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
+        Ok(())
     }
 
     async fn exchange_outputs(&mut self) {

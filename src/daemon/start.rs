@@ -98,9 +98,7 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
     events.iter().for_each(|event| log.store(event));
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
-    let totals =
-        totals.into_iter().map(|total| (total.jail, total.offences, total.hits, total.bans)).collect();
-    let restored = Restored { generation, bans, trackers, pauses, totals };
+    let restored = Restored { generation, bans, trackers, pauses };
     let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
     log.orphans(&config.outputs, &files);
     let created = publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
@@ -132,6 +130,7 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
         calls,
         readers,
         readings,
+        opened: 0,
         caught_up: 0,
         pings: Vec::new(),
         reloads: Vec::new(),

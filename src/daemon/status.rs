@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::run::Circuit;
+use crate::engine::{Counts, Tally};
+use crate::os::clock;
 use crate::control::{
-    FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply, SourceStatus, Status,
+    FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply, SourceStatus, Status,
 };
 use crate::publish::{Report, State};
 use crate::reader::{FileView, View};
 use crate::terms::{JailName, OutputName, SourceName};
-use crate::{control, store};
+use crate::{control, source, store};
+
+/// Fewer hits that passed prove nothing: requests that were under way, a log that lags behind.
+const HITS_PASSED: u64 = 3;
 
 pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
     if let Some(unknown) = jail.filter(|name| !circuit.owner.engine.has_jail(name)) {
         let message = format!("no jail is named `{unknown}`");
-        return Reply::Failed { message, code: control::FailCode::Failed };
+        return Reply::Failed { message, code: control::FailCode::Usage };
     }
     Reply::Status(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -30,7 +35,7 @@ pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
 pub(super) fn history_row(row: store::HistoryRow) -> HistoryRow {
     HistoryRow {
         at: row.at,
-        event: HistoryEvent::from_word(row.kind.as_str()),
+        event: serde_json::from_value(row.kind.as_str().into()).unwrap_or(HistoryEvent::Other),
         address: row.address,
         jail: row.jail,
         until: row.until,
@@ -38,31 +43,42 @@ pub(super) fn history_row(row: store::HistoryRow) -> HistoryRow {
         origin: row.origin,
         reason: row.reason,
         uid: row.uid,
-        detail: row.text,
+        text: row.text,
+        since: row.since,
         simulated: row.simulated,
     }
 }
 
 fn jails(circuit: &Circuit, only: Option<&JailName>) -> BTreeMap<JailName, JailStatus> {
     let engine = &circuit.owner.engine;
-    let counts = engine.counts().into_iter().filter(|(name, _)| only.is_none_or(|wanted| name == wanted));
-    counts
-        .map(|(name, counts)| {
-            let pause = engine.pauses().iter().find(|p| p.jail.is_none() || p.jail.as_ref() == Some(&name));
-            let status = JailStatus {
-                offences_current: counts.offences_current,
-                offences_total: counts.offences_total,
-                hits_total: counts.hits_total,
-                bans_current: counts.bans_current,
-                bans_total: counts.bans_total,
-                paused: pause.is_some(),
-                paused_until: pause.and_then(|pause| pause.until),
-                simulate: counts.simulate,
-                hits_passed: counts.hits_passed,
-            };
-            (name, status)
-        })
-        .collect()
+    let counts = engine.counts(clock::now()).into_iter();
+    let wanted = counts.filter(|counts| only.is_none_or(|wanted| counts.jail == *wanted));
+    wanted.map(|counts| (counts.jail.clone(), jail(circuit, counts))).collect()
+}
+
+fn jail(circuit: &Circuit, counts: Counts) -> JailStatus {
+    let now = Tally {
+        offences: counts.offences_total,
+        hits: counts.hits_total,
+        passed: counts.hits_passed,
+        bans: counts.bans_total,
+    };
+    let ever = circuit.owner.totals.ever(&counts.jail, now);
+    let pauses = circuit.owner.engine.pauses().iter();
+    let mut pauses = pauses.filter(|pause| pause.jail.as_ref().is_none_or(|jail| *jail == counts.jail));
+    JailStatus {
+        offences_current: counts.offences_current as u64,
+        offences_total: ever.offences,
+        hits_total: ever.hits,
+        bans_current: counts.bans_current as u64,
+        bans_total: ever.bans,
+        paused: counts.paused,
+        paused_until: pauses.next().and_then(|pause| pause.until),
+        simulate: circuit.config.jails.iter().any(|jail| jail.name == counts.jail && jail.simulate),
+        hits_passed: counts.hits_passed,
+        tracked: counts.tracked as u64,
+        evicted: counts.evicted,
+    }
 }
 
 fn sources(circuit: &Circuit) -> BTreeMap<SourceName, SourceStatus> {
@@ -80,7 +96,18 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: view.file.error.clone().or_else(|| unparsed(view)),
+        error: unparsed(view),
+    }
+}
+
+fn file_state(state: source::FileState) -> FileState {
+    match state {
+        source::FileState::Live => FileState::Live,
+        source::FileState::CatchingUp => FileState::CatchingUp,
+        source::FileState::Rotated => FileState::Rotated,
+        source::FileState::Deleted => FileState::Deleted,
+        source::FileState::Unreadable => FileState::Unreadable,
+        source::FileState::Missing => FileState::Missing,
     }
 }
 
@@ -103,6 +130,7 @@ fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
             reloaded: report.and_then(|report| report.reloaded),
             state: report.map_or(OutputState::Pending, state),
             error: report.and_then(|report| report.error.clone()),
+            left_out: report.map_or(0, |report| report.left_out as u64),
             path: Some(settings.path.to_string_lossy().into_owned()),
         };
         (settings.name.clone(), status)
@@ -126,13 +154,12 @@ fn problems(circuit: &Circuit) -> Vec<String> {
         Some(jail) => format!("jail {jail} is paused: nobody new is banned"),
         None => "all jails are paused: nobody new is banned".to_owned(),
     });
-    let passed = engine.counts().into_iter().filter(|(_, counts)| counts.hits_passed >= 3).map(|(name, counts)| {
+    let passed = engine.tallies().filter(|(_, tally)| tally.passed >= HITS_PASSED).map(|(name, tally)| {
         format!(
             "jail {name}: {} requests of banned clients were answered although the ban is in force at the gate: is the \
              output included in this server? `banmap snippet OUTPUT` prints what to paste",
-            counts.hits_passed
+            tally.passed
         )
     });
-    let store = circuit.owner.log.store_trouble();
-    paused.chain(passed).chain(store).collect()
+    paused.chain(passed).chain(circuit.owner.log.store_trouble()).collect()
 }

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 pub use effects::{Effects, Notice, Order, Refusal, Term};
 pub use questions::{Counts, Near, Why};
 pub use settings::{Protection, Restored, Settings};
+pub use slots::Tally;
 
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
 use crate::jail::Texts;

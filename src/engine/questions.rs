@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
-use super::slots::Slot;
+use super::slots::{Slot, Tally};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
 use crate::terms::{Evidence, JailName};
@@ -68,6 +68,16 @@ pub struct Counts {
 }
 
 impl Engine {
+    /// Whether a jail of that name is configured; the built-in one always is.
+    pub fn has_jail(&self, name: &JailName) -> bool {
+        self.slots.configured(name).is_some()
+    }
+
+    /// What each jail has counted; cheap.
+    pub fn tallies(&self) -> impl Iterator<Item = (&JailName, Tally)> {
+        self.slots.iter().map(|(_, slot)| (slot.name(), slot.tally))
+    }
+
     /// All active bans, simulated ones included, in no order.
     pub fn bans(&self) -> impl Iterator<Item = &Arc<Ban>> {
         self.table.rows().map(|row| &row.ban)

@@ -23,13 +23,17 @@ pub(super) struct Slot {
     pub(super) said_full: Option<(Timestamp, u64)>,
 }
 
-/// Counters since the start.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) offences: u64,
-    pub(super) hits: u64,
-    pub(super) passed: u64,
-    pub(super) bans: u64,
+/// What one jail has counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Offences.
+    pub offences: u64,
+    /// Records of clients that it had banned.
+    pub hits: u64,
+    /// Those of them that a gate let pass though it had the ban.
+    pub passed: u64,
+    /// Bans, by hand included.
+    pub bans: u64,
 }
 
 impl Slot {

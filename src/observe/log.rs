@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::flood::Flood;
 use crate::ban::{Ban, Change, Ended};
@@ -14,12 +14,14 @@ use crate::engine::{Effects, Notice};
 use crate::reader::Told;
 use crate::resolve::ListError;
 use crate::terms::{PublishedFile, SourceName, show_duration};
+use crate::publish::Severity;
 use crate::{control, publish, source, store, terms};
 
 /// Where events become lines; cheap to clone, one for the process.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     flood: Arc<Mutex<Flood>>,
+    store_trouble: Arc<Mutex<Option<String>>>,
 }
 
 fn escape(text: impl Display) -> String {
@@ -89,7 +91,7 @@ impl Log {
 
     fn notice(&self, notice: &Notice) {
         if self.lets_through("notice") {
-            warn!("{}", escape(notice));
+            warn!("{}", said(notice));
         }
     }
 
@@ -112,7 +114,7 @@ impl Log {
                  zone, or a clock is wrong. Lines count when they arrive; after a stop they would count at the wrong time",
                 escape(path.display())
             ),
-            Told::CaughtUp => {}
+            Told::Opened | Told::CaughtUp => {}
         }
     }
 
@@ -120,7 +122,7 @@ impl Log {
         if !self.lets_through("source") {
             return;
         }
-        if event.is_warning() {
+        if needs_attention(event) {
             warn!("source {source}: {}", escape(event));
         } else {
             info!("source {source}: {}", escape(event));
@@ -129,15 +131,31 @@ impl Log {
 
     /// What the store tells.
     pub fn store(&self, event: &store::Event) {
+        let mut trouble = self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            store::Event::SavedAgain { .. } => *trouble = None,
+            _ => *trouble = Some(event.to_string()),
+        }
         if self.lets_through("store") {
             error!("{}", escape(event));
         }
     }
 
+    /// What is wrong with the store, until it is well again.
+    pub fn store_trouble(&self) -> Option<String> {
+        self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What could not be stored at the end.
+    pub fn lost(&self, error: &str) {
+        error!("what changed last could not be stored and is found again in the logs: {}", escape(error));
+    }
+
     /// What the control socket tells.
     pub fn control(&self, event: &control::Event) {
+        let control::Event::AcceptFailed(error) = event;
         if self.lets_through("control") {
-            warn!("{}", escape(event));
+            warn!("the control socket cannot take a client: {error} (too many open files?)");
         }
     }
 
@@ -146,10 +164,11 @@ impl Log {
         if !self.lets_through("publish") {
             return;
         }
-        if event.is_warning() {
-            warn!("{}", escape(event));
-        } else {
-            info!("{}", escape(event));
+        match event.severity() {
+            Severity::Debug => debug!("{}", escape(event)),
+            Severity::Info => info!("{}", escape(event)),
+            Severity::Warning => warn!("{}", escape(event)),
+            Severity::Error => error!("{}", escape(event)),
         }
     }
 
@@ -163,7 +182,7 @@ impl Log {
     /// What is hardly meant so in the configuration.
     pub fn warnings(&self, problems: &[Problem]) {
         for problem in problems {
-            warn!("{}", problem.line());
+            warn!("{}", terms::escape::lines(&problem.render(false)));
         }
     }
 
@@ -220,4 +239,31 @@ fn ended(why: Ended) -> &'static str {
         Ended::Unbanned => "by hand",
         Ended::Allowed => "it is allowed now",
     }
+}
+
+/// What the engine noticed, and what to do about it.
+fn said(notice: &Notice) -> String {
+    match notice {
+        Notice::NoEffect { prefix, jail, outputs, passed } => {
+            let outputs: Vec<&str> = outputs.iter().map(|output| output.as_str()).collect();
+            format!(
+                "{prefix} is banned by {jail}, and {passed} of its requests were answered all the same although {} holds it: is \
+                 the output included in this server? `banmap snippet` prints what to paste",
+                outputs.join(", ")
+            )
+        }
+        Notice::TrackerFull { jail, evicted } => {
+            format!("jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)")
+        }
+        Notice::PauseOver(pause) => {
+            let jail = pause.jail.as_ref().map_or("all jails".to_owned(), |jail| format!("jail {jail}"));
+            format!("the pause of {jail} is over: verdicts ban again")
+        }
+        Notice::StillBanned { prefix, by, jail } => format!("{prefix} is still banned as part of {by} by {jail}"),
+    }
+}
+
+fn needs_attention(event: &source::Event) -> bool {
+    use source::Event as E;
+    !matches!(event, E::Opened { .. } | E::Rotated { .. } | E::LetGo { .. } | E::CopySkipped { .. } | E::Compressed { .. })
 }

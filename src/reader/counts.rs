@@ -46,6 +46,9 @@ pub struct FileReading {
 /// Logged and arrival times further apart than this are no slow request any more: time zones differ by 15 minutes at least.
 const FAR: SignedDuration = SignedDuration::from_mins(14);
 
+/// So many parsed or tried lines before a share of failures (a twentieth) says anything.
+const ENOUGH: u64 = 20;
+
 impl FileReading {
     /// A file whose format is known (or, `None`, is to be found out).
     pub fn new(format: Option<Format>) -> Self {
@@ -60,6 +63,13 @@ impl FileReading {
             self.example =
                 Some(Example { text: String::from_utf8_lossy(shown).into_owned(), reason: reason() });
         }
+    }
+
+    /// Whether so many of the lines that were tried do not parse that the format is hardly right; few lines prove nothing.
+    pub fn mostly_unparsed(&self) -> bool {
+        let tried = self.parsed + self.unparsed;
+        let unknown = self.format.is_none() && self.unparsed > 0;
+        unknown || (tried >= ENOUGH && self.unparsed * 20 > tried)
     }
 
     /// Compares a record's own time with its arrival.

@@ -56,6 +56,8 @@ pub enum Told {
         /// When it arrived.
         arrived: Timestamp,
     },
+    /// The first look at all files is done: what is there is followed from now on.
+    Opened,
     /// Every file that was there at the start has been read to its end.
     CaughtUp,
 }
@@ -86,14 +88,12 @@ pub struct FileView {
 /// The files of a source as they were at the last look; shared with whoever answers `status`.
 pub type View = Arc<Mutex<Vec<FileView>>>;
 
-/// So many parsed or tried lines before a share of failures says anything.
-const ENOUGH: u64 = 20;
-
 /// Follows the files of a source until the listener breaks or `stop` says so.
 pub struct Follow<L> {
     follower: Follower,
     desk: Desk<L>,
     view: View,
+    opened_told: bool,
     backlog_told: bool,
 }
 
@@ -129,7 +129,7 @@ impl<L: Listener> Follow<L> {
             files: HashMap::new(),
             listener,
         };
-        Ok(Self { follower: Follower::new(settings, checkpoints)?, desk, view, backlog_told: false })
+        Ok(Self { follower: Follower::new(settings, checkpoints)?, desk, view, opened_told: false, backlog_told: false })
     }
 
     /// Wakes the thread out of its sleep, so that it looks at `stop`.
@@ -145,7 +145,7 @@ impl<L: Listener> Follow<L> {
                 return;
             }
             self.show();
-            self.tell_backlog();
+            self.tell_progress();
             if !turn.more {
                 self.follower.wait();
             }
@@ -166,7 +166,11 @@ impl<L: Listener> Follow<L> {
         })
     }
 
-    fn tell_backlog(&mut self) {
+    fn tell_progress(&mut self) {
+        if !self.opened_told {
+            self.opened_told = true;
+            self.desk.listener.event(Told::Opened);
+        }
         if !self.backlog_told && self.follower.backlog_read() {
             self.backlog_told = true;
             self.desk.listener.event(Told::CaughtUp);
@@ -197,8 +201,7 @@ impl<L: Listener> Desk<L> {
             self.listener.event(Told::Format { path: path(), format });
         }
         let tried = reading.parsed + reading.unparsed;
-        let many = tried >= ENOUGH && reading.unparsed * 20 > tried
-            || reading.format.is_none() && reading.unparsed > 0;
+        let many = reading.mostly_unparsed();
         if let Some(example) = reading.example.clone().filter(|_| many && !said.unparsed) {
             said.unparsed = true;
             self.listener.event(Told::Unparsed { path: path(), tried, failed: reading.unparsed, example });

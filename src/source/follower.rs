@@ -159,7 +159,7 @@ impl Follower {
                 Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored => FileState::Unreadable,
                 Trouble::Compressed => return None,
             };
-            Some(FileStatus { path: path.to_owned(), offset: 0, size: 0, state })
+            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }

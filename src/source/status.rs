@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::FileId;
+
 /// How it stands with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileState {
@@ -28,6 +30,8 @@ pub enum FileState {
 /// One file, or one pattern without a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStatus {
+    /// Its identity within the follower; `None` for what is not followed.
+    pub id: Option<FileId>,
     /// Its path, or the pattern.
     pub path: PathBuf,
     /// The first byte not handed out.
