@@ -1,6 +1,7 @@
 //! What an output writes, where, and how its server is made to read it.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use jiff::SignedDuration;
 
@@ -78,4 +79,51 @@ pub struct Settings {
     pub owner: Option<String>,
     /// Permission bits; unset: kept as the old file has them, 0644 for a new file.
     pub mode: Option<u32>,
+}
+
+impl Kind {
+    /// The kind of that name, as the configuration and `replay --write KIND=PATH` write it; variants at their defaults.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "nginx-geo" => Some(Self::NginxGeo { variable: "bad_user".to_owned(), style: Style::default() }),
+            "apache-rewritemap" => Some(Self::ApacheRewritemap),
+            "list" => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    /// The names that `named` knows.
+    pub const NAMES: [&str; 3] = ["nginx-geo", "apache-rewritemap", "list"];
+
+    /// Its name in the configuration; with `style = "include"` that is added, as `PublishedFile::kind` has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NginxGeo { style: Style::Block, .. } => "nginx-geo",
+            Self::NginxGeo { style: Style::Include, .. } => "nginx-geo include",
+            Self::ApacheRewritemap => "apache-rewritemap",
+            Self::List => "list",
+        }
+    }
+}
+
+impl Settings {
+    /// A file that no server is told about, with everything at its default.
+    pub fn plain(kind: Kind, path: PathBuf) -> Self {
+        Self {
+            name: OutputName::from_str("file").expect("it is made of letters"),
+            kind,
+            path,
+            min_interval: None,
+            validate: None,
+            reload: Reload::None,
+            error_log: None,
+            owner: None,
+            mode: None,
+        }
+    }
+}
+
+/// Whether nginx takes it as a variable's name (without `$`): letters, digits and `_`.
+pub fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -1,0 +1,158 @@
+//! A snapshot becomes the bytes of an output: header, then the body in the form that the server reads.
+//!
+//! Bodies are compared by digest, so that the same list is not written, and the server not reloaded, again.
+
+mod apache;
+mod text;
+
+use std::fmt;
+use std::io::Write;
+
+use jiff::Timestamp;
+
+use super::banned::{self, Ban};
+use super::settings::{Kind, Settings, Style};
+use crate::address::Prefix;
+use crate::ban::Snapshot;
+
+/// Why a banned prefix is not in an output. Nobody else is refused instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is shorter than the floor (`FLOOR_V4`, `FLOOR_V6`).
+    TooWide,
+    /// It would take more text keys than `MAX_KEYS`.
+    TooManyKeys,
+    /// No text key matches all of its addresses and no others.
+    NoKey,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooWide => write!(
+                f,
+                "it is wider than /{} (IPv4) or /{} (IPv6): ban narrower prefixes",
+                banned::FLOOR_V4,
+                banned::FLOOR_V6
+            ),
+            Self::TooManyKeys => write!(
+                f,
+                "without its allowed members it takes more than {} text keys: use `Require not ip` for it",
+                apache::MAX_KEYS
+            ),
+            Self::NoKey => f.write_str(
+                "its zeros are compressed in more than one way, so that no text key matches it alone: use `Require not ip` for it",
+            ),
+        }
+    }
+}
+
+/// A prefix that is banned and not in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Which.
+    pub prefix: Prefix,
+    /// Why.
+    pub why: Why,
+}
+
+/// The bytes of an output.
+pub(super) struct Rendered {
+    /// Header and body.
+    pub(super) bytes: Vec<u8>,
+    /// The entry lines of the body.
+    pub(super) entries: usize,
+    /// Of the body alone.
+    pub(super) digest: u64,
+    /// What is missing although it is banned.
+    pub(super) left_out: Vec<LeftOut>,
+    /// For nginx: what the file must say when it is read again.
+    pub(super) merged: Vec<Prefix>,
+}
+
+/// Renders the snapshot as `settings` says; `now` goes into the header only.
+pub(super) fn render(settings: &Settings, snapshot: &Snapshot, now: Timestamp) -> Rendered {
+    let (bans, wide) = banned::bans(snapshot);
+    let mut left_out: Vec<LeftOut> =
+        wide.into_iter().map(|prefix| LeftOut { prefix, why: Why::TooWide }).collect();
+    let mut merged = Vec::new();
+    let mut body = Vec::with_capacity(bans.len() * 28 + 64);
+    let entries = match &settings.kind {
+        Kind::NginxGeo { variable, style } => {
+            merged = banned::merged(&bans);
+            nginx(&mut body, &merged, variable, *style);
+            merged.len()
+        }
+        Kind::ApacheRewritemap => apache::push(&mut body, &bans, &mut left_out),
+        Kind::List => list(&mut body, &bans),
+    };
+    let digest = fnv(&body);
+    let mut bytes = header(snapshot.generation, now, entries);
+    bytes.append(&mut body);
+    Rendered { bytes, entries, digest, left_out, merged }
+}
+
+/// Comment lines that all the formats take.
+fn header(generation: u64, now: Timestamp, entries: usize) -> Vec<u8> {
+    let mut header = Vec::new();
+    let made = "# Made by banmap and rewritten as a whole: changes made here are lost.";
+    writeln!(header, "{made}\n# generation {generation}, {now:.0}, entries {entries}")
+        .expect("writing to a Vec does not fail");
+    header
+}
+
+/// The first words of every file of ours.
+pub(super) const MARK: &[u8] = b"# Made by banmap";
+
+/// The body: what follows the comment lines at the beginning.
+pub(super) fn body_of(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while rest.first() == Some(&b'#') {
+        let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |i| i + 1);
+        rest = &rest[end..];
+    }
+    rest
+}
+
+/// The digest of a file's body, as it is kept over restarts and versions.
+pub(super) fn digest_of(bytes: &[u8]) -> u64 {
+    fnv(body_of(bytes))
+}
+
+/// FNV-1a, 64 bits (draft-eastlake-fnv): stable, and good enough to tell one list of ours from the next.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn nginx(out: &mut Vec<u8>, merged: &[Prefix], variable: &str, style: Style) {
+    let indent: &[u8] = match style {
+        Style::Block => {
+            out.extend_from_slice(format!("geo ${variable} {{\n    default 0;\n").as_bytes());
+            b"    "
+        }
+        Style::Include => b"",
+    };
+    for prefix in merged {
+        out.extend_from_slice(indent);
+        text::push_prefix(out, *prefix);
+        out.extend_from_slice(b" 1;\n");
+    }
+    if style == Style::Block {
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn list(out: &mut Vec<u8>, bans: &[Ban]) -> usize {
+    let mut entries = 0;
+    for piece in bans.iter().flat_map(|ban| &ban.pieces) {
+        text::push_prefix(out, *piece);
+        out.push(b'\n');
+        entries += 1;
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests;
