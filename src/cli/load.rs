@@ -15,7 +15,10 @@ pub(super) fn config(globals: &Globals, needs: Needs) -> Result<Config, CliError
 }
 
 /// Reads the configuration as `options` say, in the way that `read` is.
-pub(super) fn with(options: &Options, read: fn(&Options) -> Result<Config, Problems>) -> Result<Config, CliError> {
+pub(super) fn with(
+    options: &Options,
+    read: fn(&Options) -> Result<Config, Problems>,
+) -> Result<Config, CliError> {
     let config = read(options).map_err(|problems| {
         CliError::Unusable(format!(
             "the configuration cannot be used:\n{}",

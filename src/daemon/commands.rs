@@ -189,12 +189,24 @@ impl Circuit {
     }
 
     /// Whom an unban would be about.
-    fn would_unban(&self, targets: &[Prefix], whole: bool, jail: Option<&JailName>, since: Option<Timestamp>) -> Reply {
+    fn would_unban(
+        &self,
+        targets: &[Prefix],
+        whole: bool,
+        jail: Option<&JailName>,
+        since: Option<Timestamp>,
+    ) -> Reply {
         let meant = |ban: &&Arc<Ban>| {
             let of_jail = jail.is_none_or(|name| ban.jail == *name);
-            of_jail && if whole { since.is_none_or(|since| ban.since >= since) } else { targets.contains(&ban.prefix) }
+            of_jail
+                && if whole {
+                    since.is_none_or(|since| ban.since >= since)
+                } else {
+                    targets.contains(&ban.prefix)
+                }
         };
-        let mut bans: Vec<BanRow> = self.owner.engine.bans().filter(meant).map(|ban| BanRow::from(&**ban)).collect();
+        let mut bans: Vec<BanRow> =
+            self.owner.engine.bans().filter(meant).map(|ban| BanRow::from(&**ban)).collect();
         bans.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
         let messages = vec![format!("{} bans would end; nothing was changed", bans.len())];
         Reply::Done { messages, bans, refused: Vec::new() }

@@ -16,7 +16,8 @@ pub fn empty(state: &Path, output: Option<&publish::Settings>, what: &str) -> Re
         return Ok(output.path.clone());
     }
     let (mut store, kept, _events) = Store::open(&state.join(DATABASE), clock::now())?;
-    let named = |file: &&crate::terms::PublishedFile| file.output.as_str() == what || file.path == Path::new(what);
+    let named =
+        |file: &&crate::terms::PublishedFile| file.output.as_str() == what || file.path == Path::new(what);
     let file = kept.files.iter().find(named).ok_or_else(|| DaemonError::NoOutput(what.to_owned()))?;
     publish::write_empty(file)?;
     let forgotten = vec![(file.output.clone(), file.path.clone())];

@@ -6,8 +6,8 @@ use std::io;
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use crate::engine::{Effects, Engine};
 use super::totals::Totals;
+use crate::engine::{Effects, Engine};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::publish::Wanted;
@@ -42,7 +42,8 @@ impl Owner {
         let stored_generation = engine.generation();
         let (positions, files) = (HashMap::new(), HashMap::new());
         let (unsaved, totals) = (Transaction::default(), Totals::new(kept.2));
-        let mut owner = Self { engine, log, keeper, unsaved, positions, files, totals, stored_generation, wanted };
+        let mut owner =
+            Self { engine, log, keeper, unsaved, positions, files, totals, stored_generation, wanted };
         owner.remember(&kept.0);
         owner.files.extend(kept.1.into_iter().map(|file| ((file.output.clone(), file.path.clone()), file)));
         owner

@@ -50,8 +50,6 @@ pub(super) struct Circuit {
     pub(super) pings: Vec<oneshot::Sender<Reply>>,
     /// Requests to read the configuration again: by whom, and where the answer goes.
     pub(super) reloads: Vec<(Option<oneshot::Sender<Reply>>, Option<Peer>)>,
-    /// What needs an operator and belongs to no output and no file.
-    pub(super) failures: Vec<String>,
     pub(super) _state_lock: Lock,
 }
 
@@ -295,9 +293,8 @@ impl Circuit {
 
     async fn exchange_outputs(&mut self) {
         let engine = &self.owner.engine;
-        let created =
-            crate::publish::create_missing(&self.config.outputs, &|name| engine.snapshot(name), clock::now());
-        self.owner.log.created(&created);
+
+        crate::publish::create_missing(&self.config.outputs, &|name| engine.snapshot(name), clock::now());
         let files: Vec<_> = self.owner.files().cloned().collect();
         self.owner.log.orphans(&self.config.outputs, &files);
         let new = Outputs::start(&self.config, files, &self.wanted, &self.owner.log);

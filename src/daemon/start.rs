@@ -101,15 +101,15 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let restored = Restored { generation, bans, trackers, pauses };
     let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
     log.orphans(&config.outputs, &files);
-    let created = publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
-    log.created(&created);
+    publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
     let keeper = Keeper::start(store, {
         let log = log.clone();
         move |event| log.store(&event)
     })?;
     let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
     let (wanted, _) = watch::channel(wanted);
-    let mut owner = Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
+    let mut owner =
+        Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
     owner.carry(effects, false);
     let (reports, _) = watch::channel(Reports::new());
     let outputs = Outputs::start(&config, files, &wanted, &log);
@@ -134,7 +134,6 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
         caught_up: 0,
         pings: Vec::new(),
         reloads: Vec::new(),
-        failures: Vec::new(),
         _state_lock: state_lock,
     })
 }

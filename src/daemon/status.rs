@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::run::Circuit;
+use crate::control::{
+    FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply,
+    SourceStatus, Status,
+};
 use crate::engine::{Counts, Tally};
 use crate::os::clock;
-use crate::control::{
-    FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply, SourceStatus, Status,
-};
 use crate::publish::{Report, State};
 use crate::reader::{FileView, View};
 use crate::terms::{JailName, OutputName, SourceName};
@@ -123,7 +124,7 @@ fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
     let one = |settings: &crate::publish::Settings| {
         let report = reports.get(&settings.name);
         let status = OutputStatus {
-            kind: settings.kind.word().to_owned(),
+            kind: settings.kind.to_string(),
             entries: report.map_or(0, |report| report.entries as u64),
             generation: report.map_or(0, |report| report.generation),
             published: report.and_then(|report| report.published),

@@ -14,7 +14,12 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn new(kept: Vec<JailTotals>) -> Self {
-        let tally = |kept: &JailTotals| Tally { offences: kept.offences, hits: kept.hits, bans: kept.bans, passed: 0 };
+        let tally = |kept: &JailTotals| Tally {
+            offences: kept.offences,
+            hits: kept.hits,
+            bans: kept.bans,
+            passed: 0,
+        };
         let before = kept.into_iter().map(|kept| (kept.jail.clone(), tally(&kept))).collect();
         Self { before, stored: BTreeMap::new() }
     }

@@ -11,10 +11,10 @@ use super::flood::Flood;
 use crate::ban::{Ban, Change, Ended};
 use crate::config::{LogFormat, Problem};
 use crate::engine::{Effects, Notice};
+use crate::publish::Severity;
 use crate::reader::Told;
 use crate::resolve::ListError;
 use crate::terms::{PublishedFile, SourceName, show_duration};
-use crate::publish::Severity;
 use crate::{control, publish, source, store, terms};
 
 /// Where events become lines; cheap to clone, one for the process.
@@ -253,17 +253,24 @@ fn said(notice: &Notice) -> String {
             )
         }
         Notice::TrackerFull { jail, evicted } => {
-            format!("jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)")
+            format!(
+                "jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)"
+            )
         }
         Notice::PauseOver(pause) => {
             let jail = pause.jail.as_ref().map_or("all jails".to_owned(), |jail| format!("jail {jail}"));
             format!("the pause of {jail} is over: verdicts ban again")
         }
-        Notice::StillBanned { prefix, by, jail } => format!("{prefix} is still banned as part of {by} by {jail}"),
+        Notice::StillBanned { prefix, by, jail } => {
+            format!("{prefix} is still banned as part of {by} by {jail}")
+        }
     }
 }
 
 fn needs_attention(event: &source::Event) -> bool {
     use source::Event as E;
-    !matches!(event, E::Opened { .. } | E::Rotated { .. } | E::LetGo { .. } | E::CopySkipped { .. } | E::Compressed { .. })
+    !matches!(
+        event,
+        E::Opened { .. } | E::Rotated { .. } | E::LetGo { .. } | E::CopySkipped { .. } | E::Compressed { .. }
+    )
 }

@@ -129,7 +129,13 @@ impl<L: Listener> Follow<L> {
             files: HashMap::new(),
             listener,
         };
-        Ok(Self { follower: Follower::new(settings, checkpoints)?, desk, view, opened_told: false, backlog_told: false })
+        Ok(Self {
+            follower: Follower::new(settings, checkpoints)?,
+            desk,
+            view,
+            opened_told: false,
+            backlog_told: false,
+        })
     }
 
     /// Wakes the thread out of its sleep, so that it looks at `stop`.

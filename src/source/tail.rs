@@ -184,7 +184,13 @@ impl Tail {
             () if self.is_at_end() => FileState::Live,
             () => FileState::CatchingUp,
         };
-        FileStatus { id: Some(self.info.id), path: self.info.path.clone(), offset: self.offset, size: self.size, state }
+        FileStatus {
+            id: Some(self.info.id),
+            path: self.info.path.clone(),
+            offset: self.offset,
+            size: self.size,
+            state,
+        }
     }
 
     /// Whether the last look reached the end.
