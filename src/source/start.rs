@@ -194,8 +194,14 @@ impl Follower {
             true => Event::Truncated { path: path.clone(), read_to, copy: None },
             false => Event::Lost { path: path.clone(), offset: read_to },
         });
-        let is_free = occupant.is_some() && !self.vacated.contains_key(&path);
-        if let Some(found) = is_free.then(|| Found::open(&path).ok()).flatten() {
+        if occupant.is_some() && !self.vacated.contains_key(&path) {
+            self.open_instead(&path, &pending.checkpoint.fingerprint, pass);
+        }
+    }
+
+    fn open_instead(&mut self, path: &Path, fingerprint: &Fingerprint, pass: &mut Pass<'_>) {
+        let Ok(found) = Found::open(path) else { return };
+        if !self.follows(found.key) && !self.is_copy(&found, pass.consumer) {
             let opening = opening_instead(&found, fingerprint);
             self.follow(found, opening, pass.now, pass.consumer);
         }
@@ -306,5 +312,7 @@ fn may_have_been(path: &Path, now: &Path) -> bool {
     let names =
         |one: &Path, passes: Names| one.file_name().zip(now.file_name()).is_some_and(|(a, b)| passes(a, b));
     let by_date = || path.canonicalize().is_ok_and(|real| names(&real, differ_in_date));
-    names(path, is_rotated) || (path.is_symlink() && by_date())
+    let live = live_names(now);
+    let moved_on = || live_names(path).iter().any(|name| live.contains(name));
+    names(path, is_rotated) || moved_on() || (path.is_symlink() && by_date())
 }
