@@ -54,7 +54,7 @@ pub struct Follower {
     pub(super) copies: BTreeMap<FileKey, FileId>,
     /// The files let go last, and how far they were read: one that comes back is not read twice.
     pub(super) let_go: VecDeque<(Fingerprint, u64)>,
-    /// Files that were empty, as they were then, and have changed: a copy may hold what came and went in between.
+    /// Files that had no line, as they were then, and have changed: a copy may hold what came and went in between.
     pub(super) filled: Vec<(FileId, Metadata)>,
     pub(super) positions: Positions,
     pub(super) troubles: Troubles,
@@ -291,7 +291,7 @@ impl Follower {
         match looked {
             Ok(look) => {
                 tail.failed = false;
-                if let Some(since) = tail.was_empty() {
+                if let Some(since) = tail.was_without_line() {
                     self.filled.push((tail.info.id, since));
                     self.names_changed = true;
                 }

@@ -207,7 +207,7 @@ impl Follower {
         }
     }
 
-    /// Opens what may hold lines that were written to an empty file and truncated before they were seen there.
+    /// Opens what may hold the first lines of a file, truncated before they were seen there.
     pub(super) fn open_copies_of_filled(&mut self, pass: &mut Pass<'_>) {
         for (id, since) in std::mem::take(&mut self.filled) {
             let Some(home) = self.tail(id).map(|tail| tail.info.home.clone()) else { continue };

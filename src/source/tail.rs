@@ -93,8 +93,8 @@ pub(super) struct Tail {
     pub(super) grown_at: Timestamp,
     /// When it was last written before the last look.
     pub(super) written: Option<SystemTime>,
-    /// As it was when a look found it empty: what came and went until the next look left no trace in it.
-    empty: Option<Metadata>,
+    /// As it was when a look found no line in it: lines that came and went until the next look left no trace.
+    lineless: Option<Metadata>,
     ended_at: Option<Timestamp>,
     /// A file to be finished first.
     pub(super) after: Option<FileId>,
@@ -137,7 +137,7 @@ impl Tail {
             size: stat.len(),
             grown_at: now,
             written: stat.modified().ok(),
-            empty: None,
+            lineless: None,
             ended_at: None,
             after: None,
             rotated: false,
@@ -254,13 +254,13 @@ impl Tail {
         Ok(look)
     }
 
-    /// Once: how an empty file was, when that changed since the last look.
-    pub(super) fn was_empty(&mut self) -> Option<Metadata> {
-        if self.size > 0 && self.empty.is_none() {
+    /// Once: how a file was before its first line, when that changed since the last look.
+    pub(super) fn was_without_line(&mut self) -> Option<Metadata> {
+        if self.offset > 0 && self.lineless.is_none() {
             return None;
         }
         let now = self.stat().ok()?;
-        let before = if now.len() == 0 { self.empty.replace(now.clone()) } else { self.empty.take() };
+        let before = if self.offset == 0 { self.lineless.replace(now.clone()) } else { self.lineless.take() };
         before.filter(|before| Seen::of(before) != Seen::of(&now))
     }
 
