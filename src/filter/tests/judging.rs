@@ -83,7 +83,7 @@ fn on_a_parsed_format_the_host_is_the_client() {
         (r"(?i)^<HOST> <F-USER>\S+</F-USER> -", client),
         (r"^<HOST>", client),
         (r"^<IP6> ", None),
-        (r#"^<HOST> - - \[01/May"#, None),
+        (r"^<HOST> - - \[01/May", None),
         (r"HTTP/<HOST>", None),
         (r"ua .*<HOST>", None),
     ] {
