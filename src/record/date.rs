@@ -14,7 +14,7 @@ use super::access::Span;
 pub struct Reference {
     /// About when the lines were read: a date without a year is the latest one that is at most a day after this.
     pub now: Timestamp,
-    /// The zone of dates that name none: the system's.
+    /// The zone of dates that name none: the system's. A time that its clock shows twice is the first of the two.
     pub zone: TimeZone,
 }
 

@@ -72,7 +72,7 @@ impl Format {
             return Ok(raw(line, reference));
         };
         match access::read(line, layout) {
-            Ok(fields) => Ok(Record::parsed(line, fields)),
+            Ok((head, access)) => Ok(Record::access(line, &head, Some(access))),
             Err(Stop { at, expected }) => Err(ParseError { format: self.name(), at, expected }),
         }
     }
@@ -146,7 +146,7 @@ impl Format {
 /// search would find the one that a client wrote into the user.
 fn raw<'a>(line: &'a [u8], reference: Option<&Reference>) -> Record<'a> {
     match access::head(line, false) {
-        Ok(head) => Record::raw_access(line, &head),
+        Ok(head) => Record::access(line, &head, None),
         Err(_) => Record::raw(line, date::find(line).as_ref(), reference),
     }
 }

@@ -27,17 +27,13 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn parsed(line: &'a [u8], (head, access): (Head, Access)) -> Self {
+    /// A line of the combined family; read raw, it has no fields.
+    pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
         let (date, time) = (Some(head.date), Some(head.time));
-        Self { line, date, time, access: Some(access), request: OnceCell::new() }
+        Self { line, date, time, access, request: OnceCell::new() }
     }
 
-    /// A line of the combined family that is read raw: its date is found by position all the same.
-    pub(super) fn raw_access(line: &'a [u8], head: &Head) -> Self {
-        let (date, time) = (Some(head.date), Some(head.time));
-        Self { line, date, time, access: None, request: OnceCell::new() }
-    }
-
+    /// A line without fields, and the date that was found in it.
     pub(super) fn raw(line: &'a [u8], found: Option<&Found>, reference: Option<&Reference>) -> Self {
         let date = found.map(|found| found.span);
         let time = found.and_then(|found| found.time(reference));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use super::escape::hex;
 
@@ -11,15 +11,30 @@ use super::escape::hex;
 /// `..` never climbs above the first byte. A `%` without two hexadecimal digits stays. The result holds no `//`, and
 /// no segment `.` or `..`.
 pub(super) fn normalise(path: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'%', path).is_some() {
-        let decoded = decode(path);
-        return Cow::Owned(if is_resolved(&decoded) { decoded } else { resolve(&decoded) });
+    if is_normal(path) {
+        return Cow::Borrowed(path);
     }
-    if is_resolved(path) { Cow::Borrowed(path) } else { Cow::Owned(resolve(path)) }
+    let decoded = decode(path);
+    Cow::Owned(if is_resolved(&decoded) { decoded.into_owned() } else { resolve(&decoded) })
+}
+
+/// Whether there is nothing to decode, to merge or to resolve; most paths are so.
+fn is_normal(path: &[u8]) -> bool {
+    let slashes_and_percents = memchr2_iter(b'/', b'%', path);
+    !starts_with_dots(path)
+        && slashes_and_percents.into_iter().all(|at| path.get(at) == Some(&b'/') && !is_special(path, at))
+}
+
+/// Whether there is nothing to merge or to resolve.
+fn is_resolved(path: &[u8]) -> bool {
+    !starts_with_dots(path) && memchr_iter(b'/', path).all(|at| !is_special(path, at))
 }
 
 /// Percent-decodes once: what `%25` yields is not looked at again.
-fn decode(path: &[u8]) -> Vec<u8> {
+fn decode(path: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'%', path).is_none() {
+        return Cow::Borrowed(path);
+    }
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = memchr(b'%', rest) {
@@ -36,18 +51,21 @@ fn decode(path: &[u8]) -> Vec<u8> {
         rest = after.get(length..).unwrap_or_default();
     }
     decoded.extend_from_slice(rest);
-    decoded
+    Cow::Owned(decoded)
 }
 
-/// Whether there is nothing to merge and nothing to resolve.
-fn is_resolved(path: &[u8]) -> bool {
-    let starts_with_dots = path.first() == Some(&b'.') && is_special(path);
-    !starts_with_dots && memchr_iter(b'/', path).all(|at| !is_special(path.get(at + 1..).unwrap_or_default()))
+/// Whether the slash at `at` is followed by another slash, or by a dot segment.
+fn is_special(path: &[u8], at: usize) -> bool {
+    match path.get(at + 1..) {
+        Some([b'/', ..]) => true,
+        Some(after @ [b'.', ..]) => starts_with_dots(after),
+        _ => false,
+    }
 }
 
-/// Whether what follows a slash is another slash, or a dot segment.
-fn is_special(after: &[u8]) -> bool {
-    matches!(after, [b'/', ..] | [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
+/// Whether the first segment is `.` or `..`.
+fn starts_with_dots(path: &[u8]) -> bool {
+    matches!(path, [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
 }
 
 /// Merges slashes and resolves dot segments. A path that ends in a dot segment ends in a slash, as a directory does.

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use memchr::{memchr, memchr2, memchr3, memmem, memrchr, memrchr2};
 
+use super::access::Span;
 use super::escape::unescape;
 use super::path::normalise;
 
@@ -12,157 +13,143 @@ use super::path::normalise;
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     text: Cow<'a, [u8]>,
+    /// `None` where the line is no HTTP.
     words: Option<Words>,
-    path: OnceCell<Path>,
+    /// The normalised path; `None` where the target's own is normal.
+    path: OnceCell<Option<Vec<u8>>>,
 }
 
-/// Where the words of an HTTP request line end, in bytes of its text. Servers skip several blanks between words, so
-/// the target is trimmed when it is taken.
+/// Where the words of an HTTP request line, and the parts of its target, stand in its text.
 #[derive(Clone, Copy, Debug)]
 struct Words {
-    /// Where the method begins: after leading blanks.
-    start: usize,
-    /// Where the method ends.
-    method: usize,
-    /// Where the target ends, and blanks or the protocol begin.
-    target: usize,
-    /// Where the line ends: before trailing blanks.
-    end: usize,
-}
-
-/// A normalised path.
-#[derive(Debug)]
-enum Path {
-    /// The target has none: `CONNECT host:port`.
-    Absent,
-    /// It is the target's own, as it stands there.
-    AsWritten,
-    Normalised(Vec<u8>),
-}
-
-/// The parts of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Target<'t> {
-    /// Of the absolute form and of `CONNECT`.
-    authority: Option<&'t [u8]>,
-    /// Up to `?` or `#`; `None` for `CONNECT host:port`.
-    path: Option<&'t [u8]>,
+    method: Span,
+    target: Span,
+    /// `HTTP/…`; HTTP/0.9 has none.
+    protocol: Option<Span>,
+    /// Of an absolute-form target, and of `CONNECT`.
+    authority: Option<Span>,
+    /// Up to `?` or `#`. `None` for `CONNECT host:port`.
+    path: Option<Span>,
     /// After the first `?`.
-    query: Option<&'t [u8]>,
+    query: Option<Span>,
 }
 
 impl<'a> Request<'a> {
     /// Reads the request field as it stands in the line, with the server's escapes.
     pub(super) fn new(logged: &'a [u8]) -> Self {
         let text = unescape(logged);
-        Self { words: words(&text), text, path: OnceCell::new() }
+        Self { words: Words::find(&text), text, path: OnceCell::new() }
     }
 
     /// Up to the first blank.
     pub(super) fn method(&self) -> Option<&[u8]> {
-        let words = self.words?;
-        self.text.get(words.start..words.method)
+        Some(self.words?.method.of(&self.text))
     }
 
     /// Between method and protocol; where the line is no HTTP, the whole line.
     pub(super) fn uri(&self) -> &[u8] {
-        match self.words {
-            Some(words) => self.text.get(words.method..words.target).unwrap_or_default().trim_ascii(),
-            None => &self.text,
-        }
+        self.words.map_or(&self.text, |words| words.target.of(&self.text))
     }
 
     /// `HTTP/…`; HTTP/0.9 has none.
     pub(super) fn protocol(&self) -> Option<&[u8]> {
-        let words = self.words?;
-        self.text.get(words.target..words.end).map(<[u8]>::trim_ascii).filter(|protocol| !protocol.is_empty())
+        Some(self.words?.protocol?.of(&self.text))
     }
 
     /// The normalised path, computed once.
     pub(super) fn path(&self) -> Option<&[u8]> {
-        match self.path.get_or_init(|| self.find_path()) {
-            Path::Absent => None,
-            Path::AsWritten => self.target()?.path,
-            Path::Normalised(path) => Some(path),
-        }
-    }
-
-    fn find_path(&self) -> Path {
-        match self.target().and_then(|target| target.path).map(normalise) {
-            None => Path::Absent,
-            Some(Cow::Borrowed(_)) => Path::AsWritten,
-            Some(Cow::Owned(path)) => Path::Normalised(path),
-        }
+        let words = self.words?;
+        let written = match words.path?.of(&self.text) {
+            // An absolute form without a path asks for the root.
+            b"" if words.authority.is_some() => b"/",
+            written => written,
+        };
+        let normalised = self.path.get_or_init(|| match normalise(written) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(path),
+        });
+        Some(normalised.as_deref().unwrap_or(written))
     }
 
     /// What follows the first `?`.
     pub(super) fn query(&self) -> Option<&[u8]> {
-        self.target()?.query
+        Some(self.words?.query?.of(&self.text))
     }
 
     /// The authority of an absolute-form target, or of `CONNECT`.
     pub(super) fn authority(&self) -> Option<&[u8]> {
-        self.target()?.authority
-    }
-
-    fn target(&self) -> Option<Target<'_>> {
-        Some(split(self.method()?, self.uri()))
+        Some(self.words?.authority?.of(&self.text))
     }
 }
 
-/// Finds the words. A line is HTTP if its method is a token (RFC 9110, 5.6.2) and its target is not empty, and either
-/// it ends in a word `HTTP/…`, or, as HTTP/0.9 has it, without one, its target begins with a slash.
-fn words(text: &[u8]) -> Option<Words> {
-    let start = text.len() - text.trim_ascii_start().len();
-    let line = text.trim_ascii_end();
-    let method = start + memchr2(b' ', b'\t', line.get(start..)?)?;
-    if method == start || !line.get(start..method)?.iter().all(|byte| is_token(*byte)) {
-        return None;
+impl Words {
+    /// Finds the words. A line is HTTP if its method is a token (RFC 9110, 5.6.2) and its target is not empty, and
+    /// either it ends in a word `HTTP/…`, or, as HTTP/0.9 has it, without one, its target begins with a slash.
+    /// Blanks around words are skipped, as servers skip them.
+    fn find(text: &[u8]) -> Option<Self> {
+        let line = trim(text, Span { start: 0, end: text.len() });
+        let length = line.of(text).iter().position(|byte| !is_token(*byte))?;
+        let method = Span { start: line.start, end: line.start + length };
+        if length == 0 || !matches!(text.get(method.end), Some(b' ' | b'\t')) {
+            return None;
+        }
+        let last = line.start + memrchr2(b' ', b'\t', line.of(text))? + 1;
+        let protocol = Some(Span { start: last, ..line }).filter(|last| last.of(text).starts_with(b"HTTP/"));
+        let end = protocol.map_or(line.end, |protocol| protocol.start);
+        let target = trim(text, Span { start: method.end, end });
+        let is_http =
+            if protocol.is_some() { target.start < target.end } else { target.of(text).starts_with(b"/") };
+        is_http.then(|| Self::split(text, method, target, protocol))
     }
-    let last = memrchr2(b' ', b'\t', line)? + 1;
-    let has_protocol = line.get(last..)?.starts_with(b"HTTP/");
-    let target = if has_protocol { last } else { line.len() };
-    let uri = line.get(method..target)?.trim_ascii();
-    let is_http = if has_protocol { !uri.is_empty() } else { uri.starts_with(b"/") };
-    is_http.then_some(Words { start, method, target, end: line.len() })
+
+    /// Takes the target apart: origin form, absolute form, or the authority form of `CONNECT`.
+    fn split(text: &[u8], method: Span, target: Span, protocol: Option<Span>) -> Self {
+        let bare = Self { method, target, protocol, authority: None, path: None, query: None };
+        if target.of(text).starts_with(b"/") {
+            return bare.with_path(text, target);
+        }
+        if let Some(authority) = authority(text, target) {
+            let rest = Span { start: authority.end, ..target };
+            return Self { authority: Some(authority), ..bare }.with_path(text, rest);
+        }
+        if method.of(text) == b"CONNECT" {
+            return Self { authority: Some(target), ..bare };
+        }
+        bare.with_path(text, target)
+    }
+
+    /// Adds path and query, which `rest` of the target holds.
+    fn with_path(self, text: &[u8], rest: Span) -> Self {
+        let bytes = rest.of(text);
+        let end = memchr2(b'?', b'#', bytes).unwrap_or(bytes.len());
+        let mark = memchr(b'?', bytes.get(end..).unwrap_or_default()).map(|at| end + at);
+        let query = mark.map(|mark| Span { start: rest.start + mark + 1, ..rest });
+        Self { path: Some(Span { end: rest.start + end, ..rest }), query, ..self }
+    }
 }
 
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
 }
 
-/// Takes a target apart: origin form, absolute form, or the authority form of `CONNECT`.
-fn split<'t>(method: &[u8], target: &'t [u8]) -> Target<'t> {
-    if target.starts_with(b"/") {
-        return with_path(None, target);
-    }
-    if let Some(after) = after_scheme(target) {
-        let end = memchr3(b'/', b'?', b'#', after).unwrap_or(after.len());
-        let (authority, rest) = after.split_at(end);
-        return with_path(Some(authority), rest);
-    }
-    if method == b"CONNECT" {
-        return Target { authority: Some(target), path: None, query: None };
-    }
-    with_path(None, target)
+/// The span without white space at its ends.
+fn trim(text: &[u8], span: Span) -> Span {
+    let bytes = span.of(text);
+    let start = span.start + bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let trailing = bytes.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
+    Span { start, end: (span.end - trailing).max(start) }
 }
 
-/// The rest of a target from its path on; an absolute form without a path asks for `/`.
-fn with_path<'t>(authority: Option<&'t [u8]>, rest: &'t [u8]) -> Target<'t> {
-    let query = memchr(b'?', rest).and_then(|at| rest.get(at + 1..));
-    let end = memchr2(b'?', b'#', rest).unwrap_or(rest.len());
-    let path = rest.get(..end).unwrap_or_default();
-    let path = if path.is_empty() && authority.is_some() { b"/" } else { path };
-    Target { authority, path: Some(path), query }
-}
-
-/// What follows `scheme://`.
-fn after_scheme(target: &[u8]) -> Option<&[u8]> {
-    let at = memmem::find(target, b"://")?;
-    let scheme = target.get(..at)?;
+/// What stands between `scheme://` and the path.
+fn authority(text: &[u8], target: Span) -> Option<Span> {
+    let bytes = target.of(text);
+    let colon = memmem::find(bytes, b"://")?;
+    let scheme = bytes.get(..colon)?;
     let is_scheme = scheme.first()?.is_ascii_alphabetic()
         && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-    if is_scheme { target.get(at + 3..) } else { None }
+    let after = bytes.get(colon + 3..).filter(|_| is_scheme)?;
+    let start = target.start + colon + 3;
+    Some(Span { start, end: start + memchr3(b'/', b'?', b'#', after).unwrap_or(after.len()) })
 }
 
 /// A host alone, as rules compare it: without user, port and trailing dot, in lower case. `None` for an empty one.

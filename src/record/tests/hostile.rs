@@ -76,8 +76,11 @@ fn apaches_empty_user_is_two_raw_quotes() {
 }
 
 #[test]
-fn two_raw_quotes_anywhere_else_are_no_line() {
+fn what_no_server_writes_before_the_request_is_no_line() {
     for line in [
+        r#"127.0.0.1 - xy[20/Nov/2026:15:51:57 +0000] "GET /auth HTTP/1.1" 401 5 "-" "-""#,
+        r#"127.0.0.1 - - [20/Nov/2026:15:51:57 +0000]  "GET /auth HTTP/1.1" 401 5 "-" "-""#,
+        r#"127.0.0.1 - - [20/Nov/2026:15:51:57 +0000] x "GET /auth HTTP/1.1" 401 5 "-" "-""#,
         r#"127.0.0.1 - x "" [20/Nov/2026:15:51:57 +0000] "GET /auth HTTP/1.1" 401 5 "-" "-""#,
         r#"127.0.0.1 - "" x [20/Nov/2026:15:51:57 +0000] "GET /auth HTTP/1.1" 401 5 "-" "-""#,
         r#"127.0.0.1 - ""x [20/Nov/2026:15:51:57 +0000] "GET /auth HTTP/1.1" 401 5 "-" "-""#,

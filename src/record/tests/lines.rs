@@ -244,6 +244,8 @@ fn a_date_is_cut_and_ranges_find_back() {
                 assert_eq!(kept, cut[start..end], "{start}..{end}");
             }
             assert!(record.uncut(start..start).is_empty());
+            let around = record.uncut(start..start + 1);
+            assert_eq!(around.len(), 1, "a single byte never takes the date with it");
         }
     }
 }
