@@ -93,7 +93,7 @@ pub(super) struct Tail {
     pub(super) grown_at: Timestamp,
     /// When it was last written before the last look.
     pub(super) written: Option<SystemTime>,
-    /// As it was when a look found no line in it: lines that came and went until the next look left no trace.
+    /// As it was while no line of it was read: lines that came and went until the next look left no trace.
     lineless: Option<Metadata>,
     ended_at: Option<Timestamp>,
     /// A file to be finished first.
@@ -137,7 +137,7 @@ impl Tail {
             size: stat.len(),
             grown_at: now,
             written: stat.modified().ok(),
-            lineless: None,
+            lineless: (offset == 0).then_some(stat),
             ended_at: None,
             after: None,
             rotated: false,
@@ -214,6 +214,14 @@ impl Tail {
         positions.set(&self.info.path, self.fingerprint(), self.offset);
     }
 
+    /// Brings the leading bytes of a file up to date of which no line was read: its copies are known by them.
+    pub(super) fn grow_head(&mut self) {
+        let now = self.file.as_ref().filter(|_| self.offset == 0).and_then(|file| Head::read(file).ok());
+        if let Some(now) = now {
+            self.head.follows(&now);
+        }
+    }
+
     /// The end of its last whole line, read or not.
     pub(super) fn lines_end(&self) -> u64 {
         self.file.as_ref().and_then(|file| lines_end(file).ok()).unwrap_or(self.offset)
@@ -229,7 +237,8 @@ impl Tail {
     /// It was truncated, or written anew: it begins again at its first byte.
     pub(super) fn begin_again(&mut self, now: Timestamp, positions: &mut Positions) -> io::Result<()> {
         let file = self.opened()?;
-        self.head = Head::read(file)?;
+        let (head, stat) = (Head::read(file)?, file.metadata()?);
+        (self.head, self.lineless) = (head, Some(stat));
         (self.offset, self.overlong, self.seen, self.ended_at) = (0, None, None, None);
         self.grown_at = now;
         self.record(positions);
@@ -260,14 +269,17 @@ impl Tail {
         Ok(look)
     }
 
-    /// Once: how a file was before its first line, when that changed since the last look.
-    pub(super) fn was_without_line(&mut self) -> Option<Metadata> {
-        if self.offset > 0 && self.lineless.is_none() {
+    /// Of a file of which no line was read yet: how it was before, when it changed since this was last asked.
+    pub(super) fn changed_before_first_line(&mut self, at: Timestamp) -> Option<Metadata> {
+        if self.offset > 0 {
+            self.lineless = None;
             return None;
         }
         let now = self.stat().ok()?;
-        let before = if self.offset == 0 { self.lineless.replace(now.clone()) } else { self.lineless.take() };
-        before.filter(|before| Seen::of(before) != Seen::of(&now))
+        let before = self.lineless.replace(now.clone());
+        let before = before.filter(|before| Seen::of(before) != Seen::of(&now))?;
+        (self.seen, self.grown_at) = (None, at);
+        Some(before)
     }
 
     /// While it is lively the content is looked at all the same: a timestamp is only as fine as the kernel's tick.
@@ -288,13 +300,12 @@ impl Tail {
     }
 
     fn opened(&mut self) -> io::Result<&File> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let file = open(&self.info.path)?;
-                self.expect_same(file.metadata()?)?;
-                file
-            }
+        let file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let file = open(&self.info.path)?;
+            self.expect_same(file.metadata()?)?;
+            file
         };
         Ok(self.file.insert(file))
     }
