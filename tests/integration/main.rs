@@ -8,3 +8,4 @@ mod command_line;
 mod daemon;
 mod fake_daemon;
 mod gates;
+mod reading;
