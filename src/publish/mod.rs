@@ -10,3 +10,6 @@ mod settings;
 pub use banned::{FLOOR_V4, FLOOR_V6};
 pub use render::{LeftOut, Why};
 pub use settings::{Kind, Reload, Settings, Style, is_variable_name};
+#[allow(missing_docs, clippy::all)]
+mod stub;
+pub use stub::*;
