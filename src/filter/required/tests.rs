@@ -155,3 +155,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn zz_debug() {
+    let text = include_str!("../../../templates/filters/exploit-requests.toml");
+    let definition = Definition::read(&text.parse().unwrap()).unwrap();
+    for (n, rule) in definition.rules.iter().enumerate() {
+        for condition in rule.0.iter().filter(|c| !c.not) {
+            for matcher in &condition.any {
+                if let Matcher::Regex(text) = matcher {
+                    let cut = if condition.decoded { Cut::Encoded } else { Cut::Escaped };
+                    let set = best(Pattern::read(text).unwrap().hir(), cut);
+                    println!(
+                        "{n} {} {text:.60}\n     {:?} {:?}",
+                        condition.key(),
+                        set.as_ref().map(|s| s.cost()),
+                        set.and_then(|s| s.finish()).map(|(l, c)| (
+                            l.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect::<Vec<_>>(),
+                            c
+                        ))
+                    );
+                }
+            }
+        }
+    }
+}
