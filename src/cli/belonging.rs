@@ -11,8 +11,11 @@ use crate::source::live_names;
 use crate::terms::escape;
 
 /// As the daemon's own search for files has it: `*` ends at a slash.
-const OPTIONS: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// The source that a log belongs to: the one whose pattern matches its path (also as a rotated name), else `fallback`,
 /// else the only one.
@@ -28,7 +31,9 @@ pub(super) fn source_of<'a>(
     matching.or(fallback).or_else(only).ok_or_else(|| {
         let path = escape::bytes(path.as_os_str().as_encoded_bytes());
         let names = load::listed(sources.iter().map(|source| source.settings.name.as_str()));
-        CliError::Unusable(format!("{path}: no source's path matches it; say --source NAME (there are: {names})"))
+        CliError::Unusable(format!(
+            "{path}: no source's path matches it; say --source NAME (there are: {names})"
+        ))
     })
 }
 
@@ -69,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_rotated_name_leads_to_the_live_one() {
-        for name in ["access.log", "access.log.1", "access.log.2.gz", "access.log-20261120", "access.log.gz"] {
+        for name in ["access.log", "access.log.1", "access.log.2.gz", "access.log-20261120", "access.log.gz"]
+        {
             let names = unrotated(&Path::new("/var/log").join(name));
             assert!(names.contains(&PathBuf::from("/var/log/access.log")), "{name}: {names:?}");
         }

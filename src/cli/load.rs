@@ -50,7 +50,8 @@ pub(super) fn source<'a>(config: &'a Config, name: &SourceName) -> Result<&'a So
 /// Every list that the configuration names, read.
 pub(super) fn lists(config: &Config) -> Result<Lists, CliError> {
     Lists::open(config.list_entries()).map_err(|errors| {
-        let told: Vec<String> = errors.iter().map(|error| escape::line(&error.to_string()).into_owned()).collect();
+        let told: Vec<String> =
+            errors.iter().map(|error| escape::line(&error.to_string()).into_owned()).collect();
         CliError::Unusable(told.join("\n"))
     })
 }

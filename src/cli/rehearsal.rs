@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::exit::CliError;
-use crate::address::Prefix;
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
 use crate::daemon::{engine_settings, lenses};
 use crate::engine::{Effects, Engine, Restored, Settings};
@@ -40,10 +39,6 @@ pub(super) struct Outcome {
     /// Records that a filter matched, once for each jail; those of banned and of protected clients included.
     pub(super) offences: u64,
     pub(super) bans: u64,
-    /// Who is banned at the end of the logs; simulated bans left out.
-    pub(super) banned: Vec<Prefix>,
-    /// Allowed members of banned prefixes.
-    pub(super) holes: Vec<Prefix>,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
 }
@@ -60,8 +55,8 @@ struct Court {
 }
 
 impl Rehearsal<'_> {
-    /// Runs all logs through, and tells of each ban as it happens.
-    pub(super) fn run(&self, tell: Tell<'_>) -> Result<Outcome, CliError> {
+    /// Runs all logs through, and tells of each ban as it happens. Returns, too, who is banned at the end.
+    pub(super) fn run(&self, tell: Tell<'_>) -> Result<(Outcome, Snapshot), CliError> {
         let readers: Vec<Reader> = self.logs.iter().map(|(_, source)| self.reader(source)).collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
@@ -74,9 +69,8 @@ impl Rehearsal<'_> {
                 court.judge(observation, &mut outcome, tell)?;
             }
         }
-        (outcome.banned, outcome.holes) = self.in_force(court);
         logs.iter().for_each(|log| outcome.add(log));
-        Ok(outcome)
+        Ok((outcome, self.in_force(court)))
     }
 
     fn reader(&self, source: &Source) -> Reader {
@@ -85,15 +79,14 @@ impl Rehearsal<'_> {
         Reader::new(lenses, false)
     }
 
-    /// What an output that carries all jails would hold at the end.
-    fn in_force(&self, Court { mut engine, now, .. }: Court) -> (Vec<Prefix>, Vec<Prefix>) {
+    /// What an output that carries all jails would hold at the end; simulated bans are in none.
+    fn in_force(&self, Court { mut engine, now, .. }: Court) -> Snapshot {
         let output: OutputName = "replay".parse().expect("it is made of letters");
         let mut settings = self.settings();
         settings.outputs.push(output.clone());
         settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
         engine.reconfigure(settings, now);
-        let snapshot = engine.snapshot(&output);
-        (snapshot.prefixes, snapshot.holes)
+        engine.snapshot(&output)
     }
 
     /// As the daemon has them, but nothing is published: a ban ends when its time is over.

@@ -15,7 +15,7 @@ use super::screen::{Screen, remark};
 use super::since::Since;
 use super::{belonging, load, times};
 use crate::address::Prefix;
-use crate::ban::Ban;
+use crate::ban::{Ban, Snapshot};
 use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
 use crate::publish::{self, Kind};
@@ -109,11 +109,11 @@ impl Replay {
             since: self.since.map(|since| since.resolve(clock::now())),
         };
         let mut screen = Screen::new();
-        let outcome = rehearsal.run(&mut |ban| {
+        let (outcome, banned) = rehearsal.run(&mut |ban| {
             if self.json { screen.json(&BanEvent::from(ban)) } else { screen.line(sentence(ban)) }
         })?;
         self.summarise(&outcome, began, screen)?;
-        self.write_lists(&outcome)?;
+        self.write_lists(&banned)?;
         Ok(Exit::Done)
     }
 
@@ -162,9 +162,10 @@ impl Replay {
         Ok(())
     }
 
-    fn write_lists(&self, outcome: &Outcome) -> Result<(), CliError> {
+    fn write_lists(&self, banned: &Snapshot) -> Result<(), CliError> {
         for WriteTo { kind, path } in &self.write {
-            publish::write_list(kind, path, &outcome.banned, &outcome.holes, clock::now())
+            let output = publish::Settings::plain(kind.clone(), path.clone());
+            publish::write(&output, banned.clone(), clock::now())
                 .map_err(|error| CliError::Failed(error.to_string()))?;
         }
         Ok(())

@@ -60,7 +60,6 @@ impl Needs {
     pub const OUTPUTS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Optional };
     /// `test`: no more than the filters, which are always found when they are asked for.
     pub const FILTERS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Unread };
-    }
 }
 
 /// Where a configuration comes from, and what for.

@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use super::rarity::share;
 
 /// Most literals that a choice or a product inside a pattern may have.
-const MOST_INSIDE: usize = 64;
+const MOST_INSIDE: usize = 100;
 /// Most literals of a whole condition.
 const MOST: usize = 512;
 /// A class with more members than this is not multiplied out.
@@ -25,7 +25,7 @@ const VERIFYING: f32 = 0.05;
 /// What ignoring case costs the searcher.
 const FOLDED: f32 = 0.002;
 /// Each literal more costs a little.
-const EACH: f32 = 0.0005;
+const EACH: f32 = 0.0002;
 
 /// Where a text that a pattern sees differs from the line, so that no literal may lie across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,9 @@ impl Finder {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => Part::exactly(vec![Literal::default()]),
             HirKind::Literal(text) => Part::exactly(vec![Literal { bytes: text.0.to_vec(), folded: false }]),
-            HirKind::Class(class) => Part { exact: members(class), inner: None },
+            HirKind::Class(class) => {
+                Part { exact: members(class).map(|texts| self.needed(texts)), inner: None }
+            }
             HirKind::Repetition(repetition) => self.repetition(repetition),
             HirKind::Alternation(branches) => self.choice(branches),
             HirKind::Capture(_) | HirKind::Concat(_) => self.whole(hir),
@@ -162,6 +164,12 @@ impl Finder {
         let exact = exact.map(|texts| texts.concat()).filter(|texts| texts.len() <= MOST_INSIDE);
         let inner: Option<Vec<Set>> = branches.into_iter().map(|branch| branch.inner).collect();
         Part { exact, inner: inner.map(Set::union).filter(|set| set.literals.len() <= MOST) }
+    }
+
+    /// Without the texts that make their line a candidate in any case: so does every longer text that holds them.
+    fn needed(&self, mut texts: Vec<Literal>) -> Vec<Literal> {
+        texts.retain(|text| !self.cut.excepts(&text.bytes));
+        texts
     }
 
     /// The part of each text that may be searched for and is rarest; `None` where one of them has no such part.
@@ -253,7 +261,8 @@ impl Set {
 
     /// The literals, and whether the case of letters does not count; `None` where the set is not worth searching for.
     pub(super) fn finish(self) -> Option<(Vec<Vec<u8>>, bool)> {
-        if self.cost > TOO_COMMON || self.literals.len() > MOST {
+        let share_of_lines: f32 = self.literals.iter().map(|literal| share(&literal.bytes)).sum();
+        if share_of_lines > TOO_COMMON || self.literals.len() > MOST {
             return None;
         }
         let ignore_case = self.literals.iter().any(|literal| literal.folded);
@@ -286,22 +295,23 @@ fn without_longer(mut literals: Vec<Literal>) -> Vec<Literal> {
 /// Below the floors one literal is as good as another, and the longer is the safer: the estimate knows no words.
 fn cost(bytes: &[u8]) -> f32 {
     let first = bytes.get(..FIRST_BYTES).unwrap_or(bytes);
-    share(bytes).max(0.0002) + VERIFYING * share(first).max(0.05) + EACH + 0.002 / bytes.len() as f32
+    let short = 0.05 / (bytes.len() as f32).powi(3);
+    share(bytes).max(0.0002) + VERIFYING * share(first).max(0.02) + EACH + short
 }
 
 fn cheapest(sets: impl IntoIterator<Item = Set>) -> Option<Set> {
     sets.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost))
 }
 
-/// Adds a part; neighbours that can match one text only become one.
+/// Adds a part; neighbours that can match one text only become one, unless only one of them is folded.
 fn append(parts: &mut Vec<Part>, part: Part) {
-    let joined = parts.last().and_then(|last| Some(single(last)?.followed_by(single(&part)?)));
-    match joined {
-        Some(text) => {
+    match (parts.last().and_then(single), single(&part)) {
+        (Some(last), Some(next)) if last.folded == next.folded || next.bytes.is_empty() => {
+            let joined = last.followed_by(next);
             parts.pop();
-            parts.push(Part::exactly(vec![text]));
+            parts.push(Part::exactly(vec![joined]));
         }
-        None => parts.push(part),
+        _ => parts.push(part),
     }
 }
 
