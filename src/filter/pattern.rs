@@ -47,8 +47,8 @@ impl Pattern {
     }
 }
 
-fn parse(pattern: &str) -> Result<Hir, regex_syntax::Error> {
-    ParserBuilder::new().utf8(false).build().parse(pattern)
+fn parse(pattern: &str) -> Result<Hir, Box<regex_syntax::Error>> {
+    Ok(ParserBuilder::new().utf8(false).build().parse(pattern)?)
 }
 
 /// Compiles patterns into one set; the error is the index of the pattern that is too large, with a message.

@@ -98,8 +98,8 @@ impl RawPatterns {
     fn host_of(&self, rule: usize, record: &Record<'_>, cut: &[u8]) -> Option<Range<usize>> {
         let pattern = self.hosts.get(rule)?;
         let captures = pattern.captures(cut)?;
-        let named = pattern.capture_names().flatten().filter(|name| name.starts_with(GROUP));
-        let host = named.filter_map(|name| captures.name(name)).next()?.range();
+        let mut named = pattern.capture_names().flatten().filter(|name| name.starts_with(GROUP));
+        let host = named.find_map(|name| captures.name(name))?.range();
         let whole = record.uncut(host.clone());
         (whole.len() == host.len()).then_some(whole)
     }

@@ -128,16 +128,17 @@ fn samples(table: &Table, problems: &mut Vec<Problem>) -> Samples {
 fn sets(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<ConditionSet> {
     let mut sets = Vec::new();
     for (index, value) in list(table.get(key)).iter().enumerate() {
-        let read = value.as_table().map(ConditionSet::read).unwrap_or_else(|| {
-            Err(vec![Problem::new(
+        let read = match value.as_table() {
+            Some(table) => ConditionSet::read(table),
+            None => Err(vec![Problem::new(
                 "",
                 format!("a table of conditions ([[{key}]]) expected, not {}", shown(value)),
-            )])
-        });
+            )]),
+        };
         match read {
             Ok(set) => sets.push(set),
             Err(found) => {
-                problems.extend(found.into_iter().map(|problem| problem.under(&format!("{key}[{index}]"))))
+                problems.extend(found.into_iter().map(|problem| problem.under(&format!("{key}[{index}]"))));
             }
         }
     }

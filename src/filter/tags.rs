@@ -148,7 +148,7 @@ mod tests {
         for (pattern, regex) in [
             ("^<HOST> -", "^{Host} -"),
             ("<ADDR>|<IP4>|<IP6>", "{Addr}|{Ip4}|{Ip6}"),
-            (r#"<F-USER>\S+</F-USER> from <HOST>"#, r"(?:\S+) from {Host}"),
+            (r"<F-USER>\S+</F-USER> from <HOST>", r"(?:\S+) from {Host}"),
             ("(?P<HOST>x)<BADREQ><script>", "(?P<HOST>x)<BADREQ><script>"),
             ("a < b", "a < b"),
         ] {

@@ -35,10 +35,12 @@ impl Process {
         self.state == b'S'
     }
 
-    /// Whether it runs the program of that name: by its name (cut to 15 bytes, as the kernel does) or by its file.
-    pub fn runs(&self, program: &str) -> bool {
-        let cut = &program.as_bytes()[..program.len().min(15)];
-        self.name.as_bytes() == cut || executable(self.pid).is_some_and(|file| file.ends_with(program))
+    /// Whether it runs one of these programs: by its name (cut to 15 bytes, as the kernel does) or by its file.
+    pub fn runs(&self, programs: &[&str]) -> bool {
+        let cut = |program: &str| program.as_bytes()[..program.len().min(15)].to_vec();
+        let by_name = programs.iter().any(|program| self.name.as_bytes() == cut(program));
+        by_name
+            || executable(self.pid).is_some_and(|file| programs.iter().any(|program| file.ends_with(program)))
     }
 }
 

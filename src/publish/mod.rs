@@ -4,12 +4,35 @@
 //! reload the same server are one group with one interval.
 
 mod banned;
+mod cycle;
+mod error;
+mod event;
+mod feed;
+mod group;
+mod native;
+mod output;
+mod place;
+mod publisher;
+mod readable;
+mod reading;
 mod render;
+mod report;
+mod reread;
+mod schedule;
+mod server;
 mod settings;
+mod snippet;
+mod start;
+mod teller;
 
 pub use banned::{FLOOR_V4, FLOOR_V6};
+pub use error::PublishError;
+pub use event::{Event, EventSink, NAMED, Severity, What};
+pub use feed::{Feed, SnapshotRequest, Wanted};
+pub use output::SLOW_MAP;
+pub use publisher::Publisher;
 pub use render::{LeftOut, Why};
+pub use report::{Report, State};
 pub use settings::{Kind, Reload, Settings, Style, is_variable_name};
-#[allow(missing_docs, clippy::all)]
-mod stub;
-pub use stub::*;
+pub use snippet::snippet;
+pub use start::{Written, create_missing, left_behind, write};

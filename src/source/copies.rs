@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::head::{FileKey, Head, holds};
-use super::siblings::{is_rotated, may_be_copy, of};
+use super::siblings::{Names, may_be_copy, of};
 use super::tail::open;
 use crate::terms::Fingerprint;
 
@@ -34,6 +34,12 @@ impl Found {
         self.head.matches(fingerprint) && holds(&self.file, offset).unwrap_or(false)
     }
 
+    /// Whether it begins as `original` does, and was made and written after it.
+    pub(super) fn is_copy_of(&self, original: &Self) -> bool {
+        let same = original.head.identifies() && self.head.matches(&original.head.fingerprint(original.key));
+        same && self.times().0 >= original.times().0 && self.times().1 > original.times().1
+    }
+
     /// When it was made, where the file system knows, and last written.
     fn times(&self) -> (Option<SystemTime>, Option<SystemTime>) {
         (self.stat.created().ok(), self.stat.modified().ok())
@@ -48,11 +54,11 @@ pub(super) fn copies_of(log: &Path, fingerprint: &Fingerprint) -> Vec<Found> {
     found
 }
 
-/// The rotated siblings of `log` that were made and written after `since`, oldest first: what was live in between.
-pub(super) fn rotated_since(log: &Path, since: &Metadata) -> Vec<Found> {
+/// The siblings of `log` by such names that were made and written after `since`, oldest first: what was live in between.
+pub(super) fn rotated_since(log: &Path, since: &Metadata, names: Names) -> Vec<Found> {
     let (made, written) = (since.created().ok(), since.modified().ok());
     let later = |found: &Found| found.times().0 >= made && found.times().1 >= written;
-    let mut found = opened(of(log, is_rotated));
+    let mut found = opened(of(log, names));
     found.retain(|found| found.stat.len() > 0 && later(found));
     found.sort_by_key(|found| found.times().1);
     found

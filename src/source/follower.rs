@@ -1,6 +1,7 @@
 //! The follower of one source: when to look at the directories, when at which file, and for how long to sleep.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 const IDLE: SignedDuration = SignedDuration::from_secs(1);
 /// Between two scans of the directories, however many names change.
 const SCAN_PAUSE: SignedDuration = SignedDuration::from_millis(50);
-/// Descriptors that are kept open; of more files the longest silent ones are closed and found again by their path.
+/// Descriptors that are kept open; of more files the others are closed when they are read, and found again by their path.
 const OPEN_FILES: usize = 256;
 
 /// What a turn leaves.
@@ -53,6 +54,8 @@ pub struct Follower {
     pub(super) copies: BTreeMap<FileKey, FileId>,
     /// The files let go last, and how far they were read: one that comes back is not read twice.
     pub(super) let_go: VecDeque<(Fingerprint, u64)>,
+    /// Files that had no line, as they were then, and have changed: a copy may hold what came and went in between.
+    pub(super) filled: Vec<(FileId, Metadata)>,
     pub(super) positions: Positions,
     pub(super) troubles: Troubles,
     /// When it was made: a file born later had no line before.
@@ -101,6 +104,7 @@ impl Follower {
             vacated: BTreeMap::new(),
             copies: BTreeMap::new(),
             let_go: VecDeque::new(),
+            filled: Vec::new(),
             troubles: Troubles::default(),
             started: crate::os::clock::now(),
             buffer: vec![0; MAX_LINE],
@@ -204,8 +208,8 @@ impl Follower {
         self.resume_pending(&mut pass);
         self.fill_vacated(&mut pass);
         self.open_new(&mut pass);
+        self.open_copies_of_filled(&mut pass);
         self.troubles.settle();
-        self.close_surplus();
         self.watch_all(pass.consumer);
     }
 
@@ -255,6 +259,7 @@ impl Follower {
                 turn.more = true;
             } else if self.is_due(index, now, idle || inbox.dropped, &inbox.written) {
                 let look = self.look_at(index, now, consumer);
+                self.close_if_surplus(index);
                 turn.more |= matches!(look, Look::More | Look::Changed | Look::Stopped);
                 turn.stopped = look == Look::Stopped;
             }
@@ -286,6 +291,10 @@ impl Follower {
         match looked {
             Ok(look) => {
                 tail.failed = false;
+                if let Some(since) = tail.was_without_line() {
+                    self.filled.push((tail.info.id, since));
+                    self.names_changed = true;
+                }
                 if look == Look::Changed {
                     self.truncated(index, now, consumer);
                 }
@@ -298,12 +307,16 @@ impl Follower {
         }
     }
 
-    fn close_surplus(&mut self) {
-        let open = self.tails.iter().filter(|tail| tail.is_open()).count();
-        let Some(surplus) = open.checked_sub(OPEN_FILES).filter(|surplus| *surplus > 0) else { return };
-        let mut silent: Vec<&mut Tail> = self.tails.iter_mut().filter(|tail| tail.may_be_closed()).collect();
-        silent.sort_by_key(|tail| tail.grown_at);
-        silent.into_iter().take(surplus).for_each(Tail::close);
+    /// Whether no more descriptors are to be kept open.
+    pub(super) fn is_full(&self) -> bool {
+        self.tails.len() > OPEN_FILES && self.tails.iter().filter(|tail| tail.is_open()).count() > OPEN_FILES
+    }
+
+    fn close_if_surplus(&mut self, index: usize) {
+        let full = self.is_full();
+        if let Some(tail) = self.tails.get_mut(index).filter(|tail| full && tail.may_be_closed()) {
+            tail.close();
+        }
     }
 
     fn watch_all(&mut self, consumer: &mut dyn Consumer) {

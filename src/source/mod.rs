@@ -21,6 +21,8 @@ mod siblings;
 mod start;
 mod status;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod troubles;
 mod watch;
 

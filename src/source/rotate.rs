@@ -1,6 +1,7 @@
 //! Names come and go: which path each followed file has now, who succeeds one that lost its path, and when a rotated
 //! file is let go.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use super::copies::{Found, copies_of, rotated_since};
 use super::follower::{Follower, Pass};
 use super::head::{FileKey, holds};
 use super::recent::lines_end;
-use super::siblings::{by_inode, live_names};
+use super::siblings::{by_inode, differ_in_date, is_rotated, live_names};
 use super::start::Opening;
 use super::tail::Tail;
 use super::{Event, Start};
@@ -116,9 +117,16 @@ impl Follower {
         let Ok(since) = tail.stat() else { return vacated.predecessor };
         // Where the predecessor was not found, a sibling that begins as it did is its copy.
         let original = (!vacated.found && tail.head().identifies()).then(|| tail.fingerprint());
-        let mut between = rotated_since(home, &since);
+        // Where the path is a link, the logs themselves are called by their dates.
+        let mut between = match home.is_symlink() {
+            true => rotated_since(&tail.real, &since, differ_in_date),
+            false => rotated_since(home, &since, is_rotated),
+        };
+        // A restart may fall between the copying of what is there now and its truncation.
+        let now_there = Found::open(home).ok().filter(|now| occupant == Some(now.key));
         between.retain(|found| {
             let is_copy = original.is_some_and(|original| found.head.matches(&original));
+            let is_copy = is_copy || now_there.as_ref().is_some_and(|now| found.is_copy_of(now));
             Some(found.key) != occupant && !is_copy
         });
         self.open_in_turn(home, between, vacated.predecessor, pass.now, pass.consumer)
@@ -134,7 +142,8 @@ impl Follower {
         consumer: &mut dyn Consumer,
     ) -> FileId {
         between.into_iter().fold(first, |last, found| {
-            if self.read_before(&found).is_some() || self.is_copy(&found, consumer) {
+            if self.follows(found.key) || self.read_before(&found).is_some() || self.is_copy(&found, consumer)
+            {
                 return last;
             }
             let opening = Opening { home: Some(home), after: Some(last), ..Opening::at(0, Start::Successor) };
@@ -178,20 +187,34 @@ impl Follower {
     pub(super) fn truncated(&mut self, index: usize, now: Timestamp, consumer: &mut dyn Consumer) {
         let Some(tail) = self.tails.get_mut(index) else { return };
         let (info, read_to, fingerprint) = (tail.info.clone(), tail.offset, tail.fingerprint());
-        let identified = tail.head().identifies();
+        let (identified, written) = (tail.head().identifies(), tail.written);
         if let Err(error) = tail.begin_again(now, &mut self.positions) {
             return tail.fail(error, consumer);
         }
-        let copies = if identified { self.copies_beside(&info, &fingerprint) } else { Vec::new() };
+        let mut copies = self.copies_beside(&info, &fingerprint);
+        // Less than a line may be what other logs begin with too: then only a newer file is the copy.
+        copies
+            .retain(|copy| identified || (fingerprint.head_len > 0 && copy.stat.modified().ok() >= written));
         let rest = self.open_copies(&info.home, copies, (&fingerprint, read_to), now, consumer);
         let copy = rest.and_then(|id| self.tail(id)).map(|tail| tail.info.path.clone());
         consumer.event(Event::Truncated { path: info.path, read_to, copy });
         let Some(rest) = rest else { return };
         let since = self.tail(rest).and_then(|tail| tail.stat().ok());
-        let between = since.map_or_else(Vec::new, |since| rotated_since(&info.home, &since));
+        let between = since.map_or_else(Vec::new, |since| rotated_since(&info.home, &since, is_rotated));
         let last = self.open_in_turn(&info.home, between, rest, now, consumer);
         if let Some(tail) = self.tails.get_mut(index) {
             tail.after = Some(last);
+        }
+    }
+
+    /// Opens what may hold the first lines of a file, truncated before they were seen there.
+    pub(super) fn open_copies_of_filled(&mut self, pass: &mut Pass<'_>) {
+        for (id, since) in std::mem::take(&mut self.filled) {
+            let Some(home) = self.tail(id).map(|tail| tail.info.home.clone()) else { continue };
+            let mut copies = rotated_since(&home, &since, is_rotated);
+            // The copy of the truncation that made it empty was written before that.
+            copies.retain(|copy| copy.stat.modified().ok() > since.modified().ok());
+            self.open_in_turn(&home, copies, id, pass.now, pass.consumer);
         }
     }
 
@@ -241,7 +264,9 @@ impl Follower {
         for tail in gone {
             let (path, fingerprint, offset) = (tail.info.path.clone(), tail.fingerprint(), tail.offset);
             self.positions.finish(&path, fingerprint, offset);
-            self.let_go.push_back((fingerprint, offset));
+            if offset > 0 {
+                self.let_go.push_back((fingerprint, offset));
+            }
             if self.let_go.len() > REMEMBERED {
                 self.let_go.pop_front();
             }

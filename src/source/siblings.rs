@@ -28,6 +28,16 @@ pub(super) fn may_be_copy(base: &OsStr, name: &OsStr) -> bool {
     (name.len() > base.len() && name.starts_with(base)) || is_dated(base, name)
 }
 
+/// Whether two names differ in nothing but a date or a time: `access.20261119.log` and `access.20261120.log`.
+pub(super) fn differ_in_date(one: &OsStr, other: &OsStr) -> bool {
+    let undated = |name: &OsStr| {
+        let (digits, rest): (Vec<u8>, Vec<u8>) =
+            name.as_bytes().iter().partition(|byte| byte.is_ascii_digit());
+        (digits.len(), rest)
+    };
+    one != other && undated(one).0 >= 8 && undated(one) == undated(other)
+}
+
 /// A separator, then digits and separators: a number or a date.
 fn is_stamp(suffix: &[u8]) -> bool {
     let [first, rest @ ..] = suffix else { return false };
@@ -74,8 +84,11 @@ pub(super) fn by_inode(directory: &Path, key: FileKey) -> Option<PathBuf> {
     paths.find(|path| path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key))
 }
 
+/// Whether a name is one that is looked for, given the log's.
+pub(super) type Names = fn(&OsStr, &OsStr) -> bool;
+
 /// The uncompressed regular files of a log's directory whose names pass.
-pub(super) fn of(log: &Path, passes: fn(&OsStr, &OsStr) -> bool) -> Vec<PathBuf> {
+pub(super) fn of(log: &Path, passes: Names) -> Vec<PathBuf> {
     let (Some(directory), Some(base)) = (log.parent(), log.file_name()) else { return Vec::new() };
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let named = entries.filter(|entry| passes(base, &entry.file_name())).map(|entry| entry.path());
@@ -105,6 +118,16 @@ mod tests {
         ] {
             assert!(!rotated(name), "{name}");
         }
+    }
+
+    #[test]
+    fn dates_are_the_only_difference() {
+        let differ = |one: &str, other: &str| differ_in_date(one.as_ref(), other.as_ref());
+        assert!(differ("access.20261119.log", "access.20261120.log"));
+        assert!(differ("access-2026-11-19", "access-2026-11-20"));
+        assert!(!differ("access.20261119.log", "access.20261119.log"));
+        assert!(!differ("access.20261119.log", "errors.20261120.log"));
+        assert!(!differ("site1.log", "site2.log"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How a file begins to be followed: at its checkpoint, as the copy of another, or with a first look.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use super::follower::{Follower, Pass};
 use super::head::{FileKey, HEAD};
 use super::recent::{first_since, lines_end};
 use super::rotate::Vacated;
-use super::siblings::{by_inode, is_rotated, live_names, may_be_copy};
+use super::siblings::{Names, by_inode, differ_in_date, is_rotated, live_names, may_be_copy};
 use super::tail::Tail;
 use super::troubles::Trouble;
 use super::{Event, FirstRead, Start};
@@ -18,6 +19,9 @@ use crate::terms::{Checkpoint, Fingerprint};
 
 /// The file of a checkpoint is given up when it was not found for so long in a directory that exists.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// File times come from a clock that only moves with the kernel's tick.
+const CLOCK_GRAIN: SignedDuration = SignedDuration::from_millis(10);
 
 /// A checkpoint whose file was not found yet.
 pub(super) struct Pending {
@@ -67,6 +71,9 @@ impl Follower {
         let info = FileInfo { id, path: path.clone(), home };
         let mut tail = Tail::new(info, file, head, offset, now).ok()?;
         (tail.rotated, tail.after) = (rotated, opening.after);
+        if self.is_full() && !rotated {
+            tail.close();
+        }
         tail.record(&mut self.positions);
         consumer.event(Event::Opened { path, offset, size: tail.size, start });
         self.copies.remove(&key);
@@ -74,22 +81,36 @@ impl Follower {
         Some(id)
     }
 
-    /// Finds the files of the checkpoints: first by inode, so that no other checkpoint takes them for its copy.
+    /// Finds the files of the checkpoints: first by inode and leading bytes, then by leading bytes alone; last those
+    /// that had no byte yet and are known by their inode alone, which may have been used again.
     pub(super) fn resume_pending(&mut self, pass: &mut Pass<'_>) {
         let pending = std::mem::take(&mut self.pending);
+        let (empty, known): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|pending| pending.checkpoint.fingerprint.head_len == 0);
+        let known = self.resume_by(Self::same_file, known, Start::Checkpoint, pass);
+        let known = self.resume_by(Self::copy_of, known, Start::Copy, pass);
+        let empty = self.resume_by(Self::same_file, empty, Start::Checkpoint, pass);
+        for pending in known.into_iter().chain(empty) {
+            self.not_found(pending, pass);
+        }
+    }
+
+    /// Resumes those whose file is found so; the others.
+    fn resume_by(
+        &mut self,
+        find: fn(&Self, &Checkpoint) -> Option<Found>,
+        pending: Vec<Pending>,
+        start: Start,
+        pass: &mut Pass<'_>,
+    ) -> Vec<Pending> {
         let mut others = Vec::new();
         for pending in pending {
-            match self.same_file(&pending.checkpoint) {
-                Some(found) => self.resume(&pending.checkpoint, found, Start::Checkpoint, pass),
+            match find(self, &pending.checkpoint) {
+                Some(found) => self.resume(&pending.checkpoint, found, start, pass),
                 None => others.push(pending),
             }
         }
-        for pending in others {
-            match self.copy_of(&pending.checkpoint) {
-                Some(found) => self.resume(&pending.checkpoint, found, Start::Copy, pass),
-                None => self.not_found(pending, pass),
-            }
-        }
+        others
     }
 
     /// The checkpoint's own file, under its path or another name beside it.
@@ -104,8 +125,9 @@ impl Follower {
             let found = Found::open(&candidate).ok()?;
             let same = found.key == key && found.continues(fingerprint, *offset);
             // A file without a byte is known by its inode alone, which may have been used again.
-            let named = fingerprint.head_len > 0 || candidate == *path || is_rotated_name(path, &candidate);
-            (same && named && found.stat.is_file() && !self.follows(found.key)).then_some(found)
+            let named = fingerprint.head_len > 0 || candidate == *path || may_have_been(path, &candidate);
+            let reused = fingerprint.head_len == 0 && self.original_of(&found).is_some();
+            (same && named && !reused && found.stat.is_file() && !self.follows(found.key)).then_some(found)
         })
     }
 
@@ -172,7 +194,14 @@ impl Follower {
             true => Event::Truncated { path: path.clone(), read_to, copy: None },
             false => Event::Lost { path: path.clone(), offset: read_to },
         });
-        if let Some(found) = occupant.and_then(|_| Found::open(&path).ok()) {
+        if occupant.is_some() && !self.vacated.contains_key(&path) {
+            self.open_instead(&path, &pending.checkpoint.fingerprint, pass);
+        }
+    }
+
+    fn open_instead(&mut self, path: &Path, fingerprint: &Fingerprint, pass: &mut Pass<'_>) {
+        let Ok(found) = Found::open(path) else { return };
+        if !self.follows(found.key) && !self.is_copy(&found, pass.consumer) {
             let opening = opening_instead(&found, fingerprint);
             self.follow(found, opening, pass.now, pass.consumer);
         }
@@ -180,9 +209,10 @@ impl Follower {
 
     /// Opens what matches and is not known in any way.
     pub(super) fn open_new(&mut self, pass: &mut Pass<'_>) {
+        let followed: HashSet<FileKey> = self.tails.iter().map(|tail| tail.key).collect();
         for (path, key) in std::mem::take(&mut pass.scan.files) {
             let is_copy = self.copies.get(&key).is_some_and(|of| self.tail(*of).is_some());
-            if is_copy || self.follows(key) || self.vacated.contains_key(&path) {
+            if is_copy || followed.contains(&key) || self.vacated.contains_key(&path) {
                 continue;
             }
             match Found::open(&path) {
@@ -248,7 +278,7 @@ impl Follower {
     fn first_position(&self, found: &Found, pass: &mut Pass<'_>) -> std::io::Result<Opening<'static>> {
         // A file born while we follow had no line before: its end would skip what was just written.
         let born = found.stat.created().ok().and_then(|born| Timestamp::try_from(born).ok());
-        let is_new = born.is_some_and(|born| born >= self.started);
+        let is_new = born.is_some_and(|born| born >= self.started - CLOCK_GRAIN);
         let at_end = || match is_new {
             true => Ok(Opening::at(0, Start::Beginning)),
             false => lines_end(&found.file).map(|end| Opening::at(end, Start::End)),
@@ -277,7 +307,12 @@ fn opening_instead(found: &Found, fingerprint: &Fingerprint) -> Opening<'static>
     }
 }
 
-fn is_rotated_name(base: &Path, path: &Path) -> bool {
-    let names = base.file_name().zip(path.file_name());
-    names.is_some_and(|(base, name)| is_rotated(base, name))
+/// Whether a log that was at `path` may be called so now.
+fn may_have_been(path: &Path, now: &Path) -> bool {
+    let names =
+        |one: &Path, passes: Names| one.file_name().zip(now.file_name()).is_some_and(|(a, b)| passes(a, b));
+    let by_date = || path.canonicalize().is_ok_and(|real| names(&real, differ_in_date));
+    let live = live_names(now);
+    let moved_on = || live_names(path).iter().any(|name| live.contains(name));
+    names(path, is_rotated) || moved_on() || (path.is_symlink() && by_date())
 }

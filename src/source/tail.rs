@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 use memchr::{memchr, memrchr};
@@ -90,6 +91,10 @@ pub(super) struct Tail {
     /// As of the last look.
     pub(super) size: u64,
     pub(super) grown_at: Timestamp,
+    /// When it was last written before the last look.
+    pub(super) written: Option<SystemTime>,
+    /// As it was when a look found no line in it: lines that came and went until the next look left no trace.
+    lineless: Option<Metadata>,
     ended_at: Option<Timestamp>,
     /// A file to be finished first.
     pub(super) after: Option<FileId>,
@@ -131,6 +136,8 @@ impl Tail {
             seen: None,
             size: stat.len(),
             grown_at: now,
+            written: stat.modified().ok(),
+            lineless: None,
             ended_at: None,
             after: None,
             rotated: false,
@@ -153,9 +160,9 @@ impl Tail {
         self.file.is_some()
     }
 
-    /// Closes it to save a descriptor; only at its end, where nothing is lost if it goes away.
-    pub(super) fn close(tail: &mut Self) {
-        tail.file = None;
+    /// Closes it to save a descriptor. The next look that needs it opens it again.
+    pub(super) fn close(&mut self) {
+        self.file = None;
     }
 
     /// Only at its end, and where its path leads back to it.
@@ -244,6 +251,7 @@ impl Tail {
             return Ok(Look::Changed);
         }
         let look = self.read(hands)?;
+        self.written = stat.modified().ok();
         self.seen = (look == Look::End).then(|| Seen::of(&stat));
         if look == Look::End {
             self.ended_at = Some(hands.now);
@@ -252,9 +260,19 @@ impl Tail {
         Ok(look)
     }
 
+    /// Once: how a file was before its first line, when that changed since the last look.
+    pub(super) fn was_without_line(&mut self) -> Option<Metadata> {
+        if self.offset > 0 && self.lineless.is_none() {
+            return None;
+        }
+        let now = self.stat().ok()?;
+        let before = if self.offset == 0 { self.lineless.replace(now.clone()) } else { self.lineless.take() };
+        before.filter(|before| Seen::of(before) != Seen::of(&now))
+    }
+
     /// While it is lively the content is looked at all the same: a timestamp is only as fine as the kernel's tick.
     fn is_unchanged(&self, stat: &Metadata, now: Timestamp) -> bool {
-        self.seen == Some(Seen::of(stat)) && !self.is_lively(now)
+        self.seen == Some(Seen::of(stat)) && !(self.is_open() && self.is_lively(now))
     }
 
     pub(super) fn stat(&self) -> io::Result<Metadata> {

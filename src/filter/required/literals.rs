@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use super::rarity::share;
 
 /// Most literals that a choice or a product inside a pattern may have.
-const MOST_INSIDE: usize = 64;
+const MOST_INSIDE: usize = 100;
 /// Most literals of a whole condition.
 const MOST: usize = 512;
 /// A class with more members than this is not multiplied out.
@@ -22,14 +22,20 @@ const TOO_COMMON: f32 = 0.5;
 /// The searcher looks for the first bytes and verifies: where these are common, that costs.
 const FIRST_BYTES: usize = 3;
 const VERIFYING: f32 = 0.05;
+/// What ignoring case costs the searcher.
+const FOLDED: f32 = 0.002;
 /// Each literal more costs a little.
-const EACH: f32 = 0.0005;
+const EACH: f32 = 0.0002;
 
 /// Where a text that a pattern sees differs from the line, so that no literal may lie across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     /// A field's value: the server escaped quotes, backslashes, control characters and non-ASCII bytes.
     Escaped,
+    /// The same value, looked at in every decoding: where it holds such a byte, or `%`, the line is a candidate anyway.
+    Encoded,
+    /// A normalised path: where it holds such a byte, or its target `%`, `//` or `/.`, the line is a candidate anyway.
+    Respelled,
     /// The line without its date, which stood inside brackets: `[]`.
     Brackets,
     /// The line without a date that stood anywhere, but never touched a letter or digit.
@@ -76,22 +82,29 @@ impl Finder {
         self.joined(parts)
     }
 
-    /// Takes sequences and groups apart; neighbours that can match one text only become one part.
+    /// Takes sequences, groups and open repetitions apart.
     fn parts(&self, hir: &Hir, parts: &mut Vec<Part>) {
         match hir.kind() {
             HirKind::Concat(children) => children.iter().for_each(|child| self.parts(child, parts)),
             HirKind::Capture(group) => self.parts(&group.sub, parts),
-            _ => {
-                let part = self.part(hir);
-                match parts.last_mut().and_then(|last| Some((single(last)?, single(&part)?))) {
-                    Some((before, after)) => {
-                        let joined = before.followed_by(after);
-                        parts.pop();
-                        parts.push(Part::exactly(vec![joined]));
-                    }
-                    None => parts.push(part),
-                }
+            HirKind::Repetition(repetition)
+                if repetition.min > 0 && repetition.max != Some(repetition.min) =>
+            {
+                self.open_repetition(repetition, parts);
             }
+            _ => append(parts, self.part(hir)),
+        }
+    }
+
+    /// `x{2,}` begins with `xx` and ends with `xx`, whatever is between.
+    fn open_repetition(&self, repetition: &Repetition, parts: &mut Vec<Part>) {
+        let once = self.whole(&repetition.sub);
+        let least =
+            || once.exact.as_deref().and_then(|texts| power(texts, repetition.min)).map(Part::exactly);
+        for part in
+            [least(), Some(Part { exact: None, inner: once.inner.clone() }), least()].into_iter().flatten()
+        {
+            append(parts, part);
         }
     }
 
@@ -99,7 +112,9 @@ impl Finder {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => Part::exactly(vec![Literal::default()]),
             HirKind::Literal(text) => Part::exactly(vec![Literal { bytes: text.0.to_vec(), folded: false }]),
-            HirKind::Class(class) => Part { exact: members(class), inner: None },
+            HirKind::Class(class) => {
+                Part { exact: members(class).map(|texts| self.needed(texts)), inner: None }
+            }
             HirKind::Repetition(repetition) => self.repetition(repetition),
             HirKind::Alternation(branches) => self.choice(branches),
             HirKind::Capture(_) | HirKind::Concat(_) => self.whole(hir),
@@ -127,6 +142,7 @@ impl Finder {
         Part { exact: exact.flatten(), inner: cheapest(candidates) }
     }
 
+    /// One that is fixed, or that may be absent; the others are taken apart.
     fn repetition(&self, repetition: &Repetition) -> Part {
         if repetition.max == Some(0) {
             return Part::exactly(vec![Literal::default()]);
@@ -134,13 +150,12 @@ impl Finder {
         let once = self.whole(&repetition.sub);
         if repetition.min == 0 {
             let mut exact = if repetition.max == Some(1) { once.exact } else { None };
-            exact.iter_mut().for_each(|texts| texts.push(Literal::default()));
+            if let Some(texts) = &mut exact {
+                texts.push(Literal::default());
+            }
             return Part { exact, inner: None };
         }
-        let least = once.exact.as_deref().and_then(|texts| power(texts, repetition.min));
-        let candidates = [least.as_deref().and_then(|texts| self.refined(texts)), once.inner];
-        let fixed = repetition.max == Some(repetition.min);
-        Part { exact: if fixed { least } else { None }, inner: cheapest(candidates.into_iter().flatten()) }
+        Part { exact: once.exact.and_then(|texts| power(&texts, repetition.min)), inner: once.inner }
     }
 
     fn choice(&self, branches: &[Hir]) -> Part {
@@ -151,10 +166,16 @@ impl Finder {
         Part { exact, inner: inner.map(Set::union).filter(|set| set.literals.len() <= MOST) }
     }
 
+    /// Without the texts that make their line a candidate in any case: so does every longer text that holds them.
+    fn needed(&self, mut texts: Vec<Literal>) -> Vec<Literal> {
+        texts.retain(|text| !self.cut.excepts(&text.bytes));
+        texts
+    }
+
     /// The part of each text that may be searched for and is rarest; `None` where one of them has no such part.
     fn refined(&self, texts: &[Literal]) -> Option<Set> {
-        let refined = texts.iter().map(|text| self.rarest(text)).collect::<Option<Vec<Literal>>>()?;
-        Some(Set::of(refined))
+        let needed = texts.iter().filter(|text| !self.cut.excepts(&text.bytes));
+        needed.map(|text| self.rarest(text)).collect::<Option<Vec<Literal>>>().map(Set::of)
     }
 
     fn rarest(&self, text: &Literal) -> Option<Literal> {
@@ -170,10 +191,21 @@ impl Finder {
 }
 
 impl Cut {
-    fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
-        let plain = |byte: &u8| (b' '..0x7F).contains(byte) && !b"\"\\".contains(byte);
+    /// Whether a line that holds this text is a candidate without it.
+    fn excepts(self, text: &[u8]) -> bool {
+        let encoded = || !text.iter().all(|byte| is_unescaped(*byte) && *byte != b'%');
         match self {
-            Self::Escaped => text.split(|byte| !plain(byte)).collect(),
+            Self::Encoded => encoded(),
+            Self::Respelled => encoded() || text.windows(2).any(|pair| matches!(pair, b"//" | b"/.")),
+            Self::Escaped | Self::Brackets | Self::Boundaries => false,
+        }
+    }
+
+    fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::Escaped | Self::Encoded | Self::Respelled => {
+                text.split(|byte| !is_unescaped(*byte)).collect()
+            }
             Self::Brackets => text.chunk_by(|a, b| !(*a == b'[' && *b == b']')).collect(),
             Self::Boundaries => {
                 text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()).collect()
@@ -182,9 +214,20 @@ impl Cut {
     }
 }
 
+/// Bytes that both servers log as they are.
+fn is_unescaped(byte: u8) -> bool {
+    matches!(byte, b' '..0x7F) && !matches!(byte, b'"' | b'\\')
+}
+
 impl Literal {
     fn followed_by(&self, other: &Self) -> Self {
         Self { bytes: [self.bytes.as_slice(), &other.bytes].concat(), folded: self.folded || other.folded }
+    }
+}
+
+impl Literal {
+    fn cost(&self) -> f32 {
+        cost(&self.bytes) + if self.folded { FOLDED } else { 0.0 }
     }
 }
 
@@ -197,7 +240,7 @@ impl Part {
 impl Set {
     fn of(literals: Vec<Literal>) -> Self {
         let literals = without_longer(literals);
-        let cost = literals.iter().map(|literal| cost(&literal.bytes)).sum();
+        let cost = literals.iter().map(Literal::cost).sum();
         Self { literals, cost }
     }
 
@@ -218,7 +261,8 @@ impl Set {
 
     /// The literals, and whether the case of letters does not count; `None` where the set is not worth searching for.
     pub(super) fn finish(self) -> Option<(Vec<Vec<u8>>, bool)> {
-        if self.cost > TOO_COMMON || self.literals.len() > MOST {
+        let share_of_lines: f32 = self.literals.iter().map(|literal| share(&literal.bytes)).sum();
+        if share_of_lines > TOO_COMMON || self.literals.len() > MOST {
             return None;
         }
         let ignore_case = self.literals.iter().any(|literal| literal.folded);
@@ -251,11 +295,24 @@ fn without_longer(mut literals: Vec<Literal>) -> Vec<Literal> {
 /// Below the floors one literal is as good as another, and the longer is the safer: the estimate knows no words.
 fn cost(bytes: &[u8]) -> f32 {
     let first = bytes.get(..FIRST_BYTES).unwrap_or(bytes);
-    share(bytes).max(0.0002) + VERIFYING * share(first).max(0.05) + EACH + 0.002 / bytes.len() as f32
+    let short = 0.05 / (bytes.len() as f32).powi(3);
+    share(bytes).max(0.0002) + VERIFYING * share(first).max(0.02) + EACH + short
 }
 
 fn cheapest(sets: impl IntoIterator<Item = Set>) -> Option<Set> {
     sets.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost))
+}
+
+/// Adds a part; neighbours that can match one text only become one, unless only one of them is folded.
+fn append(parts: &mut Vec<Part>, part: Part) {
+    match (parts.last().and_then(single), single(&part)) {
+        (Some(last), Some(next)) if last.folded == next.folded || next.bytes.is_empty() => {
+            let joined = last.followed_by(next);
+            parts.pop();
+            parts.push(Part::exactly(vec![joined]));
+        }
+        _ => parts.push(part),
+    }
 }
 
 fn single(part: &Part) -> Option<&Literal> {

@@ -9,6 +9,8 @@ mod rarity;
 mod tests;
 
 use literals::{Cut, Set};
+use regex_syntax::hir::literal::{Extractor, Literal};
+use regex_syntax::hir::{Hir, Look};
 
 use super::pattern::Pattern;
 use super::tags::Tagged;
@@ -21,13 +23,14 @@ const MOST_NUMBERS: u64 = 64;
 /// What a line must hold to be an offence: one of the literals, or one of the spellings that hide them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Required {
-    /// One of these stands in the line as it was logged. Each has at least three bytes, none is part of another.
+    /// One of these stands in the line as it was logged. Each has at least two bytes, none is part of another. Empty
+    /// where only lines of the two exceptions can be offences.
     pub literals: Vec<Vec<u8>>,
     /// The case of ASCII letters does not count; the literals are then in lower case.
     pub ignore_case: bool,
-    /// Not so where the request's target holds `%`, `//`, `/.` or `\`: such a line is a candidate in any case.
+    /// Or not, where the request's target holds `%`, `//`, `/.` or `\` before its first `?`.
     pub except_respelled: bool,
-    /// Not so where the line holds `%` or `\` anywhere behind its date: such a line is a candidate in any case.
+    /// Or not, where request, Referer or User-Agent hold `%` or `\`.
     pub except_encoded: bool,
 }
 
@@ -39,7 +42,7 @@ struct Found {
 }
 
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
-pub(super) fn required(definition: &Definition, format: &Format) -> Option<Required> {
+pub(super) fn required(definition: &Definition, format: Format) -> Option<Required> {
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
@@ -48,7 +51,7 @@ pub(super) fn required(definition: &Definition, format: &Format) -> Option<Requi
     Some(Required { literals, ignore_case, except_respelled: respelled, except_encoded: encoded })
 }
 
-fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
+fn of_rule(rule: &ConditionSet, format: Format) -> Option<Found> {
     let found = rule
         .0
         .iter()
@@ -65,14 +68,46 @@ impl Found {
     }
 }
 
-fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
-    let numeric = condition.fields.iter().any(Field::is_number);
-    let set = if numeric { of_numbers(condition, format) } else { of_texts(condition) }?;
+fn of_condition(condition: &Condition, format: Format) -> Option<Found> {
+    if condition.fields.iter().any(Field::is_number) {
+        return Some(Found { set: of_numbers(condition, format)?, respelled: false, encoded: false });
+    }
+    // A virtual host may be logged with a port and in either case.
+    if condition.fields.contains(&Field::Host) {
+        return None;
+    }
+    let hirs = condition.any.iter().map(|matcher| match matcher {
+        Matcher::Regex(text) => Pattern::read(text).ok().map(|pattern| pattern.hir().clone()),
+        Matcher::Range(..) => None,
+    });
+    let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
+    let target = condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
+    if target && !condition.decoded && hirs.iter().all(begins_respelled) {
+        return Some(Found { set: Set::of_whole(Vec::new()), respelled: true, encoded: false });
+    }
     let respelled = condition.fields.contains(&Field::Path);
-    Some(Found { set, respelled, encoded: condition.decoded })
+    let cut = match (condition.decoded, respelled) {
+        (true, _) => Cut::Encoded,
+        (false, true) => Cut::Respelled,
+        (false, false) => Cut::Escaped,
+    };
+    let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
+    Some(Found { set: Set::union(sets), respelled, encoded: condition.decoded })
 }
 
-fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
+/// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
+fn begins_respelled(hir: &Hir) -> bool {
+    let anchored = hir.properties().look_set_prefix().contains(Look::Start);
+    let prefixes = Extractor::new().extract(hir);
+    let respelled = |prefix: &Literal| {
+        let path = prefix.as_bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
+        path.iter().any(|byte| b"%\\".contains(byte))
+            || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+    };
+    anchored && prefixes.literals().is_some_and(|all| !all.is_empty() && all.iter().all(respelled))
+}
+
+fn of_numbers(condition: &Condition, format: Format) -> Option<Set> {
     if condition.fields != [Field::Status] {
         return None;
     }
@@ -91,20 +126,8 @@ fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
     (literals.len() as u64 <= MOST_NUMBERS).then(|| Set::of_whole(literals))
 }
 
-/// The union over the alternatives. A virtual host may be logged in either case and port, so it requires nothing.
-fn of_texts(condition: &Condition) -> Option<Set> {
-    if condition.fields.contains(&Field::Host) {
-        return None;
-    }
-    let sets = condition.any.iter().map(|matcher| match matcher {
-        Matcher::Regex(text) => literals::best(Pattern::read(text).ok()?.hir(), Cut::Escaped),
-        Matcher::Range(..) => None,
-    });
-    Some(Set::union(sets.collect::<Option<Vec<_>>>()?))
-}
-
 /// Host tags are opaque here: what they take is no part of a literal.
-fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
+fn of_raw(pattern: &str, format: Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
     let cut = match format {
         Format::Combined | Format::Common | Format::VhostCombined => Cut::Brackets,

@@ -21,7 +21,18 @@ pub(super) const MAX_KEYS: u64 = 4096;
 const V4_LENGTHS: [u8; 4] = [8, 16, 24, 32];
 const V6_LENGTHS: [u8; 4] = [32, 48, 64, 128];
 
-/// The most hextets that the look-up of a compressed prefix captures: `^((?:[0-9a-f]{1,4}:){1,3}:)`.
+/// How the server finds the part of an address that may be a key, beside the whole address: its first group.
+pub(in crate::publish) const LOOK_UPS: [&str; 7] = [
+    r"^([0-9]+\.)",
+    r"^((?:[0-9]+\.){2})",
+    r"^((?:[0-9]+\.){3})",
+    r"^((?:[0-9a-f]{1,4}:){2})",
+    r"^((?:[0-9a-f]{1,4}:){3})",
+    r"^((?:[0-9a-f]{1,4}:){4})",
+    r"^((?:[0-9a-f]{1,4}:){1,3}:)",
+];
+
+/// The most hextets that the last look-up captures before the compressed zeros.
 const COMPRESSED_AT_MOST: usize = 3;
 
 /// Writes the `KEY -` lines; what cannot be said is added to `left_out`. Returns the number of lines.
@@ -61,39 +72,37 @@ fn parts(piece: Prefix) -> impl Iterator<Item = Prefix> {
     subnets.into_iter().flatten().map(Prefix::from)
 }
 
-/// Writes the lines of a prefix of expressible length; `None` (and nothing written) where there is no such key.
+/// Writes the lines of a prefix of expressible length, and counts them; `None` where there is no such key.
 fn push_part(out: &mut Vec<u8>, part: Prefix) -> Option<usize> {
     match part.first().ip() {
-        IpAddr::V4(ip) if part.is_host() => push_line(out, |out| push_ip(out, ip.into())),
-        IpAddr::V4(ip) => {
-            push_line(out, |out| push_octets(out, &ip.octets()[..usize::from(part.length() / 8)], b"."))
-        }
-        IpAddr::V6(ip) if part.is_host() => push_host(out, ip.segments()),
-        IpAddr::V6(ip) => push_hextets(out, &ip.segments()[..usize::from(part.length() / 16)]),
+        IpAddr::V4(ip) if part.is_host() => push_ip(out, ip.into()),
+        IpAddr::V4(ip) => push_octets(out, &ip.octets()[..usize::from(part.length() / 8)], b"."),
+        IpAddr::V6(ip) if part.is_host() => push_host(out, ip.segments())?,
+        IpAddr::V6(ip) => return push_hextets(out, &ip.segments()[..usize::from(part.length() / 16)]),
     }
-}
-
-/// Always one line.
-fn push_line(out: &mut Vec<u8>, key: impl FnOnce(&mut Vec<u8>)) -> Option<usize> {
-    key(out);
-    out.extend_from_slice(b" -\n");
+    end_line(out);
     Some(1)
 }
 
+/// Writes the end of a line whose key was just written.
+fn end_line(out: &mut Vec<u8>) {
+    out.extend_from_slice(b" -\n");
+}
+
 /// An IPv6 address as the server prints it: `inet_ntop` writes the IPv4-compatible ones with dots.
-fn push_host(out: &mut Vec<u8>, hextets: [u16; 8]) -> Option<usize> {
-    let last = leading(&hextets);
-    if (1..=COMPRESSED_AT_MOST).contains(&last) {
+fn push_host(out: &mut Vec<u8>, hextets: [u16; 8]) -> Option<()> {
+    if (1..=COMPRESSED_AT_MOST).contains(&leading(&hextets)) {
         // `2001:db8::` is also the key of the prefix that this address is the first of: it would ban its neighbours.
         return None;
     }
     if hextets[..6] == [0; 6] && hextets[6] != 0 {
-        let [a, b] = hextets[6].to_be_bytes();
-        let [c, d] = hextets[7].to_be_bytes();
+        let ([a, b], [c, d]) = (hextets[6].to_be_bytes(), hextets[7].to_be_bytes());
         out.extend_from_slice(b"::");
-        return push_line(out, |out| push_octets(out, &[a, b, c, d], b""));
+        push_octets(out, &[a, b, c, d], b"");
+    } else {
+        push_ip(out, IpAddr::from(hextets));
     }
-    push_line(out, |out| push_ip(out, IpAddr::from(hextets)))
+    Some(())
 }
 
 /// A prefix of two to four hextets.
@@ -106,21 +115,22 @@ fn push_hextets(out: &mut Vec<u8>, hextets: &[u16]) -> Option<usize> {
     if last == 0 || two_zeros_before || !told {
         return None;
     }
-    let colon_each = |out: &mut Vec<u8>, hextets: &[u16]| {
-        for hextet in hextets {
-            push_hextet(out, *hextet);
-            out.push(b':');
-        }
-    };
-    push_line(out, |out| colon_each(out, hextets))?;
+    push_colon_each(out, hextets);
+    end_line(out);
     if last == hextets.len() {
         return Some(1);
     }
-    push_line(out, |out| {
-        colon_each(out, &hextets[..last]);
-        out.push(b':');
-    })?;
+    push_colon_each(out, &hextets[..last]);
+    out.push(b':');
+    end_line(out);
     Some(2)
+}
+
+fn push_colon_each(out: &mut Vec<u8>, hextets: &[u16]) {
+    for hextet in hextets {
+        push_hextet(out, *hextet);
+        out.push(b':');
+    }
 }
 
 /// How many hextets there are without the zeros at the end.

@@ -5,6 +5,9 @@
 mod apache;
 mod text;
 
+pub(super) use apache::LOOK_UPS;
+pub(super) use text::push_prefix;
+
 use std::fmt;
 use std::io::Write;
 
@@ -16,7 +19,7 @@ use crate::address::Prefix;
 use crate::ban::Snapshot;
 
 /// Why a banned prefix is not in an output. Nobody else is refused instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// It is shorter than the floor (`FLOOR_V4`, `FLOOR_V6`).
     TooWide,
@@ -48,7 +51,7 @@ impl fmt::Display for Why {
 }
 
 /// A prefix that is banned and not in the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftOut {
     /// Which.
     pub prefix: Prefix,
@@ -64,7 +67,7 @@ pub(super) struct Rendered {
     pub(super) entries: usize,
     /// Of the body alone.
     pub(super) digest: u64,
-    /// What is missing although it is banned.
+    /// What is missing although it is banned; sorted.
     pub(super) left_out: Vec<LeftOut>,
     /// For nginx: what the file must say when it is read again.
     pub(super) merged: Vec<Prefix>,
@@ -87,6 +90,7 @@ pub(super) fn render(settings: &Settings, snapshot: &Snapshot, now: Timestamp) -
         Kind::List => list(&mut body, &bans),
     };
     let digest = fnv(&body);
+    left_out.sort_unstable();
     let mut bytes = header(snapshot.generation, now, entries);
     bytes.append(&mut body);
     Rendered { bytes, entries, digest, left_out, merged }

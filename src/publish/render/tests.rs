@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use regex::Regex;
 
-use super::{Why, body_of, digest_of, render};
+use super::{LOOK_UPS, Why, body_of, digest_of, render};
 use crate::address::{Address, Prefix};
 use crate::ban::Snapshot;
 use crate::publish::settings::{Kind, Settings, Style};
@@ -155,7 +155,7 @@ fn what_no_key_can_say_is_left_out_and_told() {
     assert_eq!(why("0.0.0.0/0", &[]), (0, vec![Why::TooWide]));
 }
 
-/// mod_rewrite with the look-ups of our snippet.
+/// `mod_rewrite` with the look-ups of our snippet.
 struct Apache {
     keys: HashSet<String>,
     parts: Vec<Regex>,
@@ -166,16 +166,7 @@ impl Apache {
         let text = std::str::from_utf8(bytes).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let keys = lines.map(|line| line.strip_suffix(" -").unwrap().to_owned()).collect();
-        let parts = [
-            r"^([0-9]+\.)",
-            r"^((?:[0-9]+\.){2})",
-            r"^((?:[0-9]+\.){3})",
-            r"^((?:[0-9a-f]{1,4}:){2})",
-            r"^((?:[0-9a-f]{1,4}:){3})",
-            r"^((?:[0-9a-f]{1,4}:){4})",
-            r"^((?:[0-9a-f]{1,4}:){1,3}:)",
-        ];
-        Self { keys, parts: parts.iter().map(|part| Regex::new(part).unwrap()).collect() }
+        Self { keys, parts: LOOK_UPS.iter().map(|part| Regex::new(part).unwrap()).collect() }
     }
 
     fn refuses(&self, address: Address) -> bool {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::address::Prefix;
 
 /// An address alone, or `first/len`, as `Prefix` displays it.
-pub(super) fn push_prefix(out: &mut Vec<u8>, prefix: Prefix) {
+pub(in crate::publish) fn push_prefix(out: &mut Vec<u8>, prefix: Prefix) {
     push_ip(out, prefix.first().ip());
     if !prefix.is_host() {
         out.push(b'/');

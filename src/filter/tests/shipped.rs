@@ -1,0 +1,78 @@
+//! The shipped filters: all there, all true to their samples, all cheap to search for.
+
+use std::collections::BTreeSet;
+
+use super::super::*;
+use super::{compile, is_candidate};
+use crate::record::Format;
+
+fn shipped() -> impl Iterator<Item = (&'static str, Filter)> {
+    SHIPPED.iter().map(|shipped| (shipped.name, compile(shipped.text)))
+}
+
+#[test]
+fn every_file_is_shipped() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/filters")).unwrap();
+    let files: BTreeSet<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let names: BTreeSet<String> = SHIPPED.iter().map(|shipped| format!("{}.toml", shipped.name)).collect();
+    assert_eq!(files, names);
+    assert!(SHIPPED.is_sorted_by_key(|shipped| shipped.name));
+    assert!(SHIPPED.iter().all(|shipped| Shipped::find(shipped.name).unwrap().text == shipped.text));
+    assert!(Shipped::find("no-such").is_none());
+}
+
+#[test]
+fn they_are_whole() {
+    for (name, filter) in shipped() {
+        let definition = filter.definition();
+        assert!(!definition.description.is_empty(), "{name}");
+        assert!(definition.suggest.maxretry.is_some() && definition.suggest.findtime.is_some(), "{name}");
+        assert!(definition.samples.matching.len() >= 4 && definition.samples.missing.len() >= 4, "{name}");
+    }
+}
+
+#[test]
+fn their_samples_hold() {
+    let failed: Vec<String> = shipped()
+        .flat_map(|(name, filter)| samples(&filter).into_iter().map(move |sample| (name, sample)))
+        .map(|(name, sample)| format!("{name} {}: {:?}\n  {}", sample.key(), sample.judgement, sample.line))
+        .collect();
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[test]
+fn what_they_match_is_a_candidate() {
+    for (name, filter) in shipped() {
+        for format in [Format::Combined, Format::Common, Format::VhostCombined] {
+            let required =
+                filter.required(&format).unwrap_or_else(|| panic!("{name} requires nothing of {format}"));
+            for line in &filter.definition().samples.matching {
+                assert!(is_candidate(line.as_bytes(), &required), "{name} misses {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ordinary_lines_are_seldom_candidates() {
+    let typical: Vec<&[u8]> =
+        include_bytes!("../required/typical.txt").split(|byte| *byte == b'\n').collect();
+    for (name, filter) in shipped() {
+        let required = filter.required(&Format::Combined).unwrap();
+        let candidates = typical.iter().filter(|line| is_candidate(line, &required)).count();
+        assert!(candidates * 5 < typical.len(), "{name}: {candidates} of {}", typical.len());
+    }
+}
+
+#[test]
+fn ordinary_lines_are_no_offences() {
+    let filters: Vec<_> = shipped().filter(|(name, _)| *name != "http-errors").collect();
+    let lines = include_bytes!("../required/typical.txt").split(|byte| *byte == b'\n');
+    for line in lines.filter(|line| !line.is_empty()) {
+        let record = Format::Combined.parse(line).unwrap();
+        for (name, filter) in &filters {
+            assert_eq!(filter.judge(&record), Judgement::Missed, "{name} {}", String::from_utf8_lossy(line));
+        }
+    }
+}
