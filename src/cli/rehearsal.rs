@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::address::Prefix;
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
 use crate::daemon::{engine_settings, lenses};
 use crate::engine::{Effects, Engine, Restored, Settings};
@@ -29,7 +28,7 @@ pub(super) struct Rehearsal<'a> {
 }
 
 /// What it came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) lines: u64,
     pub(super) bytes: u64,
@@ -38,9 +37,7 @@ pub(super) struct Outcome {
     pub(super) offences: u64,
     pub(super) bans: u64,
     /// Who is banned at the end of the logs; simulated bans left out.
-    pub(super) banned: Vec<Prefix>,
-    /// Allowed members of banned prefixes.
-    pub(super) holes: Vec<Prefix>,
+    pub(super) snapshot: Snapshot,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
 }
@@ -73,7 +70,7 @@ impl Rehearsal<'_> {
                 }
             }
         }
-        (outcome.banned, outcome.holes) = self.in_force(engine, now);
+        outcome.snapshot = self.in_force(engine, now);
         logs.iter().for_each(|log| outcome.add(log));
         Ok(outcome)
     }
@@ -85,14 +82,13 @@ impl Rehearsal<'_> {
     }
 
     /// What an output that carries all jails would hold at the end.
-    fn in_force(&self, mut engine: Engine, now: Timestamp) -> (Vec<Prefix>, Vec<Prefix>) {
-        let output: OutputName = "replay".parse().expect("it is made of letters");
+    fn in_force(&self, mut engine: Engine, now: Timestamp) -> Snapshot {
+        let output = output();
         let mut settings = self.settings();
         settings.outputs.push(output.clone());
         settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
         engine.reconfigure(settings, now);
-        let snapshot = engine.snapshot(&output);
-        (snapshot.prefixes, snapshot.holes)
+        engine.snapshot(&output)
     }
 
     /// As the daemon has them, but nothing is published: a ban ends when its time is over.
@@ -102,6 +98,19 @@ impl Rehearsal<'_> {
         settings.jails.iter_mut().for_each(|jail| jail.outputs.clear());
         settings.manual.outputs.clear();
         settings
+    }
+}
+
+/// What stands for the lists that `--write` makes.
+fn output() -> OutputName {
+    "replay".parse().expect("it is made of letters")
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        let snapshot = Snapshot { generation: 0, output: output(), prefixes: Vec::new(), holes: Vec::new() };
+        let (lines, bytes, parsed, unparsed, offences, bans) = Default::default();
+        Self { lines, bytes, parsed, unparsed, offences, bans, snapshot, doubts: Vec::new() }
     }
 }
 

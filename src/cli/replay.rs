@@ -153,7 +153,8 @@ impl Replay {
 
     fn write_lists(&self, outcome: &Outcome) -> Result<(), CliError> {
         for WriteTo { kind, path } in &self.write {
-            publish::write_list(kind, path, &outcome.banned, &outcome.holes, clock::now())
+            let output = publish::Settings::plain(kind.clone(), path.clone());
+            publish::write(&output, outcome.snapshot.clone(), clock::now())
                 .map_err(|error| CliError::Failed(error.to_string()))?;
         }
         Ok(())

@@ -345,13 +345,14 @@ impl Circuit {
             ));
         }
         let files: Vec<_> = self.owner.files().cloned().collect();
-        let orphans = publish::orphans(&self.config.outputs, &files);
-        let Some(file) = orphans.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
+        let left_behind = publish::left_behind(&self.config.outputs, &files);
+        let Some(file) =
+            left_behind.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
         else {
             return failed(format!("`{what}` is neither an output nor a file that an output has written"));
         };
-        match publish::write_empty(file) {
-            Ok(()) => {
+        match publish::empty(file) {
+            Ok(_written) => {
                 self.owner.forget(file);
                 self.owner.save();
                 done(format!("{} is empty now", file.path.display()))

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::start::{DATABASE, DaemonError, lock};
+use crate::ban::Snapshot;
 use crate::os::clock;
 use crate::publish;
 use crate::store::{Store, Transaction};
@@ -12,15 +13,19 @@ use crate::store::{Store, Transaction};
 pub fn empty(state: &Path, output: Option<&publish::Settings>, what: &str) -> Result<PathBuf, DaemonError> {
     let _lock = lock(state)?;
     if let Some(output) = output {
-        publish::write_list(&output.kind, &output.path, &[], &[], clock::now())?;
+        publish::write(output, nobody(output), clock::now())?;
         return Ok(output.path.clone());
     }
     let (mut store, kept, _events) = Store::open(&state.join(DATABASE), clock::now())?;
     let named =
         |file: &&crate::terms::PublishedFile| file.output.as_str() == what || file.path == Path::new(what);
     let file = kept.files.iter().find(named).ok_or_else(|| DaemonError::NoOutput(what.to_owned()))?;
-    publish::write_empty(file)?;
+    publish::empty(file)?;
     let forgotten = vec![(file.output.clone(), file.path.clone())];
     store.save(&Transaction { forgotten, ..Transaction::default() }, clock::now())?;
     Ok(file.path.clone())
+}
+
+fn nobody(output: &publish::Settings) -> Snapshot {
+    Snapshot { generation: 0, output: output.name.clone(), prefixes: Vec::new(), holes: Vec::new() }
 }

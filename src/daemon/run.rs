@@ -292,11 +292,10 @@ impl Circuit {
     }
 
     async fn exchange_outputs(&mut self) {
-        let engine = &self.owner.engine;
-
-        crate::publish::create_missing(&self.config.outputs, &|name| engine.snapshot(name), clock::now());
-        let files: Vec<_> = self.owner.files().cloned().collect();
-        self.owner.log.orphans(&self.config.outputs, &files);
+        let known: Vec<_> = self.owner.files().cloned().collect();
+        let events = start::event_sink(&self.owner.log);
+        let files = start::make_outputs(&self.config, &self.owner.engine, known, &events, &self.owner.log);
+        self.owner.log.left_behind(&self.config.outputs, &files);
         let new = Outputs::start(&self.config, files, &self.wanted, &self.owner.log);
         let old = std::mem::replace(&mut self.outputs, new);
         let names: Vec<_> = self.config.outputs.iter().map(|output| output.name.clone()).collect();

@@ -16,7 +16,7 @@ use crate::engine::{Engine, Restored};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
-use crate::publish::{self, Feed, Publisher, Wanted};
+use crate::publish::{self, EventSink, Feed, Publisher, Wanted};
 use crate::resolve::{ListError, Lists};
 use crate::store::{Keeper, Kept, Store, StoreError};
 use crate::terms::PublishedFile;
@@ -100,8 +100,9 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
     let restored = Restored { generation, bans, trackers, pauses };
     let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
-    log.orphans(&config.outputs, &files);
-    publish::create_missing(&config.outputs, &|name| engine.snapshot(name), now);
+    log.left_behind(&config.outputs, &files);
+    let events = event_sink(&log);
+    let files = make_outputs(&config, &engine, files, &events, &log);
     let keeper = Keeper::start(store, {
         let log = log.clone();
         move |event| log.store(&event)
@@ -138,6 +139,33 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     })
 }
 
+/// Where the outputs' events go.
+pub(super) fn event_sink(log: &Log) -> EventSink {
+    let log = log.clone();
+    Arc::new(move |event| log.publish(&event))
+}
+
+/// Makes the output files that are missing; returns what is known of all files now.
+pub(super) fn make_outputs(
+    config: &Config,
+    engine: &Engine,
+    mut files: Vec<PublishedFile>,
+    events: &EventSink,
+    log: &Log,
+) -> Vec<PublishedFile> {
+    for (output, made) in publish::create_missing(&config.outputs, &|name| engine.snapshot(name), events) {
+        match made {
+            Ok(Some(written)) => {
+                files.retain(|file| (&file.output, &file.path) != (&written.file.output, &written.file.path));
+                files.push(written.file);
+            }
+            Ok(None) => {}
+            Err(error) => log.not_made(&output, &error),
+        }
+    }
+    files
+}
+
 /// The output tasks of one configuration, and their ends of the wires.
 pub(super) struct Outputs {
     pub(super) publisher: Publisher,
@@ -155,9 +183,7 @@ impl Outputs {
         let (report_to, reports) = mpsc::unbounded_channel();
         let (ask, snapshots) = mpsc::channel(8);
         let feed = Feed { wanted: wanted.subscribe(), snapshots: ask };
-        let log = log.clone();
-        let sink = Arc::new(move |event: publish::Event| log.publish(&event));
-        let publisher = Publisher::start(config.outputs.clone(), files, feed, report_to, sink);
+        let publisher = Publisher::start(config.outputs.clone(), &files, feed, report_to, event_sink(log));
         Self { publisher, reports, snapshots }
     }
 }

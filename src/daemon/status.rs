@@ -124,7 +124,7 @@ fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
     let one = |settings: &crate::publish::Settings| {
         let report = reports.get(&settings.name);
         let status = OutputStatus {
-            kind: settings.kind.to_string(),
+            kind: settings.kind.name().to_owned(),
             entries: report.map_or(0, |report| report.entries as u64),
             generation: report.map_or(0, |report| report.generation),
             published: report.and_then(|report| report.published),

@@ -14,7 +14,7 @@ use crate::engine::{Effects, Notice};
 use crate::publish::Severity;
 use crate::reader::Told;
 use crate::resolve::ListError;
-use crate::terms::{PublishedFile, SourceName, show_duration};
+use crate::terms::{OutputName, PublishedFile, SourceName, show_duration};
 use crate::{control, publish, source, store, terms};
 
 /// Where events become lines; cheap to clone, one for the process.
@@ -187,8 +187,8 @@ impl Log {
     }
 
     /// Files of outputs that are not configured any more: their last list is still in force wherever it is included.
-    pub fn orphans(&self, outputs: &[publish::Settings], files: &[PublishedFile]) {
-        for file in publish::orphans(outputs, files) {
+    pub fn left_behind(&self, outputs: &[publish::Settings], files: &[PublishedFile]) {
+        for file in publish::left_behind(outputs, files) {
             warn!(
                 "{} was written by output {} ({}), which is not configured so any more: its last list stays in force where a \
                  server reads it; `banmap empty {}` empties it",
@@ -198,6 +198,11 @@ impl Log {
                 file.path.display()
             );
         }
+    }
+
+    /// An output's file is missing and cannot be made: a web server that includes it would not start.
+    pub fn not_made(&self, output: &OutputName, error: &publish::PublishError) {
+        error!("output {output}: its file is missing or unusable and cannot be made: {}", escape(error));
     }
 
     /// How reading the configuration again went.

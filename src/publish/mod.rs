@@ -35,4 +35,4 @@ pub use render::{LeftOut, Why};
 pub use report::{Report, State};
 pub use settings::{Kind, Reload, Settings, Style, is_variable_name};
 pub use snippet::snippet;
-pub use start::{Written, create_missing, left_behind, write};
+pub use start::{Written, create_missing, empty, left_behind, write};

@@ -85,6 +85,9 @@ impl Kind {
     /// The kind of that name, as the configuration and `replay --write KIND=PATH` write it; variants at their defaults.
     pub fn named(name: &str) -> Option<Self> {
         match name {
+            "nginx-geo include" => {
+                Some(Self::NginxGeo { variable: "bad_user".to_owned(), style: Style::Include })
+            }
             "nginx-geo" => Some(Self::NginxGeo { variable: "bad_user".to_owned(), style: Style::default() }),
             "apache-rewritemap" => Some(Self::ApacheRewritemap),
             "list" => Some(Self::List),

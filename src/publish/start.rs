@@ -8,7 +8,7 @@ use super::error::PublishError;
 use super::event::{Event, EventSink, What};
 use super::place::{self, Prepared};
 use super::render::LeftOut;
-use super::settings::Settings;
+use super::settings::{Kind, Settings, is_variable_name};
 use crate::ban::Snapshot;
 use crate::os::{clock, files};
 use crate::terms::{OutputName, PublishedFile};
@@ -84,6 +84,30 @@ pub fn left_behind<'a>(outputs: &[Settings], kept: &'a [PublishedFile]) -> Vec<&
         outputs.iter().any(|output| output.path == kept.path && output.kind.name() == kept.kind)
     };
     kept.iter().filter(|kept| !is_written(kept)).collect()
+}
+
+/// Empties the file of an output that is no more. A block keeps its variable: the web server may still use it.
+pub fn empty(file: &PublishedFile) -> Result<Written, PublishError> {
+    let kind = Kind::named(&file.kind).unwrap_or(Kind::List);
+    let kind = match (kind, variable_in(&file.path)) {
+        (Kind::NginxGeo { style, .. }, Some(variable)) => Kind::NginxGeo { variable, style },
+        (kind, _) => kind,
+    };
+    let output = Settings { name: file.output.clone(), ..Settings::plain(kind, file.path.clone()) };
+    let nobody = Snapshot {
+        generation: file.generation,
+        output: file.output.clone(),
+        prefixes: Vec::new(),
+        holes: Vec::new(),
+    };
+    write(&output, nobody, clock::now())
+}
+
+/// The variable of the `geo` block in a file of ours.
+fn variable_in(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let named = text.lines().find_map(|line| line.strip_prefix("geo $")?.strip_suffix(" {"))?;
+    is_variable_name(named).then(|| named.to_owned())
 }
 
 #[cfg(test)]

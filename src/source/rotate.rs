@@ -1,7 +1,6 @@
 //! Names come and go: which path each followed file has now, who succeeds one that lost its path, and when a rotated
 //! file is let go.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};

@@ -104,7 +104,6 @@ fn log_in(proxy: &Haproxy, client: &str) {
 }
 
 #[test]
-#[ignore = "needs the verbs of a running daemon"]
 fn the_bad_are_refused_at_both_gates_and_the_good_never_are() {
     let site = Site::new();
     let daemon = Daemon::start(&site.config());
@@ -131,7 +130,6 @@ fn the_bad_are_refused_at_both_gates_and_the_good_never_are() {
 }
 
 #[test]
-#[ignore = "needs the verbs of a running daemon"]
 fn killed_and_started_again_it_knows_every_ban_and_counts_no_line_twice() {
     let site = Site::new();
     let config = site.config();
@@ -155,7 +153,6 @@ fn killed_and_started_again_it_knows_every_ban_and_counts_no_line_twice() {
 }
 
 #[test]
-#[ignore = "needs the verbs of a running daemon"]
 fn an_nginx_that_the_operator_broke_harms_no_ban() {
     let site = Site::new();
     let daemon = Daemon::start(&site.config());
