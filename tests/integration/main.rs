@@ -9,3 +9,4 @@ mod daemon;
 mod fake_daemon;
 mod gates;
 mod reading;
+mod servers;
