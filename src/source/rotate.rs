@@ -39,7 +39,7 @@ impl Follower {
             let known = pass.scan.by_path.get(&tail.info.path);
             tail.succeeded = pass.scan.by_path.get(&tail.info.home).is_some_and(|key| *key != tail.key);
             // A directory that could not be read for a moment does not mean that the file went.
-            let in_place = || self.patterns.matches(&tail.info.path) && is_at(&tail.info.path, tail.key);
+            let in_place = || self.patterns.matches(&tail.info.path) && may_be_at(&tail.info.path, tail.key);
             if known == Some(&tail.key) || (known.is_none() && in_place()) {
                 tail.rotated = false;
             } else if let Some((path, _)) = pass.scan.files.iter().find(|(_, key)| *key == tail.key) {
@@ -280,6 +280,12 @@ impl Follower {
 
 fn is_at(path: &Path, key: FileKey) -> bool {
     path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key)
+}
+
+/// Also where a directory on the way may not be entered for now.
+fn may_be_at(path: &Path, key: FileKey) -> bool {
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    path.metadata().map_or_else(denied, |stat| FileKey::of(&stat) == key)
 }
 
 /// Where a file went: still at its real path (a link was switched), or under another name in either directory.
