@@ -22,6 +22,7 @@ use crate::os::lock::Lock;
 use crate::publish::{Report, Wanted};
 use crate::reader::Told;
 use crate::resolve::Lists;
+use crate::source::Registry;
 use crate::store::{HistoryEvent, HistoryKind};
 
 /// Existing outputs are held back until every file's backlog is read, but no longer than this.
@@ -40,6 +41,8 @@ pub(super) struct Circuit {
     pub(super) reports: watch::Sender<Reports>,
     pub(super) wanted: watch::Sender<Wanted>,
     pub(super) calls: mpsc::Receiver<Call>,
+    /// What outlives the readers of one configuration.
+    pub(super) registry: Registry,
     pub(super) readers: Readers,
     pub(super) readings: mpsc::Receiver<Reading>,
     /// How many sources have looked at their files once.
@@ -264,11 +267,13 @@ impl Circuit {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
-        let started = Readers::start(plan::followings(&loaded.config, &self.owner.positions()));
+        let started =
+            Readers::start(plan::followings(&loaded.config, &self.owner.positions(), &self.registry));
         if started.is_err() {
             self.start_readers_again()?;
         }
         let (readers, readings) = started?;
+        self.registry.sweep();
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         let changed = loaded.config.outputs != self.config.outputs;
         (self.config, self.lists) = (Arc::new(loaded.config), loaded.lists);
@@ -286,7 +291,8 @@ impl Circuit {
 
     /// The new sources cannot be followed: the old ones go on.
     fn start_readers_again(&mut self) -> Result<(), DaemonError> {
-        let (readers, readings) = Readers::start(plan::followings(&self.config, &self.owner.positions()))?;
+        let sources = plan::followings(&self.config, &self.owner.positions(), &self.registry);
+        let (readers, readings) = Readers::start(sources)?;
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
 use crate::publish::{self, EventSink, Feed, Publisher, Wanted};
 use crate::resolve::{ListError, Lists};
+use crate::source::Registry;
 use crate::store::{Keeper, Kept, Store, StoreError};
 use crate::terms::PublishedFile;
 
@@ -118,7 +119,8 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let listener = Listener::bind(&config.daemon.socket)?;
     let control_log = log.clone();
     tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
-    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions()))?;
+    let registry = Registry::default();
+    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions(), &registry))?;
     Ok(Circuit {
         started: now,
         path,
@@ -129,6 +131,7 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
         reports,
         wanted,
         calls,
+        registry,
         readers,
         readings,
         opened: 0,

@@ -97,7 +97,8 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: unparsed(view),
+        dropped: view.file.dropped,
+        error: view.file.error.clone().or_else(|| unparsed(view)),
     }
 }
 
@@ -109,6 +110,7 @@ fn file_state(state: source::FileState) -> FileState {
         source::FileState::Deleted => FileState::Deleted,
         source::FileState::Unreadable => FileState::Unreadable,
         source::FileState::Missing => FileState::Missing,
+        source::FileState::Ended => FileState::Ended,
     }
 }
 

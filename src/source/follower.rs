@@ -11,6 +11,7 @@ use super::chunker::MAX_LINE;
 use super::consumer::{Consumer, FileId};
 use super::discover::{Patterns, Scan};
 use super::head::FileKey;
+use super::registry::{Claims, Registry};
 use super::rotate::Vacated;
 use super::start::Pending;
 use super::tail::{Hands, Look, Tail};
@@ -28,6 +29,10 @@ const IDLE: SignedDuration = SignedDuration::from_secs(1);
 const SCAN_PAUSE: SignedDuration = SignedDuration::from_millis(50);
 /// Descriptors that are kept open; of more files the others are closed when they are read, and found again by their path.
 const OPEN_FILES: usize = 256;
+
+/// What `status` says of a file that two sources match.
+const READ_ELSEWHERE: &str =
+    "another source reads this file, and this one leaves it alone: make one of their patterns match less";
 
 /// What a turn leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,8 @@ pub struct Follower {
     pub(super) filled: Vec<(FileId, Metadata)>,
     pub(super) positions: Positions,
     pub(super) troubles: Troubles,
+    /// The files that are this source's and no other's.
+    pub(super) claims: Claims,
     /// When it was made: a file born later had no line before.
     pub(super) started: Timestamp,
     buffer: Vec<u8>,
@@ -93,14 +100,15 @@ impl Follower {
         checkpoints: Vec<Checkpoint>,
         events: bool,
     ) -> Result<Self, SourceError> {
-        let patterns = Patterns::new(&settings.patterns)?;
+        let patterns = Patterns::new(settings.patterns())?;
         let (watch, untold) = Watch::new(events);
         Ok(Self {
             positions: Positions::new(settings.name.clone()),
+            claims: Registry::default().claims(&settings.name),
             patterns,
             settings,
             tails: Vec::new(),
-            pending: checkpoints.into_iter().filter(|known| !known.finished).map(Pending::new).collect(),
+            pending: checkpoints.into_iter().filter(is_of_a_file).map(Pending::new).collect(),
             vacated: BTreeMap::new(),
             copies: BTreeMap::new(),
             let_go: VecDeque::new(),
@@ -117,6 +125,13 @@ impl Follower {
             sleep: Duration::ZERO,
             next_id: 0,
         })
+    }
+
+    /// Leaves the files alone that another source of this registry reads.
+    #[must_use]
+    pub fn sharing(mut self, registry: &Registry) -> Self {
+        self.claims = registry.claims(&self.settings.name);
+        self
     }
 
     /// Ends a wait from another thread.
@@ -160,10 +175,21 @@ impl Follower {
         let troubled = self.troubles.known().filter_map(|(path, trouble)| {
             let state = match trouble {
                 Trouble::Missing => FileState::Missing,
-                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored => FileState::Unreadable,
+                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored | Trouble::ReadElsewhere => {
+                    FileState::Unreadable
+                }
                 Trouble::Compressed => return None,
             };
-            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state })
+            let shared = (trouble == Trouble::ReadElsewhere).then(|| READ_ELSEWHERE.to_owned());
+            Some(FileStatus {
+                id: None,
+                path: path.to_owned(),
+                offset: 0,
+                size: 0,
+                state,
+                dropped: 0,
+                error: shared,
+            })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }
@@ -211,6 +237,7 @@ impl Follower {
         self.open_new(&mut pass);
         self.open_copies_of_filled(&mut pass);
         self.troubles.settle();
+        self.claims.keep(&self.tails.iter().map(|tail| tail.key).collect());
         self.watch_all(pass.consumer);
     }
 
@@ -229,6 +256,19 @@ impl Follower {
         for path in std::mem::take(&mut scan.compressed) {
             self.troubles.meet(&path.clone(), Trouble::Compressed, *consumer, Event::Compressed { path });
         }
+    }
+
+    /// Whether another source reads this file; then that is told. Else it is this source's from now on.
+    pub(super) fn is_elsewhere(
+        &mut self,
+        path: &std::path::Path,
+        key: FileKey,
+        consumer: &mut dyn Consumer,
+    ) -> bool {
+        let Err(by) = self.claims.take(key) else { return false };
+        let event = Event::ReadElsewhere { path: path.to_owned(), by };
+        self.troubles.meet(path, Trouble::ReadElsewhere, consumer, event);
+        true
     }
 
     pub(super) fn meet_unreadable(
@@ -330,4 +370,9 @@ impl Follower {
         let files = self.tails.iter().map(|tail| tail.real.clone()).collect();
         self.watch.set(&directories, files).into_iter().for_each(|event| consumer.event(event));
     }
+}
+
+/// Of this source when it still read files, and not done with.
+fn is_of_a_file(known: &Checkpoint) -> bool {
+    !known.finished && known.cursor.is_none()
 }

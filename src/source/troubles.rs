@@ -13,6 +13,7 @@ pub(super) enum Trouble {
     NotAFile,
     Compressed,
     NotStored,
+    ReadElsewhere,
 }
 
 /// The troubles of the last scan and of the one that is going on.

@@ -178,6 +178,8 @@ impl Tail {
             offset: self.offset,
             size: self.size,
             state,
+            dropped: 0,
+            error: None,
         }
     }
 
