@@ -79,7 +79,7 @@ impl Reader {
         out: &mut Vec<Observation>,
     ) {
         file.bytes += buffer.len() as u64;
-        let Some(format) = file.format.or_else(|| Format::detect(lines(buffer).take(DETECT_LINES))) else {
+        let Some(format) = file.format.or_else(|| detect(buffer)) else {
             let first = lines(buffer).next().unwrap_or_default();
             file.lines += lines(buffer).count() as u64;
             file.refuse(first, || "its format is not recognised; set `format` of its source".to_owned());
@@ -105,6 +105,11 @@ impl Reader {
             self.shared.iter().map(|shared| shared.filter.required(&format)).collect();
         required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
     }
+}
+
+/// The format of a log that begins with `buffer`; `None` where its first lines fit none.
+pub fn detect(buffer: &[u8]) -> Option<Format> {
+    Format::detect(lines(buffer).take(DETECT_LINES))
 }
 
 /// The lines of a buffer, without their newlines.

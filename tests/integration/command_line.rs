@@ -336,7 +336,6 @@ fn orders_arrive_as_typed() {
         jail: None,
         since: None,
         dry_run: true,
-        forget: false,
         no_wait: false,
     };
     let expected = [

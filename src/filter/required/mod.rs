@@ -7,6 +7,7 @@ mod literals;
 mod rarity;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use literals::{Cut, Set};
 use regex_syntax::hir::literal::{Extractor, Literal};
