@@ -1,5 +1,6 @@
-//! Outputs on real servers: nginx, Apache and HAProxy, started here on free loopback ports in temporary directories.
+//! Outputs at work, on real servers: nginx, Apache and HAProxy, started here on free loopback ports in temporary directories.
 
 mod apache;
 mod harness;
 mod nginx;
+mod plain;
