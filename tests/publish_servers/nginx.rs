@@ -78,8 +78,10 @@ impl Drop for Nginx {
         if let Some(pid) =
             self.pid().filter(|pid| read(Path::new(&format!("/proc/{pid}/comm"))).trim() == "nginx")
         {
+            // Noted before: once the master is gone they are nobody's children.
+            let children = read(Path::new(&format!("/proc/{pid}/task/{pid}/children")));
             end(pid, Signal::SIGKILL);
-            for child in read(Path::new(&format!("/proc/{pid}/task/{pid}/children"))).split_whitespace() {
+            for child in children.split_whitespace() {
                 child.parse().into_iter().for_each(|child| end(child, Signal::SIGKILL));
             }
         }
