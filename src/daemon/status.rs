@@ -122,7 +122,7 @@ fn unparsed(view: &FileView) -> Option<String> {
 fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
     let reports = circuit.reports.borrow();
     let one = |settings: &publish::Settings| {
-        let report = reports.get(&settings.name);
+        let report = reports.get(&settings.name).and_then(Option::as_ref);
         let status = OutputStatus {
             kind: kind(settings).to_owned(),
             entries: report.map_or(0, |report| report.entries as u64),
@@ -168,5 +168,8 @@ fn problems(circuit: &Circuit) -> Vec<String> {
             tally.passed
         )
     });
-    paused.chain(passed).chain(circuit.owner.log.store_trouble()).collect()
+    let lost = circuit.readers.lost().iter().map(|source| {
+        format!("source {source} is not read any more: its reader failed (the log says why); restart banmap")
+    });
+    paused.chain(passed).chain(lost).chain(circuit.owner.log.store_trouble()).collect()
 }
