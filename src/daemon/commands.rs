@@ -25,7 +25,7 @@ pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
 
 /// How long a command by hand waits for its outputs before it says that they are not there yet: less than clients wait
 /// for an answer.
-const OUTPUTS_WITHIN: Duration = Duration::from_secs(60);
+const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
 /// A failure that an output had before the command may be over with the next attempt, which comes at once.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
 /// The most rows that `history` answers, and `why`.
@@ -51,7 +51,7 @@ struct Outcome {
 }
 
 /// What a command changed itself; bans that were over when it came are none of its doing.
-fn is_by_hand(change: &&Change) -> bool {
+fn is_by_hand(change: &Change) -> bool {
     !matches!(change, Change::Ended(_, Ended::Expired | Ended::Allowed))
 }
 
@@ -71,7 +71,7 @@ impl Circuit {
                 let term = term(duration);
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
                 let outcome = self.ban(targets.into_iter().map(order), no_wait, now);
-                self.note_command(&outcome, peer, reason, now);
+                self.note_command(&outcome, peer, reason.as_deref(), now);
                 self.finish(outcome, answer);
             }
             Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
@@ -80,9 +80,10 @@ impl Circuit {
                     let _ = answer.send(self.would_unban(&targets, whole, jail.as_ref(), since));
                     return;
                 }
-                let outcome = match whole {
-                    true => self.unban_all(jail.as_ref(), since, no_wait, now),
-                    false => self.unban(targets, jail.as_ref(), no_wait, now),
+                let outcome = if whole {
+                    self.unban_all(jail.as_ref(), since, no_wait, now)
+                } else {
+                    self.unban(targets, jail.as_ref(), no_wait, now)
                 };
                 self.note_command(&outcome, peer, None, now);
                 self.finish(outcome, answer);
@@ -253,8 +254,8 @@ impl Circuit {
         outcome
     }
 
-    fn note_command(&mut self, outcome: &Outcome, peer: Peer, reason: Option<String>, now: Timestamp) {
-        for change in outcome.effects.changes.iter().filter(is_by_hand) {
+    fn note_command(&mut self, outcome: &Outcome, peer: Peer, reason: Option<&str>, now: Timestamp) {
+        for change in outcome.effects.changes.iter().filter(|change| is_by_hand(change)) {
             let ban = change.ban();
             self.owner.note(HistoryEvent {
                 at: now,
@@ -262,7 +263,7 @@ impl Circuit {
                 address: Some(ban.prefix),
                 jail: Some(ban.jail.clone()),
                 uid: Some(peer.uid),
-                reason: reason.clone(),
+                reason: reason.map(str::to_owned),
                 text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
             });
         }
@@ -272,7 +273,7 @@ impl Circuit {
     /// listed with what was refused, so that the command does not end as if all were well.
     fn finish(&mut self, outcome: Outcome, answer: Answer) {
         let Outcome { effects, mut refused, no_wait } = outcome;
-        let changes = effects.changes.iter().filter(is_by_hand);
+        let changes = effects.changes.iter().filter(|change| is_by_hand(change));
         let bans: Vec<BanRow> = changes.map(|change| BanRow::from(&**change.ban())).collect();
         let messages = effects.notices.iter().filter(|notice| matches!(notice, Notice::StillBanned { .. }));
         let messages: Vec<String> = messages.map(ToString::to_string).collect();

@@ -87,7 +87,7 @@ pub fn run(path: Option<PathBuf>) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let mut circuit = start::start(path, loaded, log).await?;
+        let mut circuit = start::start(path, loaded, &log)?;
         circuit.note(HistoryKind::Started, format!("banmap {}", env!("CARGO_PKG_VERSION")), None);
         circuit.run(&mut signals).await;
         circuit.stop().await;
@@ -313,7 +313,7 @@ impl Circuit {
         let events = start::event_sink(&self.owner.log);
         let files = start::make_outputs(&self.config, &self.owner.engine, known, &events, &self.owner.log);
         self.owner.log.left_behind(&self.config.outputs, &files);
-        self.outputs = Outputs::start(&self.config, files, &self.wanted, &self.owner.log);
+        self.outputs = Outputs::start(&self.config, &files, &self.wanted, &self.owner.log);
         let outputs = &self.config.outputs;
         self.reports.send_modify(|reports| {
             let mut old = std::mem::take(reports);

@@ -92,19 +92,23 @@ pub(super) fn lock(state: &Path) -> Result<Lock, DaemonError> {
 }
 
 /// Builds the whole circuit, outputs first.
-pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Result<Circuit, DaemonError> {
+///
+/// Must be called within a tokio runtime.
+pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<Circuit, DaemonError> {
     let Loaded { config, lists } = loaded;
     let now = clock::now();
     let state_lock = lock(&config.daemon.state)?;
     let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
-    events.iter().for_each(|event| log.store(event));
+    for event in &events {
+        log.store(event);
+    }
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
     let restored = Restored { generation, bans, trackers, pauses };
     let host = Host::new(clock::monotonic());
     let (engine, effects) = Engine::new(plan::settings(&config, &lists, host.addresses()), restored, now);
     log.left_behind(&config.outputs, &files);
-    let events = event_sink(&log);
-    let files = make_outputs(&config, &engine, files, &events, &log);
+    let events = event_sink(log);
+    let files = make_outputs(&config, &engine, files, &events, log);
     let keeper = Keeper::start(store, {
         let log = log.clone();
         move |event| log.store(&event)
@@ -115,7 +119,7 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
         Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
     owner.carry(effects, false);
     let (reports, _) = watch::channel(unreported(&config));
-    let outputs = Outputs::start(&config, files, &wanted, &log);
+    let outputs = Outputs::start(&config, &files, &wanted, log);
     let (calls_to, calls) = mpsc::channel::<Call>(16);
     let listener = Listener::bind(&config.daemon.socket)?;
     let control_log = log.clone();
@@ -186,14 +190,14 @@ pub(super) struct Outputs {
 impl Outputs {
     pub(super) fn start(
         config: &Config,
-        files: Vec<PublishedFile>,
+        files: &[PublishedFile],
         wanted: &watch::Sender<Wanted>,
         log: &Log,
     ) -> Self {
         let (report_to, reports) = mpsc::unbounded_channel();
         let (ask, snapshots) = mpsc::channel(8);
         let feed = Feed { wanted: wanted.subscribe(), snapshots: ask };
-        let publisher = Publisher::start(config.outputs.clone(), &files, feed, report_to, event_sink(log));
+        let publisher = Publisher::start(config.outputs.clone(), files, feed, report_to, event_sink(log));
         Self { publisher: Some(publisher), reports, snapshots }
     }
 

@@ -1,7 +1,7 @@
 //! The circuit on a configuration in a temporary directory, without a web server.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, oneshot};
@@ -35,10 +35,10 @@ fn list(path: &str) -> String {
     format!("[output.list]\nkind = \"list\"\npath = \"{path}\"\n")
 }
 
-async fn circuit(directory: &Path, rest: &str) -> Circuit {
+fn circuit(directory: &Path, rest: &str) -> Circuit {
     let path = configure(directory, rest);
     let loaded = start::load(Some(&path)).unwrap();
-    start::start(Some(path), loaded, Log::default()).await.unwrap()
+    start::start(Some(path), loaded, &Log::default()).unwrap()
 }
 
 fn order(term: Term) -> Order {
@@ -65,14 +65,14 @@ async fn ask(circuit: &mut Circuit, request: Request) -> Reply {
 #[tokio::test]
 async fn a_flood_of_lines_holds_up_neither_the_end_of_a_ban_nor_saving() {
     let directory = tempfile::tempdir().unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/list")).await;
+    let mut circuit = circuit(directory.path(), &list("out/list"));
     let (sender, readings) = mpsc::channel(8);
     circuit.readings = readings;
     let batch =
         || Batch { source: "flood".parse().unwrap(), observations: Vec::new(), checkpoints: Vec::new() };
     let flood = || while sender.try_send(Reading::Batch(batch())).is_ok() {};
     let mut waits = Waits::new();
-    let (mut seconds, mut began) = (0, Instant::now());
+    let (mut seconds, mut began) = (0, clock::monotonic());
     while seconds < 2 {
         assert!(began.elapsed() < SOON, "no second passes");
         flood();
@@ -81,7 +81,7 @@ async fn a_flood_of_lines_holds_up_neither_the_end_of_a_ban_nor_saving() {
     let ban = order(Term::For(SignedDuration::from_millis(1)));
     let effects = circuit.owner.engine.ban(ban, clock::now() - SignedDuration::from_secs(1)).unwrap();
     circuit.owner.carry(effects, false);
-    began = Instant::now();
+    began = clock::monotonic();
     while circuit.owner.engine.bans().count() > 0 {
         assert!(began.elapsed() < SOON, "the ban does not end");
         flood();
@@ -95,7 +95,7 @@ async fn a_flood_of_lines_holds_up_neither_the_end_of_a_ban_nor_saving() {
 #[tokio::test]
 async fn outputs_that_are_at_work_are_let_finish_before_new_ones_begin() {
     let directory = tempfile::tempdir().unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/old")).await;
+    let mut circuit = circuit(directory.path(), &list("out/old"));
     let effects = circuit.owner.engine.ban(order(Term::Forever), clock::now()).unwrap();
     circuit.owner.carry(effects, true);
     let asked = async {
@@ -105,7 +105,7 @@ async fn outputs_that_are_at_work_are_let_finish_before_new_ones_begin() {
     };
     timeout(SOON, asked).await.unwrap();
     let path = configure(directory.path(), &list("out/new"));
-    let began = Instant::now();
+    let began = clock::monotonic();
     circuit.exchange(start::load(Some(&path)).unwrap()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(8), "the old task waited for its bans in vain");
     let kept = |name: &str| circuit.owner.files().any(|file| file.path == directory.path().join(name));
@@ -118,7 +118,7 @@ async fn outputs_that_are_at_work_are_let_finish_before_new_ones_begin() {
 async fn a_ban_that_an_output_cannot_take_is_not_reported_as_done() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::File::create(directory.path().join("out")).unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/list")).await;
+    let mut circuit = circuit(directory.path(), &list("out/list"));
     let targets = vec!["198.51.100.1".parse().unwrap()];
     let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
     let Reply::Done { bans, refused, .. } = ask(&mut circuit, request).await else { panic!() };
@@ -130,7 +130,7 @@ async fn a_ban_that_an_output_cannot_take_is_not_reported_as_done() {
 #[tokio::test]
 async fn a_command_is_answered_when_the_first_list_is_in_place_and_not_before() {
     let directory = tempfile::tempdir().unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/list")).await;
+    let mut circuit = circuit(directory.path(), &list("out/list"));
     let targets = vec!["198.51.100.1".parse().unwrap()];
     let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
     let Reply::Done { refused, .. } = ask(&mut circuit, request).await else { panic!() };
@@ -142,7 +142,7 @@ async fn a_command_is_answered_when_the_first_list_is_in_place_and_not_before() 
 #[tokio::test]
 async fn what_was_over_when_a_command_came_is_none_of_its_doing() {
     let directory = tempfile::tempdir().unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/list")).await;
+    let mut circuit = circuit(directory.path(), &list("out/list"));
     let ban = order(Term::For(SignedDuration::from_millis(1)));
     let effects = circuit.owner.engine.ban(ban, clock::now() - SignedDuration::from_secs(1)).unwrap();
     circuit.owner.carry(effects, false);
@@ -162,7 +162,7 @@ async fn what_was_over_when_a_command_came_is_none_of_its_doing() {
 #[tokio::test]
 async fn a_pause_that_is_answered_is_stored_and_one_that_ended_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
-    let mut circuit = circuit(directory.path(), &list("out/list")).await;
+    let mut circuit = circuit(directory.path(), &list("out/list"));
     let pauses = || {
         let (_, kept, _) =
             crate::store::Store::open(&directory.path().join(start::DATABASE), clock::now()).unwrap();

@@ -95,10 +95,11 @@ impl Log {
             Change::Past(_) => format!("was to be banned until {}: {}", until(ban), described(ban, now)),
             Change::Ended(_, why) => format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)),
         };
-        match change {
-            // Found when it was over: it concerns nobody any more.
-            Change::Past(_) => debug!(address = %ban.prefix, jail = %ban.jail, "{text}"),
-            _ => info!(address = %ban.prefix, jail = %ban.jail, "{text}"),
+        // Found when it was over, it concerns nobody any more.
+        if matches!(change, Change::Past(_)) {
+            debug!(address = %ban.prefix, jail = %ban.jail, "{text}");
+        } else {
+            info!(address = %ban.prefix, jail = %ban.jail, "{text}");
         }
     }
 
@@ -124,7 +125,7 @@ impl Log {
             Told::Source(event) if needs_attention(event) => warn!("source {source}: {}", escape(event)),
             Told::Source(event) => info!("source {source}: {}", escape(event)),
             Told::Format { path, format } => {
-                info!("source {source}: {} is read as `{format}`", escape(path.display()))
+                info!("source {source}: {} is read as `{format}`", escape(path.display()));
             }
             Told::Unparsed { path, tried, failed, example } => warn!(
                 "source {source}: {failed} of {tried} lines of {} that were tried do not parse ({}); for example: {}. \
@@ -155,9 +156,10 @@ impl Log {
         if !self.lets_through("store") {
             return;
         }
-        match event {
-            store::Event::SavedAgain { .. } => info!("{}", escape_lines(event)),
-            _ => error!("{}", escape_lines(event)),
+        if matches!(event, store::Event::SavedAgain { .. }) {
+            info!("{}", escape_lines(event));
+        } else {
+            error!("{}", escape_lines(event));
         }
     }
 

@@ -49,7 +49,9 @@ fn respelled(line: &str, change: &str, at: Index) -> String {
     if change.starts_with('/') && !slashes.is_empty() {
         let slash = slashes[at.index(slashes.len())];
         request.replace_range(slash..=slash, change);
-    } else if let Some(byte) = request.bytes().nth(at.index(request.len().max(1))).filter(u8::is_ascii) {
+    } else if let Some(byte) =
+        request.as_bytes().get(at.index(request.len().max(1))).copied().filter(u8::is_ascii)
+    {
         let at = at.index(request.len());
         let text = match change {
             "percent" => format!("%{byte:02x}"),

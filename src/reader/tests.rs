@@ -12,7 +12,7 @@ use crate::filter::{Definition, Filter, Judgement};
 use crate::record::{Format, Reference};
 use crate::terms::Observation;
 
-const PATHS: &str = r#"
+const PATHS: &str = r"
 [[rule]]
 path = '/wp-login\.php(?:/|$)'
 status = [200, 401]
@@ -20,7 +20,7 @@ status = [200, 401]
 path = '(?:^|/)\.git/'
 [[rule]]
 user_agent = '(?i)sqlmap'
-"#;
+";
 const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.php.*" (401|403|200)']"#;
 
 fn lens(jail: &str, toml: &str) -> Lens {
@@ -111,7 +111,9 @@ proptest! {
         let text = line(7, "/", 200, "Mozilla/5.0").repeat(count);
         let reader = Reader::new(vec![lens("raw", RAW)], false);
         let mut file = FileReading::new(Some(Format::Combined));
-        pieces(text.as_bytes(), at_most).into_iter().for_each(|piece| { read(&reader, &mut file, piece); });
+        for piece in pieces(text.as_bytes(), at_most) {
+            read(&reader, &mut file, piece);
+        }
         prop_assert_eq!(file.parsed, count.div_ceil(1024) as u64);
         prop_assert_eq!(file.lines, count as u64);
     }
