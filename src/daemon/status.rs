@@ -94,7 +94,7 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: unparsed(view),
+        error: in_vain(view),
     }
 }
 
@@ -109,9 +109,14 @@ fn file_state(state: source::FileState) -> FileState {
     }
 }
 
-/// A file many of whose lines do not parse is read in vain.
-fn unparsed(view: &FileView) -> Option<String> {
+/// A file many of whose lines do not parse, or name no address, is read in vain.
+fn in_vain(view: &FileView) -> Option<String> {
     let reading = &view.reading;
+    if reading.mostly_nameless() {
+        return Some(
+            "lines name hosts instead of addresses: set `HostnameLookups Off`, or log %a".to_owned(),
+        );
+    }
     let example = reading.example.as_ref().filter(|_| reading.mostly_unparsed())?;
     Some(format!("lines do not parse ({}), for example: {}", example.reason, example.text))
 }

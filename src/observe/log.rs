@@ -134,6 +134,11 @@ impl Log {
                 escape(&example.reason),
                 escape(&example.text)
             ),
+            Told::Nameless { path, nameless } => warn!(
+                "source {source}: {nameless} lines of {} name a host instead of an address, and nobody can be banned by \
+                 them: set `HostnameLookups Off` in Apache, or log %a instead of %h",
+                escape(path.display())
+            ),
             Told::Skewed { path, logged, arrived } => warn!(
                 "source {source}: {} says {logged} for a line that arrived at {arrived}: the server logs without its time \
                  zone, or a clock is wrong. Lines count when they arrive; after a stop they would count at the wrong time",

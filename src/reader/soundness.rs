@@ -133,7 +133,7 @@ fn every_sample_is_found_by_the_search() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_spelling_hides_an_offence(which in any::<Index>(), sample in any::<Index>(), changes in changes()) {
