@@ -140,7 +140,6 @@ impl Circuit {
                 self.reload().await;
                 waits.reading = true;
             }
-            self.answer_pings();
         }
     }
 
@@ -179,6 +178,7 @@ impl Circuit {
             Received::ReadersEnded => waits.reading = false,
             Received::Released => self.release(waits),
         }
+        self.answer_pings();
     }
 
     fn read(&mut self, reading: Reading) {
@@ -224,14 +224,32 @@ impl Circuit {
         Some(Instant::now() + Duration::try_from(until).unwrap_or_default())
     }
 
-    /// Outputs exist from the start; sources are open once each has looked at its files.
+    /// Answers once every source has looked at its files, and every output's file is in place or cannot be.
     fn answer_pings(&mut self) {
-        if self.opened >= self.readers.count() {
-            for ping in self.pings.drain(..) {
-                let _ =
-                    ping.send(Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() });
+        if self.pings.is_empty() || self.opened < self.readers.count() {
+            return;
+        }
+        let Some(reply) = self.readiness() else { return };
+        for ping in self.pings.drain(..) {
+            let _ = ping.send(reply.clone());
+        }
+    }
+
+    /// `None` while there is an output of which nothing is known yet.
+    fn readiness(&self) -> Option<Reply> {
+        let mut missing = Vec::new();
+        for (name, report) in self.reports.borrow().iter() {
+            match (report.as_ref()?.published, report.as_ref()?.error.as_ref()) {
+                (Some(_), _) => {}
+                (None, Some(error)) => missing.push(format!("output {name}: {error}")),
+                (None, None) => return None,
             }
         }
+        Some(if missing.is_empty() {
+            Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() }
+        } else {
+            Reply::failed(FailCode::Failed, missing.join("\n"))
+        })
     }
 
     fn note(&mut self, kind: HistoryKind, text: String, peer: Option<Peer>) {

@@ -125,12 +125,16 @@ async fn a_ban_that_an_output_cannot_take_is_not_reported_as_done() {
     assert_eq!(bans.len(), 1, "it is banned, and published as soon as that is possible");
     let refused: Vec<_> = refused.iter().map(|refusal| refusal.target.as_str()).collect();
     assert_eq!(refused, ["output list"]);
+    let reply = ask(&mut circuit, Request::Ping).await;
+    assert!(matches!(reply, Reply::Failed { .. }), "a list that is not there is not ready: {reply:?}");
 }
 
 #[tokio::test]
 async fn a_command_is_answered_when_the_first_list_is_in_place_and_not_before() {
     let directory = tempfile::tempdir().unwrap();
     let mut circuit = circuit(directory.path(), &list("out/list"));
+    let reply = ask(&mut circuit, Request::Ping).await;
+    assert!(matches!(reply, Reply::Done { .. }), "{reply:?}");
     let targets = vec!["198.51.100.1".parse().unwrap()];
     let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
     let Reply::Done { refused, .. } = ask(&mut circuit, request).await else { panic!() };
