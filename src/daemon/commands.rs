@@ -1,29 +1,33 @@
 //! What the other verbs ask of the running daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, Ended};
 use crate::control::{BanLength, BanRow, EvidenceRow, FailCode, Near, Peer, Refusal, Reply, Request, Why};
-use crate::engine::{Effects, Order, Refusal as Refused, Term};
+use crate::engine::{Effects, Notice, Order, Refusal as Refused, Term};
 use crate::os::clock;
-use crate::publish::{self, Report, State};
+use crate::publish::{self, Report};
 use crate::store::{HistoryEvent, HistoryKind, HistoryQuery, HistoryRow, StoreError};
 use crate::terms::{Evidence, JailName, OutputName};
 
-/// The newest report of each output.
-pub(super) type Reports = BTreeMap<OutputName, Report>;
+/// The newest report of each configured output; `None` while there is none.
+pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
 
-/// How long a command by hand waits for its outputs before it says that they are not there yet.
-const OUTPUTS_WITHIN: Duration = Duration::from_secs(60);
+/// How long a command by hand waits for its outputs before it says that they are not there yet: less than clients wait
+/// for an answer.
+const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
+/// A failure that an output had before the command may be over with the next attempt, which comes at once.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
 /// The most rows that `history` answers, and `why`.
 const HISTORY_ROWS: usize = 10_000;
 const WHY_ROWS: usize = 50;
@@ -46,6 +50,11 @@ struct Outcome {
     no_wait: bool,
 }
 
+/// What a command changed itself; bans that were over when it came are none of its doing.
+fn is_by_hand(change: &Change) -> bool {
+    !matches!(change, Change::Ended(_, Ended::Expired | Ended::Allowed))
+}
+
 impl Circuit {
     /// Answers one request; commands that wait for outputs answer from a task of their own.
     pub(super) fn command(&mut self, request: Request, peer: Peer, answer: Answer) {
@@ -62,7 +71,7 @@ impl Circuit {
                 let term = term(duration);
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
                 let outcome = self.ban(targets.into_iter().map(order), no_wait, now);
-                self.note_command(&outcome, peer, reason, now);
+                self.note_command(&outcome, peer, reason.as_deref(), now);
                 self.finish(outcome, answer);
             }
             Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
@@ -71,9 +80,10 @@ impl Circuit {
                     let _ = answer.send(self.would_unban(&targets, whole, jail.as_ref(), since));
                     return;
                 }
-                let outcome = match whole {
-                    true => self.unban_all(jail.as_ref(), since, no_wait, now),
-                    false => self.unban(targets, jail.as_ref(), no_wait, now),
+                let outcome = if whole {
+                    self.unban_all(jail.as_ref(), since, no_wait, now)
+                } else {
+                    self.unban(targets, jail.as_ref(), no_wait, now)
                 };
                 self.note_command(&outcome, peer, None, now);
                 self.finish(outcome, answer);
@@ -81,16 +91,16 @@ impl Circuit {
             Request::Pause { jail, duration } => {
                 let until = duration.and_then(|length| now.checked_add(length).ok());
                 let reply = self.pause(jail, until, peer, now);
-                let _ = answer.send(reply);
+                self.answer_when_stored(reply, answer);
             }
             Request::Resume { jail } => {
                 let reply = self.resume(jail.as_ref(), peer, now);
-                let _ = answer.send(reply);
+                self.answer_when_stored(reply, answer);
             }
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
             Request::Empty { what } => {
                 let reply = self.empty(&what);
-                let _ = answer.send(reply);
+                self.answer_when_stored(reply, answer);
             }
         }
     }
@@ -199,14 +209,11 @@ impl Circuit {
         jail: Option<&JailName>,
         since: Option<Timestamp>,
     ) -> Reply {
+        let targets: HashSet<&Prefix> = targets.iter().collect();
         let meant = |ban: &&Arc<Ban>| {
             let of_jail = jail.is_none_or(|name| ban.jail == *name);
-            of_jail
-                && if whole {
-                    since.is_none_or(|since| ban.since >= since)
-                } else {
-                    targets.contains(&ban.prefix)
-                }
+            let young = || since.is_none_or(|since| ban.since >= since);
+            of_jail && if whole { young() } else { targets.contains(&ban.prefix) }
         };
         let mut bans: Vec<BanRow> =
             self.owner.engine.bans().filter(meant).map(|ban| BanRow::from(&**ban)).collect();
@@ -247,8 +254,8 @@ impl Circuit {
         outcome
     }
 
-    fn note_command(&mut self, outcome: &Outcome, peer: Peer, reason: Option<String>, now: Timestamp) {
-        for change in &outcome.effects.changes {
+    fn note_command(&mut self, outcome: &Outcome, peer: Peer, reason: Option<&str>, now: Timestamp) {
+        for change in outcome.effects.changes.iter().filter(|change| is_by_hand(change)) {
             let ban = change.ban();
             self.owner.note(HistoryEvent {
                 at: now,
@@ -256,36 +263,46 @@ impl Circuit {
                 address: Some(ban.prefix),
                 jail: Some(ban.jail.clone()),
                 uid: Some(peer.uid),
-                reason: reason.clone(),
+                reason: reason.map(str::to_owned),
                 text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
             });
         }
     }
 
-    /// Carries the effects on, and answers once they are stored and the outputs are at their best.
+    /// Carries the effects on, and answers once they are stored and the outputs are at their best. What is not is
+    /// listed with what was refused, so that the command does not end as if all were well.
     fn finish(&mut self, outcome: Outcome, answer: Answer) {
-        let Outcome { effects, refused, no_wait } = outcome;
-        let bans: Vec<BanRow> = effects.changes.iter().map(|change| BanRow::from(&**change.ban())).collect();
+        let Outcome { effects, mut refused, no_wait } = outcome;
+        let changes = effects.changes.iter().filter(|change| is_by_hand(change));
+        let bans: Vec<BanRow> = changes.map(|change| BanRow::from(&**change.ban())).collect();
+        let messages = effects.notices.iter().filter(|notice| matches!(notice, Notice::StillBanned { .. }));
+        let messages: Vec<String> = messages.map(ToString::to_string).collect();
         self.owner.carry(effects, true);
         let (stored, durable) = oneshot::channel();
         self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
         let (generation, reports) = (self.owner.engine.generation(), self.reports.subscribe());
         tokio::spawn(async move {
-            let mut messages = Vec::new();
-            match durable.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    messages.push(format!("in force, but not stored yet (it is tried again): {error}"))
-                }
-                Err(_stopping) => {
-                    messages.push("in force, but the daemon stopped before it was stored".to_owned())
-                }
-            }
+            let reason = match durable.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("in force, but not stored yet (it is tried again): {error}")),
+                Err(_stopping) => Some("in force, but the daemon stopped before it was stored".to_owned()),
+            };
+            refused.extend(reason.map(|reason| Refusal { target: "the database".to_owned(), reason }));
             if !no_wait {
-                messages.extend(in_force(reports, generation).await);
+                refused.extend(not_in_force(reports, generation).await);
             }
             let _ = answer.send(Reply::Done { messages, bans, refused });
         });
+    }
+
+    /// Answers once everything up to now is stored.
+    fn answer_when_stored(&mut self, reply: Reply, answer: Answer) {
+        self.owner.save_then(Some(Box::new(move |stored| {
+            let _ = answer.send(match stored {
+                Ok(()) => reply,
+                Err(error) => failed(format!("done, but not stored yet (it is tried again): {error}")),
+            });
+        })));
     }
 
     fn pause(
@@ -301,7 +318,6 @@ impl Circuit {
         let text = format!("paused {}", jail.as_ref().map_or("all jails".to_owned(), ToString::to_string));
         self.note_pause(HistoryKind::Paused, jail, peer, text.clone(), now);
         self.owner.pauses_changed();
-        self.owner.save();
         done(format!("{text}: offences are judged and logged, nobody new is banned"))
     }
 
@@ -312,7 +328,6 @@ impl Circuit {
         let text = format!("resumed {}", jail.map_or("all jails".to_owned(), ToString::to_string));
         self.note_pause(HistoryKind::Resumed, jail.cloned(), peer, text.clone(), now);
         self.owner.pauses_changed();
-        self.owner.save();
         done(text)
     }
 
@@ -357,7 +372,6 @@ impl Circuit {
         match publish::empty(file) {
             Ok(_written) => {
                 self.owner.forget(file);
-                self.owner.save();
                 done(format!("{} is empty now", file.path.display()))
             }
             Err(error) => failed(error.to_string()),
@@ -384,17 +398,23 @@ fn term(length: Option<BanLength>) -> Term {
     }
 }
 
-/// Waits until each output is at its best for `generation`; says which ones are not.
-async fn in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<String> {
-    let settled = |report: &Report| report.settled && report.generation >= generation;
-    let failed = |report: &Report| report.state == State::Failed;
-    let all = |reports: &Reports| reports.values().all(|report| settled(report) || failed(report));
-    let _ = tokio::time::timeout(OUTPUTS_WITHIN, reports.wait_for(all)).await;
+/// Waits until each output is at its best for `generation`; tells those that are not.
+async fn not_in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<Refusal> {
+    let settled = |report: &Option<Report>| {
+        report.as_ref().is_some_and(|report| report.settled && report.generation >= generation)
+    };
+    let failed = |report: &Option<Report>| report.as_ref().is_some_and(|report| report.error.is_some());
+    let all_settled = |reports: &Reports| reports.values().all(settled);
+    let all_told = |reports: &Reports| reports.values().all(|report| settled(report) || failed(report));
+    // An error says that the other end is gone, or that time is over: what is late then is told below.
+    let _ = timeout(ATTEMPT_WITHIN, reports.wait_for(all_settled)).await;
+    let _ = timeout(OUTPUTS_WITHIN, reports.wait_for(all_told)).await;
     let reports = reports.borrow();
     let late = reports.iter().filter(|(_, report)| !settled(report));
     late.map(|(name, report)| {
-        let error = report.error.as_deref().unwrap_or("not in place yet");
-        format!("output {name}: {error}")
+        let error = report.as_ref().and_then(|report| report.error.as_deref());
+        let reason = error.unwrap_or("the new list is not in force yet; `banmap status` shows when it is");
+        Refusal { target: format!("output {name}"), reason: reason.to_owned() }
     })
     .collect()
 }
