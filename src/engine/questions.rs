@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Engine;
 use super::slots::{Slot, Tally};
+use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
 use crate::terms::{Evidence, JailName};
@@ -68,9 +68,9 @@ pub struct Counts {
 }
 
 impl Engine {
-    /// Whether a jail of that name is configured; the built-in one always is.
-    pub fn has_jail(&self, name: &JailName) -> bool {
-        self.slots.configured(name).is_some()
+    /// Refuses a name that no configured jail has, and no jail with bans; the built-in one is always there.
+    pub fn check_jail(&self, name: &JailName) -> Result<(), Refusal> {
+        self.existing(name).map(drop)
     }
 
     /// What each jail has counted; cheap.

@@ -223,7 +223,11 @@ fn described(ban: &Ban, now: Timestamp) -> String {
     let length = ban
         .until
         .map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
-    let offences = if ban.offences > 0 { format!(", {} offences", ban.offences) } else { String::new() };
+    let offences = match ban.offences {
+        0 => String::new(),
+        1 => ", 1 offence".to_owned(),
+        many => format!(", {many} offences"),
+    };
     let left = ban.until.filter(|_| now.duration_since(ban.since) > SignedDuration::from_mins(1));
     let left = left.map_or(String::new(), |until| format!(", until {until:.0}"));
     let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
@@ -246,8 +250,8 @@ fn ended(why: Ended) -> &'static str {
     }
 }
 
-/// What the engine noticed, and what to do about it.
-fn said(notice: &Notice) -> String {
+/// What the engine noticed, and what to do about it, in words.
+pub fn said(notice: &Notice) -> String {
     match notice {
         Notice::NoEffect { prefix, jail, outputs, passed } => {
             let outputs: Vec<&str> = outputs.iter().map(|output| output.as_str()).collect();
