@@ -145,10 +145,10 @@ pub enum OutputState {
 }
 
 impl Status {
-    /// Whether an operator has to look: a problem, a file that cannot be read, or an output that failed.
+    /// Whether an operator has to look: a problem, a file that cannot be read or is read in vain, or an output that failed.
     pub fn needs_operator(&self) -> bool {
         let failed_output = |output: &OutputStatus| output.state == OutputState::Failed;
-        let unread_file = |file: &FileStatus| file.state == FileState::Unreadable;
+        let unread_file = |file: &FileStatus| file.state == FileState::Unreadable || file.error.is_some();
         !self.problems.is_empty()
             || self.outputs.values().any(failed_output)
             || self.sources.values().flat_map(|source| &source.files).any(unread_file)

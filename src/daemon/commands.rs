@@ -100,8 +100,8 @@ impl Circuit {
         Reply::Bans(rows(self.owner.engine.bans().filter(wanted)))
     }
 
-    /// What the engine knows at once, and what the store adds: kept evidence and history.
-    fn why(&self, address: Prefix, now: Timestamp, answer: Answer) {
+    /// What the engine knows at once, and what the store adds: kept evidence and history, the newest included.
+    fn why(&mut self, address: Prefix, now: Timestamp, answer: Answer) {
         let known = self.owner.engine.why(address.first(), now);
         let near = known.windows.iter().map(|window| Near {
             jail: window.jail.clone(),
@@ -126,6 +126,7 @@ impl Circuit {
             limit: WHY_ROWS,
             evidence: false,
         };
+        self.owner.save();
         let (rows, rows_there) = oneshot::channel();
         self.owner.keeper.history(query, Box::new(move |found| drop(rows.send(found.unwrap_or_default()))));
         // Evidence of restored bans stays in the store until somebody asks.
@@ -149,8 +150,9 @@ impl Circuit {
         there
     }
 
+    /// What happened a moment ago is handed to the store first: it answers from what it was given.
     fn history(
-        &self,
+        &mut self,
         address: Option<Prefix>,
         since: Option<Timestamp>,
         jail: Option<JailName>,
@@ -163,6 +165,7 @@ impl Circuit {
                 Err(error) => Reply::failed(FailCode::Failed, error.to_string()),
             });
         };
+        self.owner.save();
         self.owner.keeper.history(query, Box::new(tell));
     }
 

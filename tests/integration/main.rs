@@ -8,3 +8,5 @@ mod command_line;
 mod daemon;
 mod fake_daemon;
 mod gates;
+mod reading;
+mod servers;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::process::Process;
-use super::wait_until;
+use super::wait::{wait_or, wait_until};
 
 /// How long a daemon may take until it answers.
 const READY: Duration = Duration::from_secs(20);
@@ -27,7 +27,19 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it and waits until `banmap ping` says that it is ready.
     pub(crate) fn start(config: &Path) -> Self {
-        let mut daemon = Self::spawn(config);
+        Self::spawn(config).ready()
+    }
+
+    /// Starts it by `wrapper` (a program and arguments that end by executing what follows them), and waits.
+    pub(crate) fn start_by(wrapper: &[&str], program: &Path, config: &Path) -> Self {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(program).arg("-c").arg(config).env("NO_COLOR", "1");
+        Self::spawn_as(config, command).ready()
+    }
+
+    #[track_caller]
+    fn ready(self) -> Self {
+        let mut daemon = self;
         wait_until(READY, "banmap is ready", || {
             let ended = daemon.process.has_ended();
             assert!(ended.is_none(), "banmap run ended ({}):\n{}", ended.unwrap(), daemon.log());
@@ -38,7 +50,10 @@ impl Daemon {
 
     /// Starts it and does not wait.
     pub(crate) fn spawn(config: &Path) -> Self {
-        let mut command = banmap(config);
+        Self::spawn_as(config, banmap(config))
+    }
+
+    fn spawn_as(config: &Path, mut command: Command) -> Self {
         command.arg("run").stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process::spawn("banmap", &mut command);
         let mut stderr = process.child().stderr.take().unwrap();
@@ -65,6 +80,60 @@ impl Daemon {
     /// Runs `banmap -c CONFIG ARGS` beside it.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         cli(&self.config, arguments)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until its log holds `words`.
+    #[track_caller]
+    pub(crate) fn wait_logged(&self, words: &str) {
+        let explain = || format!("`{words}` is logged:\n{}", self.log());
+        wait_or(READY, || self.log().contains(words), explain);
+    }
+
+    /// Runs a verb with `--json`: its exit code, and the object that it printed.
+    #[track_caller]
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (i32, serde_json::Value) {
+        let output = self.cli(&[arguments, &["--json"]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let problem = String::from_utf8_lossy(&output.stderr).into_owned();
+        let answer = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}{problem}\n{}", self.log()));
+        (output.status.code().unwrap(), answer)
+    }
+
+    /// The counters of one jail.
+    #[track_caller]
+    pub(crate) fn jail(&self, name: &str) -> serde_json::Value {
+        self.ask(&["status"]).1["jails"][name].take()
+    }
+
+    /// How many offences of `address` a jail counts now.
+    #[track_caller]
+    pub(crate) fn offences(&self, address: &str, jail: &str) -> u64 {
+        let (_, why) = self.ask(&["why", address]);
+        let near = why["near"].as_array().unwrap().iter().find(|near| near["jail"] == jail);
+        near.map_or(0, |near| near["offences"].as_u64().unwrap())
+    }
+
+    /// What `status` says of the file whose path ends so.
+    #[track_caller]
+    pub(crate) fn file(&self, end: &str) -> serde_json::Value {
+        let (_, status) = self.ask(&["status"]);
+        let sources = status["sources"].as_object().unwrap().values();
+        let mut files = sources.flat_map(|source| source["files"].as_array().unwrap());
+        let file = files.find(|file| file["path"].as_str().unwrap().ends_with(end));
+        file.unwrap_or_else(|| panic!("no file {end} in {status}")).clone()
+    }
+
+    /// Waits until it ended by itself; returns its exit code and its log.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (i32, String) {
+        wait_until(READY, "banmap has ended", || self.process.has_ended().is_some());
+        let code = self.process.has_ended().unwrap().code().unwrap();
+        (code, self.whole_log())
     }
 
     /// Runs a verb that must succeed with `--json`, and reads the objects it prints.

@@ -10,6 +10,7 @@ mod haproxy;
 mod nginx;
 mod place;
 mod process;
+pub(crate) mod scene;
 mod wait;
 
 pub(crate) use apache::Apache;
@@ -18,4 +19,5 @@ pub(crate) use client::{Answer, Request, send};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use place::Place;
+pub(crate) use scene::Scene;
 pub(crate) use wait::wait_until;
