@@ -188,7 +188,7 @@ impl Circuit {
             left_behind.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
         else {
             return Reply::failed(
-                FailCode::Failed,
+                FailCode::Usage,
                 format!("`{what}` is neither an output nor a file that an output has written"),
             );
         };
