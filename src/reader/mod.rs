@@ -11,6 +11,8 @@ mod lens;
 mod prefilter;
 mod scan;
 #[cfg(test)]
+mod soundness;
+#[cfg(test)]
 mod tests;
 mod whole;
 

@@ -10,6 +10,7 @@ use super::counts::FileReading;
 use super::lens::{Lens, Shared};
 use super::prefilter::Prefilter;
 use crate::address::Address;
+use crate::filter::Required;
 use crate::record::{Format, Record, Reference};
 use crate::terms::{Observation, Offence};
 
@@ -101,29 +102,10 @@ impl Reader {
     }
 
     fn make_candidates(&self, format: Format) -> Candidates {
-        let (mut exact, mut any_case, mut spelled) = (Vec::new(), Vec::new(), false);
-        for shared in &self.shared {
-            let Some(required) = shared.filter.required(&format) else { return Candidates::Every };
-            let mut literals = required.literals;
-            if required.except_respelled {
-                literals.iter_mut().for_each(|literal| *literal = certain_piece(literal));
-            }
-            if required.ignore_case {
-                any_case.extend(literals)
-            } else {
-                exact.extend(literals)
-            }
-            spelled |= required.except_respelled || required.except_encoded;
-        }
-        Candidates::Holding(Prefilter::new(exact, any_case, spelled))
+        let required: Option<Vec<Required>> =
+            self.shared.iter().map(|shared| shared.filter.required(&format)).collect();
+        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
     }
-}
-
-/// A path can be spelled with other slashes and dots between its segments, so only what lies inside one segment is
-/// certain to stand in the line; then no line needs to be looked at for its `//` and `/.` (every Referer has them).
-fn certain_piece(literal: &[u8]) -> Vec<u8> {
-    let piece = literal.split(|b| *b == b'/').max_by_key(|piece| piece.len());
-    piece.filter(|piece| !piece.is_empty()).unwrap_or(b"/").to_vec()
 }
 
 /// The format of a log that begins with `buffer`; `None` where its first lines fit none.
