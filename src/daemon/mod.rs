@@ -3,6 +3,7 @@
 
 mod commands;
 mod empty;
+mod hand;
 mod host;
 mod owner;
 mod plan;

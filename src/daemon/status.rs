@@ -16,9 +16,8 @@ use crate::terms::{JailName, OutputName, SourceName};
 use crate::{control, source, store};
 
 pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
-    if let Some(unknown) = jail.filter(|name| !circuit.owner.engine.has_jail(name)) {
-        let message = format!("no jail is named `{unknown}`");
-        return Reply::Failed { message, code: control::FailCode::Usage };
+    if let Some(refusal) = jail.and_then(|name| circuit.owner.engine.check_jail(name).err()) {
+        return Reply::failed(control::FailCode::Usage, refusal.to_string());
     }
     Reply::Status(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,7 +50,9 @@ fn jails(circuit: &Circuit, only: Option<&JailName>) -> BTreeMap<JailName, JailS
     let engine = &circuit.owner.engine;
     let counts = engine.counts(clock::now()).into_iter();
     let wanted = counts.filter(|counts| only.is_none_or(|wanted| counts.jail == *wanted));
-    wanted.map(|counts| (counts.jail.clone(), jail(circuit, &counts))).collect()
+    let shown = wanted.map(|counts| (counts.jail.clone(), jail(circuit, &counts)));
+    // The built-in jail is there for those who use it.
+    shown.filter(|(name, jail)| !name.is_manual() || jail.bans_total > 0 || only.is_some()).collect()
 }
 
 fn jail(circuit: &Circuit, counts: &Counts) -> JailStatus {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Engine;
 use super::effects::may_say_again;
 use super::slots::{Slot, Tally};
+use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
 use crate::terms::{Evidence, JailName, OutputName};
@@ -69,9 +69,9 @@ pub struct Counts {
 }
 
 impl Engine {
-    /// Whether a jail of that name is configured; the built-in one always is.
-    pub fn has_jail(&self, name: &JailName) -> bool {
-        self.slots.configured(name).is_some()
+    /// Refuses a name that no configured jail has, and no jail with bans; the built-in one is always there.
+    pub fn check_jail(&self, name: &JailName) -> Result<(), Refusal> {
+        self.existing(name).map(drop)
     }
 
     /// What each jail has counted; cheap.

@@ -256,7 +256,11 @@ fn described(ban: &Ban, now: Timestamp) -> String {
     let length = ban
         .until
         .map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
-    let offences = if ban.offences > 0 { format!(", {} offences", ban.offences) } else { String::new() };
+    let offences = match ban.offences {
+        0 => String::new(),
+        1 => ", 1 offence".to_owned(),
+        many => format!(", {many} offences"),
+    };
     let left = ban.until.filter(|_| now.duration_since(ban.since) > SignedDuration::from_mins(1));
     let left = left.map_or(String::new(), |until| format!(", until {until:.0}"));
     let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));

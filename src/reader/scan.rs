@@ -80,9 +80,10 @@ impl Reader {
     ) {
         file.bytes += buffer.len() as u64;
         let Some(format) = file.format.or_else(|| detect(buffer)) else {
-            let first = lines(buffer).next().unwrap_or_default();
             file.lines += lines(buffer).count() as u64;
-            file.refuse(first, || "its format is not recognised; set `format` of its source".to_owned());
+            for line in lines(buffer) {
+                file.refuse(line, || "its format is not recognised; set `format` of its source".to_owned());
+            }
             return;
         };
         file.format = Some(format);
