@@ -255,8 +255,8 @@ http {{
         server = subprocess.Popen([shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "-p", folder, "-c", f"{folder}/nginx.conf"],
                                   stderr=subprocess.DEVNULL)
         try:
-            until(lambda: answer(port, "192.0.2.1") == 200, 10, "nginx answers")
-            until(lambda: daemon.cli("ban", "192.0.2.2").returncode == 0, 30, "nginx has the first list")
+            until(lambda: answer(port, "198.51.100.1") == 200, 10, "nginx answers")
+            until(lambda: daemon.cli("ban", "198.51.100.2").returncode == 0, 30, "nginx has the first list")
             times = []
             for n in range(options.trials):
                 time.sleep(1.0)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::control::{ControlError, FailCode, Reply};
 use crate::daemon::DaemonError;
+use crate::reader::ReadError;
 use crate::terms::escape;
 
 /// The exit codes. Scripts rely on them.
@@ -66,6 +67,9 @@ pub(super) enum CliError {
     /// stdout could not be written.
     #[error("cannot write to stdout: {0}")]
     Stdout(#[from] io::Error),
+    /// A log cannot be read.
+    #[error("{}", escape::line(&.0.to_string()))]
+    Log(#[from] ReadError),
     /// The daemon does not start.
     #[error("{}", escape::lines(&.0.to_string()))]
     Start(#[from] DaemonError),
@@ -115,6 +119,7 @@ impl CliError {
             | Self::Unexpected
             | Self::Write { .. }
             | Self::Stdout(_)
+            | Self::Log(_)
             | Self::Failed(_)
             | Self::Start(_) => Exit::Failed,
         }

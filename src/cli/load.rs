@@ -5,9 +5,10 @@ use std::path::Path;
 use super::exit::CliError;
 use super::globals::Globals;
 use super::screen;
-use crate::config::{self, Config, Needs, Options, Problems};
+use crate::config::{self, Config, Needs, Options, Problems, Source};
 use crate::publish;
-use crate::terms::escape;
+use crate::resolve::Lists;
+use crate::terms::{SourceName, escape};
 
 /// Reads what a verb needs of the configuration; warnings go to stderr.
 pub(super) fn config(globals: &Globals, needs: Needs) -> Result<Config, CliError> {
@@ -31,11 +32,32 @@ pub(super) fn with(
 
 /// The output that is called `what`, or writes the file `what`.
 pub(super) fn output<'a>(config: &'a Config, what: &str) -> Result<&'a publish::Settings, CliError> {
-    let named =
-        config.outputs.iter().find(|output| output.name.as_str() == what || output.path == Path::new(what));
-    named.ok_or_else(|| {
-        let names: Vec<&str> = config.outputs.iter().map(|output| output.name.as_str()).collect();
-        let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
-        CliError::Unusable(format!("no output is named `{}`: {known}", escape::line(what)))
+    let meant = |output: &&publish::Settings| output.name.as_str() == what || output.path == Path::new(what);
+    config.outputs.iter().find(meant).ok_or_else(|| {
+        let known = listed(config.outputs.iter().map(|output| output.name.as_str()));
+        CliError::Unusable(format!("no output is named `{}`; there are: {known}", escape::line(what)))
     })
+}
+
+/// The source of that name.
+pub(super) fn source<'a>(config: &'a Config, name: &SourceName) -> Result<&'a Source, CliError> {
+    config.sources.iter().find(|source| source.settings.name == *name).ok_or_else(|| {
+        let known = listed(config.sources.iter().map(|source| source.settings.name.as_str()));
+        CliError::Unusable(format!("no source is named `{name}`; there are: {known}"))
+    })
+}
+
+/// Every list that the configuration names, read.
+pub(super) fn lists(config: &Config) -> Result<Lists, CliError> {
+    Lists::open(config.list_entries()).map_err(|errors| {
+        let told: Vec<String> =
+            errors.iter().map(|error| escape::line(&error.to_string()).into_owned()).collect();
+        CliError::Unusable(told.join("\n"))
+    })
+}
+
+/// Names for an operator to choose from.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are help texts: backticks would show")]
 
 mod ban;
+mod belonging;
 mod check;
 mod completions;
 mod configuration;

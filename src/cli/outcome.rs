@@ -3,6 +3,7 @@
 use std::io;
 
 use super::exit::{CliError, Exit};
+use super::globals::Globals;
 use super::list;
 use super::screen::{Screen, remark};
 use crate::control::{BanRow, Client, MAX_TARGETS, Refusal, Reply, Request};
@@ -18,6 +19,13 @@ pub(super) struct Outcome {
     pub(super) messages: Vec<String>,
     pub(super) bans: Vec<BanRow>,
     pub(super) refused: Vec<Refusal>,
+}
+
+/// Has the daemon do one thing that bans and unbans nobody by name, and shows what it says about it.
+pub(super) fn order(globals: &Globals, request: &Request) -> Result<Exit, CliError> {
+    let mut outcome = Outcome::default();
+    outcome.add(globals.ask(request)?)?;
+    outcome.show("changed", false)
 }
 
 impl Outcome {

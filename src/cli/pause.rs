@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::duration;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::outcome::Outcome;
+use super::outcome;
 use crate::control::Request;
 use crate::terms::JailName;
 
@@ -24,8 +24,6 @@ pub(super) struct Pause {
 
 impl Pause {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let mut outcome = Outcome::default();
-        outcome.add(globals.ask(&Request::Pause { jail: self.jail, duration: self.length })?)?;
-        outcome.show("paused", false)
+        outcome::order(globals, &Request::Pause { jail: self.jail, duration: self.length })
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::outcome::Outcome;
+use super::outcome;
 use crate::control::Request;
 
 /// Succeeds once the daemon is ready: outputs exist and sources are open
@@ -12,7 +12,5 @@ use crate::control::Request;
 pub(super) struct Ping {}
 
 pub(super) fn execute(globals: &Globals) -> Result<Exit, CliError> {
-    let mut outcome = Outcome::default();
-    outcome.add(globals.ask(&Request::Ping)?)?;
-    outcome.show("banned", false)
+    outcome::order(globals, &Request::Ping)
 }

@@ -1,19 +1,21 @@
 //! What `replay` does: whole logs through the daemon's own reader and engine, on log time.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::exit::CliError;
 use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
 use crate::daemon::{engine_settings, lenses};
 use crate::engine::{Effects, Engine, Restored, Settings};
 use crate::os::clock;
-use crate::reader::{FileReading, ReadError, Reader, Whole, next_of};
+use crate::reader::{FileReading, Reader, Whole, next_of};
 use crate::record::Reference;
 use crate::resolve::Lists;
-use crate::terms::{JailName, OutputName, SourceName};
+use crate::terms::{JailName, Observation, OutputName};
 
 /// Which logs, and how much of them.
 pub(super) struct Rehearsal<'a> {
@@ -28,51 +30,47 @@ pub(super) struct Rehearsal<'a> {
 }
 
 /// What it came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) lines: u64,
     pub(super) bytes: u64,
     pub(super) parsed: u64,
     pub(super) unparsed: u64,
+    /// Records that a filter matched, once for each jail; those of banned and of protected clients included.
     pub(super) offences: u64,
     pub(super) bans: u64,
-    /// Who is banned at the end of the logs; simulated bans left out.
-    pub(super) snapshot: Snapshot,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
 }
 
+/// Who is told of a ban; an error ends the rehearsal.
+pub(super) type Tell<'t> = &'t mut dyn FnMut(&Ban) -> io::Result<()>;
+
+/// The engine on its way through the logs.
+struct Court {
+    engine: Engine,
+    /// The highest event time so far.
+    now: Timestamp,
+    effects: Effects,
+}
+
 impl Rehearsal<'_> {
-    /// Runs all logs through, and hands each ban to `tell` as it happens; ends early when `tell` says false.
-    pub(super) fn run(&self, tell: &mut dyn FnMut(&Ban) -> bool) -> Result<Outcome, ReadError> {
+    /// Runs all logs through, and tells of each ban as it happens. Returns, too, who is banned at the end.
+    pub(super) fn run(&self, tell: Tell<'_>) -> Result<(Outcome, Snapshot), CliError> {
         let readers: Vec<Reader> = self.logs.iter().map(|(_, source)| self.reader(source)).collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
             .map(|((path, source), reader)| Whole::open(path, reader, FileReading::new(source.format)))
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
-        let (mut engine, _) = Engine::new(self.settings(), Restored::default(), Timestamp::UNIX_EPOCH);
-        let (mut now, mut effects, mut outcome) =
-            (Timestamp::UNIX_EPOCH, Effects::default(), Outcome::default());
+        let (mut court, mut outcome) = (Court::new(self.settings()), Outcome::default());
         while let Some(observation) = next_of(&mut logs, &reference)? {
-            if self.since.is_some_and(|since| observation.at < since) {
-                continue;
-            }
-            outcome.offences += observation.offences.len() as u64;
-            now = now.max(observation.at);
-            engine.observe(observation, now, &mut effects);
-            for change in effects.changes.drain(..) {
-                if let Change::Banned(ban) | Change::Past(ban) = &change {
-                    outcome.bans += 1;
-                    if !tell(ban) {
-                        return Ok(outcome);
-                    }
-                }
+            if self.since.is_none_or(|since| observation.at >= since) {
+                court.judge(observation, &mut outcome, tell)?;
             }
         }
-        outcome.snapshot = self.in_force(engine, now);
         logs.iter().for_each(|log| outcome.add(log));
-        Ok(outcome)
+        Ok((outcome, self.in_force(court)))
     }
 
     fn reader(&self, source: &Source) -> Reader {
@@ -81,9 +79,9 @@ impl Rehearsal<'_> {
         Reader::new(lenses, false)
     }
 
-    /// What an output that carries all jails would hold at the end.
-    fn in_force(&self, mut engine: Engine, now: Timestamp) -> Snapshot {
-        let output = output();
+    /// What an output that carries all jails would hold at the end; simulated bans are in none.
+    fn in_force(&self, Court { mut engine, now, .. }: Court) -> Snapshot {
+        let output: OutputName = "replay".parse().expect("it is made of letters");
         let mut settings = self.settings();
         settings.outputs.push(output.clone());
         settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
@@ -101,16 +99,23 @@ impl Rehearsal<'_> {
     }
 }
 
-/// What stands for the lists that `--write` makes.
-fn output() -> OutputName {
-    "replay".parse().expect("it is made of letters")
-}
+impl Court {
+    fn new(settings: Settings) -> Self {
+        let (engine, effects) = Engine::new(settings, Restored::default(), Timestamp::UNIX_EPOCH);
+        Self { engine, now: Timestamp::UNIX_EPOCH, effects }
+    }
 
-impl Default for Outcome {
-    fn default() -> Self {
-        let snapshot = Snapshot { generation: 0, output: output(), prefixes: Vec::new(), holes: Vec::new() };
-        let (lines, bytes, parsed, unparsed, offences, bans) = Default::default();
-        Self { lines, bytes, parsed, unparsed, offences, bans, snapshot, doubts: Vec::new() }
+    fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
+        outcome.offences += observation.offences.len() as u64;
+        self.now = self.now.max(observation.at);
+        self.engine.observe(observation, self.now, &mut self.effects);
+        for change in self.effects.changes.drain(..) {
+            if let Change::Banned(ban) | Change::Past(ban) = &change {
+                outcome.bans += 1;
+                tell(ban)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -131,94 +136,5 @@ impl Outcome {
                 example.text
             ));
         }
-    }
-}
-
-/// The source that a log belongs to: the one whose pattern matches its path (also as a rotated name), else the one named
-/// by `fallback`, else the only one.
-pub(super) fn source_of<'a>(
-    path: &Path,
-    sources: &'a [Source],
-    fallback: Option<&SourceName>,
-) -> Result<&'a Source, String> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let matching = unrotated(&absolute).into_iter().find_map(|name| {
-        sources.iter().find(|source| source.settings.patterns.iter().any(|pattern| matches(pattern, &name)))
-    });
-    let named = || sources.iter().find(|source| Some(&source.settings.name) == fallback);
-    let only = || sources.first().filter(|_| sources.len() == 1 && fallback.is_none());
-    matching.or_else(named).or_else(only).ok_or_else(|| no_source(path, sources, fallback))
-}
-
-/// The files that the sources' patterns match now.
-pub(super) fn logs_of(sources: &[Source]) -> Vec<(PathBuf, &Source)> {
-    let patterns = sources
-        .iter()
-        .flat_map(|source| source.settings.patterns.iter().map(move |pattern| (pattern, source)));
-    let files = patterns.flat_map(|(pattern, source)| {
-        glob::glob(pattern)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|path| path.is_file())
-            .map(move |path| (path, source))
-    });
-    let mut files: Vec<(PathBuf, &Source)> = files.collect();
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    files.dedup_by(|a, b| a.0 == b.0);
-    files
-}
-
-fn no_source(path: &Path, sources: &[Source], fallback: Option<&SourceName>) -> String {
-    let names: Vec<&str> = sources.iter().map(|source| source.settings.name.as_str()).collect();
-    match fallback {
-        Some(name) => format!("no source is named `{name}`; there are: {}", names.join(", ")),
-        None if names.is_empty() => format!("{}: the configuration has no source", path.display()),
-        None => format!(
-            "{}: no source's path matches it; say --source NAME ({})",
-            path.display(),
-            names.join(", ")
-        ),
-    }
-}
-
-fn matches(pattern: &str, path: &Path) -> bool {
-    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_path(path))
-}
-
-/// A path, and what it was called before it was rotated: without `.gz`, without `.N`, `-DATE` or `.DATE`.
-fn unrotated(path: &Path) -> Vec<PathBuf> {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return vec![path.to_owned()] };
-    let plain = name.strip_suffix(".gz").unwrap_or(name);
-    let is_number = |tail: &str| !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let mut names = vec![name, plain];
-    for (at, _) in plain.match_indices(['.', '-']) {
-        if is_number(&plain[at + 1..]) {
-            names.push(&plain[..at]);
-            break;
-        }
-    }
-    names.dedup();
-    names.into_iter().map(|name| path.with_file_name(name)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rotated_name_leads_to_the_live_one() {
-        for name in [
-            "access.log",
-            "access.log.1",
-            "access.log.2.gz",
-            "access.log-20261120",
-            "access.log-2026-11-20.gz",
-            "access.log.gz",
-        ] {
-            let names = unrotated(&Path::new("/var/log").join(name));
-            assert!(names.contains(&PathBuf::from("/var/log/access.log")), "{name}: {names:?}");
-        }
-        assert_eq!(unrotated(Path::new("/l/shop-a.log")), [PathBuf::from("/l/shop-a.log")]);
     }
 }

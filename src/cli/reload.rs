@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::outcome::Outcome;
+use super::outcome;
 use crate::control::Request;
 
 /// Makes the daemon read its configuration again
@@ -14,7 +14,5 @@ use crate::control::Request;
 pub(super) struct Reload {}
 
 pub(super) fn execute(globals: &Globals) -> Result<Exit, CliError> {
-    let mut outcome = Outcome::default();
-    outcome.add(globals.ask(&Request::Reload)?)?;
-    outcome.show("unbanned", false)
+    outcome::order(globals, &Request::Reload)
 }

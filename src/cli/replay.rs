@@ -6,21 +6,19 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::load;
-use super::rehearsal::{self, Outcome, Rehearsal};
+use super::rehearsal::{Outcome, Rehearsal};
 use super::screen::{Screen, remark};
 use super::since::Since;
+use super::{belonging, load, times};
 use crate::address::Prefix;
-use crate::ban::Ban;
+use crate::ban::{Ban, Snapshot};
 use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
-use crate::publish::{self, Kind, Style};
-use crate::resolve::Lists;
+use crate::publish::{self, Kind};
 use crate::terms::{JailName, SourceName, escape, show_duration};
 
 /// Shows who would have been banned, when and by which jail, from whole log files
@@ -63,12 +61,8 @@ impl FromStr for WriteTo {
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, path) =
             text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write KIND=PATH")?;
-        let kind = match kind {
-            "nginx-geo" => Kind::NginxGeo { variable: "bad_user".to_owned(), style: Style::Block },
-            "apache-rewritemap" => Kind::ApacheRewritemap,
-            "list" => Kind::List,
-            other => return Err(format!("`{other}` is no kind: nginx-geo, apache-rewritemap and list are")),
-        };
+        let known = Kind::NAMES.join(", ");
+        let kind = Kind::named(kind).ok_or_else(|| format!("`{kind}` is no kind of output: {known} are"))?;
         Ok(Self { kind, path: path.into() })
     }
 }
@@ -103,34 +97,55 @@ struct Summary {
 impl Replay {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
         let began = clock::monotonic();
-        let config = self.config(globals)?;
-        let lists = Lists::open(config.list_entries()).map_err(|errors| {
-            CliError::Unusable(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        })?;
-        self.known_jails(&config)?;
+        let options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
+        let config = load::with(&options, config::load_for_replay)?;
+        let lists = load::lists(&config)?;
+        self.check_jails(&config)?;
         let rehearsal = Rehearsal {
             config: &config,
             lists: &lists,
-            logs: self.logs(&config.sources)?,
+            logs: self.logs(&config)?,
             jails: &self.jail,
             since: self.since.map(|since| since.resolve(clock::now())),
         };
         let mut screen = Screen::new();
-        let mut trouble: io::Result<()> = Ok(());
-        let outcome = rehearsal.run(&mut |ban| {
-            let shown = if self.json { screen.json(&event(ban)) } else { screen.line(sentence(ban)) };
-            let told = shown.is_ok();
-            trouble = std::mem::replace(&mut trouble, Ok(())).and(shown);
-            told
-        });
-        trouble?;
-        let outcome = outcome.map_err(|error| CliError::Failed(error.to_string()))?;
-        self.finish(&outcome, began, screen)?;
-        self.write_lists(&outcome)?;
+        let (outcome, banned) = rehearsal.run(&mut |ban| {
+            if self.json { screen.json(&BanEvent::from(ban)) } else { screen.line(sentence(ban)) }
+        })?;
+        self.summarise(&outcome, began, screen)?;
+        self.write_lists(&banned)?;
         Ok(Exit::Done)
     }
 
-    fn finish(&self, outcome: &Outcome, began: Instant, mut screen: Screen) -> Result<(), CliError> {
+    fn check_jails(&self, config: &Config) -> Result<(), CliError> {
+        if config.jails.is_empty() {
+            return Err(CliError::Unusable("the configuration has no jail: name one in `jails`".to_owned()));
+        }
+        let unknown = |name: &&JailName| config.jails.iter().all(|jail| jail.name != **name);
+        self.jail.iter().find(unknown).map_or(Ok(()), |name| {
+            let known = load::listed(config.jails.iter().map(|jail| jail.name.as_str()));
+            Err(CliError::Unusable(format!("no jail is named `{name}`; there are: {known}")))
+        })
+    }
+
+    /// The logs that are named, else those of the chosen source, else all that are configured.
+    fn logs<'c>(&self, config: &'c Config) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
+        let chosen = self.source.as_ref().map(|name| load::source(config, name)).transpose()?;
+        if !self.files.is_empty() {
+            let sources = &config.sources;
+            let belonging = |path: &PathBuf| Ok((path.clone(), belonging::source_of(path, sources, chosen)?));
+            return self.files.iter().map(belonging).collect();
+        }
+        let wanted = |source: &&Source| chosen.is_none_or(|chosen| std::ptr::eq(*source, chosen));
+        let logs = belonging::logs_of(config.sources.iter().filter(wanted));
+        if logs.is_empty() {
+            let fix = "no log to read: name one, or configure a source whose files exist";
+            return Err(CliError::Unusable(fix.to_owned()));
+        }
+        Ok(logs)
+    }
+
+    fn summarise(&self, outcome: &Outcome, began: Instant, mut screen: Screen) -> io::Result<()> {
         let summary = Summary {
             event: "summary",
             lines: outcome.lines,
@@ -141,88 +156,46 @@ impl Replay {
             bans: outcome.bans,
             elapsed: (began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
         };
-        if self.json {
-            screen.json(&summary)?;
-        } else {
-            screen.line(summary.to_string())?;
-        }
+        if self.json { screen.json(&summary) } else { screen.line(summary.to_string()) }?;
         screen.finish()?;
         outcome.doubts.iter().for_each(|doubt| remark(&escape::line(doubt)));
         Ok(())
     }
 
-    fn write_lists(&self, outcome: &Outcome) -> Result<(), CliError> {
+    fn write_lists(&self, banned: &Snapshot) -> Result<(), CliError> {
         for WriteTo { kind, path } in &self.write {
             let output = publish::Settings::plain(kind.clone(), path.clone());
-            publish::write(&output, outcome.snapshot.clone(), clock::now())
+            publish::write(&output, banned.clone(), clock::now())
                 .map_err(|error| CliError::Failed(error.to_string()))?;
         }
         Ok(())
     }
-
-    /// The configuration; where there is none at all, the shipped filters on logs whose format is found out.
-    fn config(&self, globals: &Globals) -> Result<Config, CliError> {
-        let options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
-        load::with(&options, if options.finds_nothing() { config::load_shipped } else { config::load })
-    }
-
-    fn known_jails(&self, config: &Config) -> Result<(), CliError> {
-        let known = |name: &&JailName| config.jails.iter().any(|jail| jail.name == **name);
-        if let Some(unknown) = self.jail.iter().find(|name| !known(name)) {
-            let names: Vec<&str> = config.jails.iter().map(|jail| jail.name.as_str()).collect();
-            return Err(CliError::Unusable(format!(
-                "no jail is named `{unknown}`; there are: {}",
-                names.join(", ")
-            )));
-        }
-        if config.jails.is_empty() {
-            return Err(CliError::Unusable("the configuration has no jail: name one in `jails`".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn logs<'c>(&self, sources: &'c [Source]) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
-        let logs = if self.files.is_empty() { rehearsal::logs_of(sources) } else { self.named(sources)? };
-        if logs.is_empty() {
-            return Err(CliError::Unusable(
-                "no log to read: name one, or configure a source whose files exist".to_owned(),
-            ));
-        }
-        Ok(logs)
-    }
-
-    fn named<'c>(&self, sources: &'c [Source]) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
-        let source = |path: &PathBuf| rehearsal::source_of(path, sources, self.source.as_ref());
-        let with_source = |path: &PathBuf| Ok((path.clone(), source(path).map_err(CliError::Unusable)?));
-        self.files.iter().map(with_source).collect()
-    }
 }
 
-fn time(at: Timestamp) -> String {
-    format!("{at:.0}")
-}
-
-fn event(ban: &Ban) -> BanEvent<'_> {
-    BanEvent {
-        event: "ban",
-        at: time(ban.since),
-        address: ban.prefix,
-        jail: &ban.jail,
-        offences: ban.offences,
-        bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
-        until: ban.until.map(time),
-        simulated: ban.simulated,
+impl<'a> From<&'a Ban> for BanEvent<'a> {
+    fn from(ban: &'a Ban) -> Self {
+        Self {
+            event: "ban",
+            at: times::rfc3339(ban.since),
+            address: ban.prefix,
+            jail: &ban.jail,
+            offences: ban.offences,
+            bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
+            until: ban.until.map(times::rfc3339),
+            simulated: ban.simulated,
+        }
     }
 }
 
 fn sentence(ban: &Ban) -> String {
     let until = ban.until.map_or("forever".to_owned(), |until| {
-        format!("{}, until {}", show_duration(until.duration_since(ban.since)), time(until))
+        format!("{}, until {}", show_duration(until.duration_since(ban.since)), times::rfc3339(until))
     });
+    let offences = if ban.offences == 1 { "offence " } else { "offences" };
     let simulated = if ban.simulated { " (simulated)" } else { "" };
     format!(
-        "{}  {:<24} {:<18} {:>3} offences  {until}{simulated}",
-        time(ban.since),
+        "{}  {:<24} {:<18} {:>3} {offences}  {until}{simulated}",
+        times::rfc3339(ban.since),
         ban.prefix.to_string(),
         ban.jail,
         ban.offences

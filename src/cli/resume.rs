@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::outcome::Outcome;
+use super::outcome;
 use crate::control::Request;
 use crate::terms::JailName;
 
@@ -17,8 +17,6 @@ pub(super) struct Resume {
 
 impl Resume {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let mut outcome = Outcome::default();
-        outcome.add(globals.ask(&Request::Resume { jail: self.jail })?)?;
-        outcome.show("banned", false)
+        outcome::order(globals, &Request::Resume { jail: self.jail })
     }
 }

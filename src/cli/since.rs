@@ -26,7 +26,7 @@ pub(super) enum Since {
 pub(super) struct SinceError;
 
 impl Since {
-    /// The time that is meant. For a replay `now` is the time of the last line.
+    /// The time that is meant, also where logs are replayed: the last line of a stream is not known before its end.
     pub(super) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ago(length) => now.checked_sub(length).unwrap_or(Timestamp::MIN),

@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::load;
 use super::screen::{self, RED, Screen};
+use super::{load, times};
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
 use crate::filter::Filter;
 use crate::os::clock;
-use crate::reader::{Examined, Lines, Outcome, examine};
+use crate::reader::{self, Examined, Lines, Outcome, examine};
 use crate::record::{Format, Reference};
 use crate::terms::{SourceName, escape};
 
@@ -89,7 +88,9 @@ struct Trial<'a> {
 
 impl Test {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let config = load::config(globals, Needs::TEST)?;
+        // A mistake among the sources matters only where one is named.
+        let needs = if self.source.is_some() { Needs::TEST } else { Needs::FILTERS };
+        let config = load::config(globals, needs)?;
         let filter = self.find_filter(&config)?;
         let mut trial = Trial {
             options: &self,
@@ -125,18 +126,13 @@ impl Test {
 
     fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
         if let Some(name) = &self.source {
-            let source = config.sources.iter().find(|source| source.settings.name == *name);
-            return source.map(|source| source.format).ok_or_else(|| {
-                let names: Vec<&str> =
-                    config.sources.iter().map(|source| source.settings.name.as_str()).collect();
-                CliError::Unusable(format!("no source is named `{name}`; there are: {}", names.join(", ")))
-            });
+            return Ok(load::source(config, name)?.format);
         }
         match self.format.as_deref() {
             Some("auto") => Ok(None),
             Some(name) => format_named(name).map(Some).ok_or_else(|| {
-                let names: Vec<&str> = format_names().collect();
-                CliError::Unusable(format!("`{}` is no format: {} are", escape::line(name), names.join(", ")))
+                let known = load::listed(format_names());
+                CliError::Unusable(format!("`{}` is no format: {known} are", escape::line(name)))
             }),
             None => Ok(filter.is_raw().then_some(Format::Raw)),
         }
@@ -150,9 +146,8 @@ fn rendered(problems: &[Problem]) -> String {
 
 impl Trial<'_> {
     fn file(&mut self, path: &Path) -> Result<(), CliError> {
-        let failed = |error: crate::reader::ReadError| CliError::Failed(error.to_string());
-        let mut lines = Lines::open(path).map_err(failed)?;
-        while let Some(buffer) = lines.next_buffer().map_err(failed)? {
+        let mut lines = Lines::open(path)?;
+        while let Some(buffer) = lines.next_buffer()? {
             self.buffer(buffer)?;
         }
         Ok(())
@@ -160,9 +155,9 @@ impl Trial<'_> {
 
     fn buffer(&mut self, buffer: &[u8]) -> Result<(), CliError> {
         if self.format.is_none() {
-            self.format = Format::detect(crate::reader::lines(buffer).take(64));
+            self.format = reader::detect(buffer);
         }
-        for line in crate::reader::lines(buffer) {
+        for line in reader::lines(buffer) {
             self.line(line)?;
         }
         Ok(())
@@ -204,7 +199,7 @@ impl Trial<'_> {
             line: self.summary.lines,
             text: &text,
             address: examined.address.as_deref(),
-            time: examined.time.map(time),
+            time: examined.time.map(times::rfc3339),
             rule: examined.rule.map(|rule| rule + 1),
             error: examined.error.as_deref(),
         };
@@ -230,10 +225,6 @@ impl Trial<'_> {
         }
         Ok(if self.summary.matched > 0 { Exit::Done } else { Exit::Failed })
     }
-}
-
-fn time(at: Timestamp) -> String {
-    format!("{at:.0}")
 }
 
 impl std::fmt::Display for LineEvent<'_> {

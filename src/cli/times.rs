@@ -9,6 +9,11 @@ pub(super) fn exact(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// `2026-05-01T10:00:00Z`, as all our JSON has it.
+pub(super) fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
 /// `12m ago`; a time that is yet to come (clocks differ) is `now`.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let since = now.duration_since(at);
@@ -72,5 +77,6 @@ mod tests {
         assert_eq!(left(Some(after(10)), now + SignedDuration::from_millis(200)), "10s");
         assert_eq!(left(None, now), "forever");
         assert_eq!(exact(now), "2026-05-01 10:00:00Z");
+        assert_eq!(rfc3339(now + SignedDuration::from_millis(999)), "2026-05-01T10:00:00Z");
     }
 }

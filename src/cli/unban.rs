@@ -29,7 +29,7 @@ pub(super) struct Unban {
     #[arg(long)]
     jail: Option<JailName>,
     /// Only bans made since then: 1h, 2026-05-01, 2026-05-01T10:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["addresses", "file"])]
     since: Option<Since>,
     /// Show whom it would be, and change nothing
     #[arg(long)]

@@ -35,7 +35,7 @@ pub enum Need {
     Required,
 }
 
-/// What a verb uses. `[daemon]` and the directories of filters are always read.
+/// What a verb uses. `[daemon]` is always read, and so is a filter that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// `[source.*]`.
@@ -50,24 +50,16 @@ impl Needs {
     /// The daemon, and `check`: everything, and at least one source.
     pub const RUN: Self = Self { sources: Need::Required, jails: Need::Optional, outputs: Need::Optional };
     /// `replay`: what judges; a log can be named on the command line.
-    pub const REPLAY: Self = Self { outputs: Need::Unread, ..Self::RUN.without_required() };
-    /// `test`: sources' formats and filters.
-    pub const TEST: Self = Self { sources: Need::Optional, jails: Need::Unread, outputs: Need::Unread };
+    pub const REPLAY: Self = Self { sources: Need::Optional, outputs: Need::Unread, ..Self::RUN };
+    /// `test --source`: the format of a source, and filters.
+    pub const TEST: Self = Self { sources: Need::Optional, ..Self::FILTERS };
     /// `snippet`: outputs, and the trusted proxies that stand among what judges.
     pub const SNIPPET: Self =
         Self { sources: Need::Optional, jails: Need::Optional, outputs: Need::Required };
     /// `empty`: outputs alone.
     pub const OUTPUTS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Optional };
-    /// What talks to the daemon: where its socket is.
-    pub const CONTROL: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Unread };
-
-    const fn without_required(self) -> Self {
-        Self { sources: Need::Optional, ..self }
-    }
-
-    fn reads_nothing(self) -> bool {
-        [self.sources, self.jails, self.outputs].iter().all(|need| *need == Need::Unread)
-    }
+    /// `test`: no more than the filters, which are always found when they are asked for.
+    pub const FILTERS: Self = Self { sources: Need::Unread, jails: Need::Unread, outputs: Need::Unread };
 }
 
 /// Where a configuration comes from, and what for.
@@ -92,12 +84,6 @@ impl Options {
         Self { path, fallback: DEFAULT_PATH.into(), environment: std::env::vars_os().collect(), needs, root }
     }
 
-    /// Whether nobody named a configuration and there is none in the usual place either.
-    pub fn finds_nothing(&self) -> bool {
-        let main = self.main_file();
-        !main.named && !main.path.exists()
-    }
-
     fn main_file(&self) -> MainFile {
         let variable = || self.environment.iter().find(|(name, _)| name == environment::CONFIG);
         let variable =
@@ -120,16 +106,27 @@ pub fn load(options: &Options) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config })
 }
 
-/// What `replay` judges by where there is no configuration at all: the shipped filters with their suggested thresholds, on
-/// logs whose format is found out. Crawlers that say who they are are refused only where an operator chose to.
-pub fn load_shipped(options: &Options) -> Result<Config, Problems> {
+/// What `replay` judges by. Where no source is configured, logs are read in the format that they are recognised as; where
+/// there is no configuration at all, the shipped filters are the jails, with their suggested thresholds.
+pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
+    let config = load(options)?;
+    let mut assumed = options.clone();
+    let mut assume = |name: &str, value: String| assumed.environment.push((name.into(), value.into()));
+    if config.files.is_empty() && config.jails.is_empty() {
+        assume("BANMAP_JAILS", shipped_jails());
+    }
+    if config.sources.is_empty() {
+        assume("BANMAP_SOURCE__LOG__PATH", "/dev/stdin".to_owned());
+    }
+    if assumed.environment.len() == options.environment.len() { Ok(config) } else { load(&assumed) }
+}
+
+/// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to.
+fn shipped_jails() -> String {
     let chosen_only = ["seo-bots", "ai-crawlers"];
     let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    let mut options = options.clone();
-    options.environment.push(("BANMAP_JAILS".into(), format!("[{}]", names.join(", ")).into()));
-    options.environment.push(("BANMAP_SOURCE__LOG__PATH".into(), "/dev/stdin".into()));
-    load(&options)
+    format!("[{}]", names.join(", "))
 }
 
 /// Reads as much as can be read, with everything that is wrong.
@@ -151,8 +148,8 @@ pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
 fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let (tree, needs) = (&gathered.tree, options.needs);
     let top = Section::new(reading, "", tree, None);
-    let filters = if needs.reads_nothing() { Need::Unread } else { Need::Optional };
-    if filters == Need::Optional {
+    // A slip there may concern any part; it must not keep a verb from working that reads only some of them.
+    if needs.jails != Need::Unread {
         top.only(keys::TOP);
     }
     let part = |name: &'static str, need: Need| {
@@ -160,7 +157,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
         Section::of(reading, name, entry)
     };
     let daemon = daemon::read(part("daemon", Need::Optional));
-    let filters = library(part("filter", filters), &gathered.directory, &daemon.filter_path);
+    let filters = library(part("filter", Need::Optional), &gathered.directory, &daemon.filter_path);
     let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails));
     let world =
         World { reading, library: &filters, sources: names(tree, "source"), outputs: names(tree, "output") };

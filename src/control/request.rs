@@ -82,7 +82,7 @@ pub enum Request {
         /// In this jail only.
         #[serde(default)]
         jail: Option<JailName>,
-        /// Only bans made at or after this time.
+        /// Only bans made at or after this time; not together with `targets`.
         #[serde(default, with = "wire::optional_time")]
         since: Option<Timestamp>,
         /// Tell whom it would be, change nothing.
@@ -136,6 +136,9 @@ impl Request {
             }
             Self::Unban { targets, all: true, .. } if !targets.is_empty() => {
                 Some("`all` and single addresses exclude each other".to_owned())
+            }
+            Self::Unban { targets, since: Some(_), .. } if !targets.is_empty() => {
+                Some("`since` and single addresses exclude each other".to_owned())
             }
             _ => None,
         }
@@ -247,6 +250,7 @@ mod tests {
             r#"{"verb":"unban"}"#,
             r#"{"verb":"unban","since":"2026-05-01T10:00:00Z"}"#,
             r#"{"verb":"unban","all":true,"targets":["192.0.2.7"]}"#,
+            r#"{"verb":"unban","since":"2026-05-01T10:00:00Z","targets":["192.0.2.7"]}"#,
             r#"{"verb":"ban","targets":[]}"#,
         ] {
             assert!(read(text).unwrap().flaw().is_some(), "{text}");

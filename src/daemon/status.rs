@@ -10,7 +10,7 @@ use crate::control::{
 };
 use crate::engine::{Counts, Tally};
 use crate::os::clock;
-use crate::publish::{Report, State};
+use crate::publish::{self, Report, State};
 use crate::reader::{FileView, View};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{control, source, store};
@@ -121,10 +121,10 @@ fn unparsed(view: &FileView) -> Option<String> {
 
 fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
     let reports = circuit.reports.borrow();
-    let one = |settings: &crate::publish::Settings| {
+    let one = |settings: &publish::Settings| {
         let report = reports.get(&settings.name);
         let status = OutputStatus {
-            kind: settings.kind.name().to_owned(),
+            kind: kind(settings).to_owned(),
             entries: report.map_or(0, |report| report.entries as u64),
             generation: report.map_or(0, |report| report.generation),
             published: report.and_then(|report| report.published),
@@ -137,6 +137,12 @@ fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
         (settings.name.clone(), status)
     };
     circuit.config.outputs.iter().map(one).collect()
+}
+
+/// As the configuration names it; the style of a file is no part of that.
+fn kind(settings: &publish::Settings) -> &'static str {
+    let name = settings.kind.name();
+    name.split_once(' ').map_or(name, |(kind, _style)| kind)
 }
 
 fn state(report: &Report) -> OutputState {

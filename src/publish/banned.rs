@@ -1,6 +1,7 @@
 //! The set of addresses that an output refuses: the snapshot's prefixes without those inside others, the holes taken
 //! out, and (for servers that take prefixes) in its shortest form.
 
+use ipnet::IpNet;
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Prefix, subtract};
@@ -61,8 +62,17 @@ fn parent_of_both(left: Prefix, right: Prefix) -> Option<Prefix> {
     if length != right.length() || left.is_ipv4() != right.is_ipv4() || length <= floor(left) {
         return None;
     }
-    let parent = Prefix::new(left.first(), length - 1);
-    (parent.first() == left.first() && parent.last() == right.last()).then_some(parent)
+    let width = if left.is_ipv4() { 32 } else { 128 };
+    // Host bits are clear, and the left one is the smaller: halves differ in their last bit only.
+    let are_halves = bits(left) ^ bits(right) == 1 << (width - length);
+    are_halves.then(|| Prefix::new(left.first(), length - 1))
+}
+
+fn bits(prefix: Prefix) -> u128 {
+    match prefix.net() {
+        IpNet::V4(net) => net.addr().to_bits().into(),
+        IpNet::V6(net) => net.addr().to_bits(),
+    }
 }
 
 fn sorted(prefixes: &[Prefix]) -> Vec<Prefix> {

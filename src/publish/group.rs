@@ -133,7 +133,7 @@ impl Group {
             match self.next(wanted, clock::monotonic()) {
                 Next::Publish(due) => self.publish(wanted, due).await,
                 Next::MakeRead => self.make_read().await,
-                Next::Inspect => self.inspect(),
+                Next::Inspect => self.inspect().await,
                 Next::Sleep(until) => {
                     if !self.sleep(until).await {
                         return;
@@ -269,12 +269,17 @@ impl Group {
         self.lead = begin.elapsed().min(LONGEST_LEAD);
     }
 
-    /// Finds files that somebody else changed or removed: they are published again at once.
-    fn inspect(&mut self) {
+    /// Finds files that somebody else changed or removed, which are published again at once, and maps that cannot be
+    /// read any more.
+    async fn inspect(&mut self) {
         self.inspect_at = clock::monotonic() + INSPECT;
         for output in self.outputs.iter_mut().filter(|output| !output.is_untouched()) {
             self.teller.tell(&output.settings.name, What::Touched { path: output.settings.path.clone() });
             output.placed = None;
+        }
+        // Apache may have started meanwhile, under another user.
+        if !self.server.is_told() {
+            self.settle_unchanged().await;
         }
     }
 

@@ -1,14 +1,14 @@
 //! The second half of a publish: the server is made to read the files in place, or they are rolled back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::event::What;
 use super::feed::Wanted;
 use super::group::{Group, blocking};
 use super::output::{Output, ReadBy};
 use super::place;
-use super::readable;
+use super::readable::{self, Readers};
 use super::server::Outcome;
 use super::settings::{Kind, Settings};
 use crate::os::clock;
@@ -18,8 +18,9 @@ use crate::terms::Master;
 /// How often a server that does not run is looked for.
 const NOT_RUNNING: Duration = Duration::from_secs(1);
 
-/// How long the identity of Apache's workers is believed.
+/// How long the identity of Apache's workers is believed; and how long that none run.
 const READERS_KEPT: Duration = Duration::from_mins(1);
+const NO_READERS_KEPT: Duration = Duration::from_secs(1);
 
 impl Group {
     /// Takes over the files in place: who has read them is known, or found out at once.
@@ -180,19 +181,26 @@ impl Group {
         if self.outputs.iter().any(is_map) {
             self.look_up_readers().await;
         }
+        let mut all_readable = true;
         for index in 0..self.outputs.len() {
             if self.outputs[index].placed.is_none() {
                 continue;
             }
             if is_map(&self.outputs[index]) {
-                self.settle_map(index);
+                all_readable &= self.settle_map(index);
             } else {
                 self.outputs[index].settle();
             }
         }
+        if all_readable {
+            self.reread_done();
+        } else {
+            self.reread_later();
+        }
     }
 
-    fn settle_map(&mut self, index: usize) {
+    /// Whether its readers can read it.
+    fn settle_map(&mut self, index: usize) -> bool {
         let readers = self.readers.as_ref().and_then(|(readers, _)| readers.clone());
         let output = &mut self.outputs[index];
         let hindered = readers.as_ref().and_then(|readers| readers.hindered(&output.settings.path));
@@ -200,8 +208,7 @@ impl Group {
         if let Some(why) = hindered.clone().filter(|_| is_certain) {
             output.unread(why.clone());
             self.tell_all(index, vec![What::Unread { why }]);
-            self.reread_later();
-            return;
+            return false;
         }
         let mut events: Vec<What> = hindered.map(|why| What::Unreadable { why }).into_iter().collect();
         if output.read_by == ReadBy::Nobody {
@@ -211,12 +218,17 @@ impl Group {
             output.still_read();
         }
         self.tell_all(index, events);
+        true
     }
 
-    /// Looks once a minute who reads maps: a look at all processes takes milliseconds.
+    /// Looks who reads maps, but not each time: a look at all processes takes milliseconds.
     async fn look_up_readers(&mut self) {
         let now = clock::monotonic();
-        if self.readers.as_ref().is_some_and(|(_, at)| now - *at < READERS_KEPT) {
+        let is_fresh = |(readers, at): &(Option<Readers>, Instant)| {
+            let run = readers.as_ref().is_some_and(|readers| readers.certain);
+            now.duration_since(*at) < if run { READERS_KEPT } else { NO_READERS_KEPT }
+        };
+        if self.readers.as_ref().is_some_and(is_fresh) {
             return;
         }
         let owner = self.outputs.iter().find_map(|output| output.settings.owner.clone());

@@ -42,11 +42,9 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn of(bytes: &'a [u8]) -> Result<Self, RereadError> {
         let first = |what| RereadError { line: 1, what };
-        let text = std::str::from_utf8(bytes).map_err(|_| first("it is no text"))?;
-        let odd = |c: char| c != '\n' && !(' '..='~').contains(&c);
-        if text.contains(odd) {
-            return Err(first("it holds control or other odd characters"));
-        }
+        let is_odd = |b: &u8| *b != b'\n' && !(b' '..=b'~').contains(b);
+        let text = std::str::from_utf8(bytes).ok().filter(|_| !bytes.iter().any(is_odd));
+        let text = text.ok_or_else(|| first("it holds control or other odd characters"))?;
         let whole = text.strip_suffix('\n').ok_or_else(|| first("it does not end with a whole line"))?;
         Ok(Self { lines: whole.split('\n').peekable(), line: 0 })
     }
@@ -73,10 +71,10 @@ impl<'a> Reading<'a> {
     /// Entries in order, none inside another, until the line that closes the block or the end.
     fn entries(&mut self, style: Style) -> Result<Vec<Prefix>, RereadError> {
         let indent = if style == Style::Block { "    " } else { "" };
-        let mut prefixes: Vec<Prefix> = Vec::new();
+        let (mut prefixes, mut canonical) = (Vec::<Prefix>::new(), Vec::new());
         while self.lines.peek().is_some_and(|line| *line != "}") {
             let line = self.take().unwrap_or_default();
-            let prefix = entry(line, indent).map_err(|what| self.broken(what))?;
+            let prefix = entry(line, indent, &mut canonical).map_err(|what| self.broken(what))?;
             if prefixes.last().is_some_and(|last| *last >= prefix || last.covers(prefix)) {
                 return Err(self.broken("it is not behind the entry before it"));
             }
@@ -86,16 +84,16 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// `PREFIX 1;` in its canonical spelling.
-fn entry(line: &str, indent: &str) -> Result<Prefix, &'static str> {
+/// `PREFIX 1;` in its canonical spelling, which is printed into `canonical`.
+fn entry(line: &str, indent: &str, canonical: &mut Vec<u8>) -> Result<Prefix, &'static str> {
     let text = line.strip_prefix(indent).and_then(|line| line.strip_suffix(" 1;"));
     let text = text.ok_or("it is no entry of ours")?;
     let prefix: Prefix = text.parse().map_err(|_| "it is no address and no prefix")?;
     if prefix.length() < floor(prefix) {
         return Err("the prefix is too wide");
     }
-    let mut canonical = Vec::with_capacity(text.len());
-    super::render::push_prefix(&mut canonical, prefix);
+    canonical.clear();
+    super::render::push_prefix(canonical, prefix);
     if canonical == text.as_bytes() { Ok(prefix) } else { Err("the prefix is not in its canonical form") }
 }
 

@@ -18,5 +18,5 @@ pub use counts::{Example, FileReading};
 pub use examine::{Examined, Outcome, examine};
 pub use follow::{FileView, Follow, Following, Listener, Told, View};
 pub use lens::Lens;
-pub use scan::{Basis, Reader, lines};
+pub use scan::{Basis, Reader, detect, lines};
 pub use whole::{Lines, ReadError, Whole, next_of};

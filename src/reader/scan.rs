@@ -78,7 +78,7 @@ impl Reader {
         out: &mut Vec<Observation>,
     ) {
         file.bytes += buffer.len() as u64;
-        let Some(format) = file.format.or_else(|| Format::detect(lines(buffer).take(DETECT_LINES))) else {
+        let Some(format) = file.format.or_else(|| detect(buffer)) else {
             let first = lines(buffer).next().unwrap_or_default();
             file.lines += lines(buffer).count() as u64;
             file.refuse(first, || "its format is not recognised; set `format` of its source".to_owned());
@@ -123,6 +123,11 @@ impl Reader {
 fn certain_piece(literal: &[u8]) -> Vec<u8> {
     let piece = literal.split(|b| *b == b'/').max_by_key(|piece| piece.len());
     piece.filter(|piece| !piece.is_empty()).unwrap_or(b"/").to_vec()
+}
+
+/// The format of a log that begins with `buffer`; `None` where its first lines fit none.
+pub fn detect(buffer: &[u8]) -> Option<Format> {
+    Format::detect(lines(buffer).take(DETECT_LINES))
 }
 
 /// The lines of a buffer, without their newlines.

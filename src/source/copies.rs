@@ -48,7 +48,7 @@ impl Found {
 
 /// The siblings of `log` that begin as it did, the best first: those that hold what was not read, the longest, the newest.
 pub(super) fn copies_of(log: &Path, fingerprint: &Fingerprint) -> Vec<Found> {
-    let mut found: Vec<Found> = opened(of(log, may_be_copy));
+    let mut found: Vec<Found> = opened(&of(log, may_be_copy));
     found.retain(|found| found.head.matches(fingerprint));
     found.sort_by_key(|found| std::cmp::Reverse((found.stat.len(), found.stat.modified().ok())));
     found
@@ -58,12 +58,12 @@ pub(super) fn copies_of(log: &Path, fingerprint: &Fingerprint) -> Vec<Found> {
 pub(super) fn rotated_since(log: &Path, since: &Metadata, names: Names) -> Vec<Found> {
     let (made, written) = (since.created().ok(), since.modified().ok());
     let later = |found: &Found| found.times().0 >= made && found.times().1 >= written;
-    let mut found = opened(of(log, names));
+    let mut found = opened(&of(log, names));
     found.retain(|found| found.stat.len() > 0 && later(found));
     found.sort_by_key(|found| found.times().1);
     found
 }
 
-fn opened(paths: Vec<PathBuf>) -> Vec<Found> {
+fn opened(paths: &[PathBuf]) -> Vec<Found> {
     paths.iter().filter_map(|path| Found::open(path).ok()).filter(|found| found.stat.is_file()).collect()
 }

@@ -54,7 +54,7 @@ pub struct Follower {
     pub(super) copies: BTreeMap<FileKey, FileId>,
     /// The files let go last, and how far they were read: one that comes back is not read twice.
     pub(super) let_go: VecDeque<(Fingerprint, u64)>,
-    /// Files that had no line, as they were then, and have changed: a copy may hold what came and went in between.
+    /// Files of which no line was read, as they were before they changed: a copy may hold what came and went.
     pub(super) filled: Vec<(FileId, Metadata)>,
     pub(super) positions: Positions,
     pub(super) troubles: Troubles,
@@ -193,7 +193,7 @@ impl Follower {
     }
 
     fn scan_is_due(&self, now: Timestamp) -> bool {
-        let Some(last) = self.scanned_at else { return true };
+        let Some(last) = self.scanned_at.filter(|_| self.filled.is_empty()) else { return true };
         // The absolute value: a clock that was set back must not stop the scans.
         let passed = now.duration_since(last).abs();
         passed >= IDLE || (self.names_changed && passed >= SCAN_PAUSE)
@@ -204,6 +204,7 @@ impl Follower {
         self.names_changed = false;
         let mut pass = Pass { now, scan: self.patterns.scan(), consumer };
         self.meet_troubles(&mut pass);
+        self.tails.iter_mut().for_each(Tail::grow_head);
         self.settle_names(&mut pass);
         self.resume_pending(&mut pass);
         self.fill_vacated(&mut pass);
@@ -286,15 +287,16 @@ impl Follower {
 
     fn look_at(&mut self, index: usize, now: Timestamp, consumer: &mut dyn Consumer) -> Look {
         let Some(tail) = self.tails.get_mut(index) else { return Look::End };
+        if let Some(before) = tail.changed_before_first_line(now) {
+            // Read after the scan that looks for a copy: once a line was read, the position alone would tell nothing.
+            self.filled.push((tail.info.id, before));
+            return Look::More;
+        }
         let Self { buffer, positions, .. } = self;
         let looked = tail.look(&mut Hands { now, buffer, positions, consumer });
         match looked {
             Ok(look) => {
                 tail.failed = false;
-                if let Some(since) = tail.was_without_line() {
-                    self.filled.push((tail.info.id, since));
-                    self.names_changed = true;
-                }
                 if look == Look::Changed {
                     self.truncated(index, now, consumer);
                 }

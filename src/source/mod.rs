@@ -34,5 +34,6 @@ pub use event::{Event, Start};
 pub use follower::{Follower, Turn};
 pub use positions::Positions;
 pub use settings::{FirstRead, Settings};
+pub use siblings::live_names;
 pub use status::{FileState, FileStatus};
 pub use watch::Waker;

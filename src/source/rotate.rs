@@ -39,7 +39,7 @@ impl Follower {
             let known = pass.scan.by_path.get(&tail.info.path);
             tail.succeeded = pass.scan.by_path.get(&tail.info.home).is_some_and(|key| *key != tail.key);
             // A directory that could not be read for a moment does not mean that the file went.
-            let in_place = || self.patterns.matches(&tail.info.path) && is_at(&tail.info.path, tail.key);
+            let in_place = || self.patterns.matches(&tail.info.path) && may_be_at(&tail.info.path, tail.key);
             if known == Some(&tail.key) || (known.is_none() && in_place()) {
                 tail.rotated = false;
             } else if let Some((path, _)) = pass.scan.files.iter().find(|(_, key)| *key == tail.key) {
@@ -117,9 +117,10 @@ impl Follower {
         // Where the predecessor was not found, a sibling that begins as it did is its copy.
         let original = (!vacated.found && tail.head().identifies()).then(|| tail.fingerprint());
         // Where the path is a link, the logs themselves are called by their dates.
-        let mut between = match home.is_symlink() {
-            true => rotated_since(&tail.real, &since, differ_in_date),
-            false => rotated_since(home, &since, is_rotated),
+        let mut between = if home.is_symlink() {
+            rotated_since(&tail.real, &since, differ_in_date)
+        } else {
+            rotated_since(home, &since, is_rotated)
         };
         // A restart may fall between the copying of what is there now and its truncation.
         let now_there = Found::open(home).ok().filter(|now| occupant == Some(now.key));
@@ -128,7 +129,8 @@ impl Follower {
             let is_copy = is_copy || now_there.as_ref().is_some_and(|now| found.is_copy_of(now));
             Some(found.key) != occupant && !is_copy
         });
-        self.open_in_turn(home, between, vacated.predecessor, pass.now, pass.consumer)
+        let first = Some(vacated.predecessor);
+        self.open_in_turn(home, between, first, pass.now, pass.consumer).unwrap_or(vacated.predecessor)
     }
 
     /// Opens successors, each after the one before it; the last that was new, or `first`.
@@ -136,17 +138,17 @@ impl Follower {
         &mut self,
         home: &Path,
         between: Vec<Found>,
-        first: FileId,
+        first: Option<FileId>,
         now: Timestamp,
         consumer: &mut dyn Consumer,
-    ) -> FileId {
+    ) -> Option<FileId> {
         between.into_iter().fold(first, |last, found| {
             if self.follows(found.key) || self.read_before(&found).is_some() || self.is_copy(&found, consumer)
             {
                 return last;
             }
-            let opening = Opening { home: Some(home), after: Some(last), ..Opening::at(0, Start::Successor) };
-            self.follow(found, opening, now, consumer).unwrap_or(last)
+            let opening = Opening { home: Some(home), after: last, ..Opening::at(0, Start::Successor) };
+            self.follow(found, opening, now, consumer).or(last)
         })
     }
 
@@ -175,7 +177,7 @@ impl Follower {
     fn opening_of_successor(&self, found: &Found, vacated: Vacated) -> Opening<'static> {
         let lost = self.tail(vacated.predecessor).filter(|_| !vacated.found);
         let same = lost.filter(|tail| tail.head().is_full() && found.head.matches(&tail.fingerprint()));
-        match same.map(|tail| tail.lines_end()) {
+        match same.map(Tail::lines_end) {
             Some(end) if holds(&found.file, end).unwrap_or(false) => Opening::at(end, Start::Copy),
             Some(_) => Opening::at(lines_end(&found.file).unwrap_or(0), Start::Copy),
             None => Opening::at(0, Start::Successor),
@@ -190,7 +192,7 @@ impl Follower {
         if let Err(error) = tail.begin_again(now, &mut self.positions) {
             return tail.fail(error, consumer);
         }
-        let mut copies = self.copies_beside(&info, &fingerprint);
+        let mut copies = copies_beside(&info, &fingerprint);
         // Less than a line may be what other logs begin with too: then only a newer file is the copy.
         copies
             .retain(|copy| identified || (fingerprint.head_len > 0 && copy.stat.modified().ok() >= written));
@@ -200,9 +202,9 @@ impl Follower {
         let Some(rest) = rest else { return };
         let since = self.tail(rest).and_then(|tail| tail.stat().ok());
         let between = since.map_or_else(Vec::new, |since| rotated_since(&info.home, &since, is_rotated));
-        let last = self.open_in_turn(&info.home, between, rest, now, consumer);
+        let last = self.open_in_turn(&info.home, between, Some(rest), now, consumer);
         if let Some(tail) = self.tails.get_mut(index) {
-            tail.after = Some(last);
+            tail.after = last;
         }
     }
 
@@ -213,17 +215,11 @@ impl Follower {
             let mut copies = rotated_since(&home, &since, is_rotated);
             // The copy of the truncation that made it empty was written before that.
             copies.retain(|copy| copy.stat.modified().ok() > since.modified().ok());
-            self.open_in_turn(&home, copies, id, pass.now, pass.consumer);
+            let last = self.open_in_turn(&home, copies, None, pass.now, pass.consumer);
+            if let Some(tail) = self.tails.iter_mut().find(|tail| tail.info.id == id && last.is_some()) {
+                tail.after = last;
+            }
         }
-    }
-
-    /// The copies of a file that is known by its former leading bytes, under all the names it may have had.
-    fn copies_beside(&self, info: &FileInfo, fingerprint: &Fingerprint) -> Vec<Found> {
-        let mut names = vec![info.home.clone(), info.path.clone()];
-        names.extend(live_names(&info.path));
-        names.sort();
-        names.dedup();
-        names.iter().flat_map(|name| copies_of(name, fingerprint)).collect()
     }
 
     /// Opens the copy that holds what was not read; also those without, where a pattern matches them: they would be
@@ -286,6 +282,12 @@ fn is_at(path: &Path, key: FileKey) -> bool {
     path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key)
 }
 
+/// Also where a directory on the way may not be entered for now.
+fn may_be_at(path: &Path, key: FileKey) -> bool {
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    path.metadata().map_or_else(denied, |stat| FileKey::of(&stat) == key)
+}
+
 /// Where a file went: still at its real path (a link was switched), or under another name in either directory.
 fn whereabouts(tail: &Tail) -> Option<PathBuf> {
     if is_at(&tail.real, tail.key) {
@@ -293,4 +295,13 @@ fn whereabouts(tail: &Tail) -> Option<PathBuf> {
     }
     let directories = [tail.real.parent(), tail.info.path.parent()];
     directories.into_iter().flatten().find_map(|directory| by_inode(directory, tail.key))
+}
+
+/// The copies of a file that is known by its former leading bytes, under all the names it may have had.
+fn copies_beside(info: &FileInfo, fingerprint: &Fingerprint) -> Vec<Found> {
+    let mut names = vec![info.home.clone(), info.path.clone()];
+    names.extend(live_names(&info.path));
+    names.sort();
+    names.dedup();
+    names.iter().flat_map(|name| copies_of(name, fingerprint)).collect()
 }

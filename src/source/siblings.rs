@@ -60,7 +60,7 @@ fn is_dated(base: &[u8], name: &[u8]) -> bool {
 }
 
 /// The live names from which a rotation may have made this path.
-pub(super) fn live_names(path: &Path) -> Vec<PathBuf> {
+pub fn live_names(path: &Path) -> Vec<PathBuf> {
     let Some(name) = path.file_name().map(OsStr::as_bytes) else { return Vec::new() };
     let stamped = |byte: &u8| byte.is_ascii_digit() || is_separator(*byte);
     let unstamped = |bytes: &[u8]| bytes.len() - bytes.iter().rev().take_while(|byte| stamped(byte)).count();

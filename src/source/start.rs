@@ -123,12 +123,21 @@ impl Follower {
         let mut paths = [path.clone()].into_iter().chain(elsewhere);
         paths.find_map(|candidate| {
             let found = Found::open(&candidate).ok()?;
-            let same = found.key == key && found.continues(fingerprint, *offset);
-            // A file without a byte is known by its inode alone, which may have been used again.
-            let named = fingerprint.head_len > 0 || candidate == *path || may_have_been(path, &candidate);
-            let reused = fingerprint.head_len == 0 && self.original_of(&found).is_some();
-            (same && named && !reused && found.stat.is_file() && !self.follows(found.key)).then_some(found)
+            let same = found.key == key && found.stat.is_file() && found.continues(fingerprint, *offset);
+            let sure = fingerprint.head_len > 0 || self.is_surely_same(path, &found);
+            (same && sure && !self.follows(found.key)).then_some(found)
         })
+    }
+
+    /// Whether a file that had no byte is this one: its inode may have been used again.
+    fn is_surely_same(&self, path: &Path, found: &Found) -> bool {
+        if found.path == path {
+            // Where another is known to have been there last, this one succeeds that.
+            return !self.vacated.contains_key(path);
+        }
+        let is_copy =
+            || Found::open(path).is_ok_and(|now| found.is_copy_of(&now)) || self.original_of(found).is_some();
+        may_have_been(path, &found.path) && !is_copy()
     }
 
     /// A file that begins as the checkpoint's did and is long enough.
@@ -167,9 +176,10 @@ impl Follower {
     /// Of several files that were live under one path, what appears there now succeeds the one written last.
     fn vacate(&mut self, home: PathBuf, predecessor: FileId) {
         let written = |id: FileId| self.tail(id).and_then(|tail| tail.stat().ok()?.modified().ok());
-        let later =
-            self.vacated.get(&home).is_some_and(|known| written(known.predecessor) > written(predecessor));
-        if !later {
+        // One that had no byte is known by its inode alone: it may be another file.
+        let is_sure = self.tail(predecessor).is_some_and(|tail| tail.offset > 0);
+        let is_last = |known: &Vacated| is_sure && written(predecessor) >= written(known.predecessor);
+        if self.vacated.get(&home).is_none_or(is_last) {
             self.vacated.insert(home, Vacated { predecessor, found: true });
         }
     }
@@ -190,10 +200,11 @@ impl Follower {
         if !self.follows(FileKey::named_by(fingerprint)) {
             self.positions.finish(&path, *fingerprint, read_to);
         }
-        pass.consumer.event(match truncated {
-            true => Event::Truncated { path: path.clone(), read_to, copy: None },
-            false => Event::Lost { path: path.clone(), offset: read_to },
-        });
+        if truncated {
+            pass.consumer.event(Event::Truncated { path: path.clone(), read_to, copy: None });
+        } else if read_to > 0 {
+            pass.consumer.event(Event::Lost { path: path.clone(), offset: read_to });
+        }
         if occupant.is_some() && !self.vacated.contains_key(&path) {
             self.open_instead(&path, &pending.checkpoint.fingerprint, pass);
         }
@@ -279,9 +290,9 @@ impl Follower {
         // A file born while we follow had no line before: its end would skip what was just written.
         let born = found.stat.created().ok().and_then(|born| Timestamp::try_from(born).ok());
         let is_new = born.is_some_and(|born| born >= self.started - CLOCK_GRAIN);
-        let at_end = || match is_new {
-            true => Ok(Opening::at(0, Start::Beginning)),
-            false => lines_end(&found.file).map(|end| Opening::at(end, Start::End)),
+        let at_end = || {
+            let end = if is_new { 0 } else { lines_end(&found.file)? };
+            Ok(Opening::at(end, if is_new { Start::Beginning } else { Start::End }))
         };
         match self.settings.read {
             FirstRead::Beginning => Ok(Opening::at(0, Start::Beginning)),
@@ -301,10 +312,8 @@ fn opening_instead(found: &Found, fingerprint: &Fingerprint) -> Opening<'static>
     let shortened = found.key != FileKey::named_by(fingerprint)
         && fingerprint.head_len as usize == HEAD
         && found.head.matches(fingerprint);
-    match shortened {
-        true => Opening::at(lines_end(&found.file).unwrap_or(0), Start::Copy),
-        false => Opening::at(0, Start::Successor),
-    }
+    let end = shortened.then(|| lines_end(&found.file).unwrap_or(0));
+    end.map_or(Opening::at(0, Start::Successor), |end| Opening::at(end, Start::Copy))
 }
 
 /// Whether a log that was at `path` may be called so now.

@@ -10,3 +10,4 @@ mod daemon;
 mod fake_daemon;
 mod gates;
 mod reading;
+mod servers;

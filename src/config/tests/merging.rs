@@ -30,7 +30,7 @@ fn entries(list: &[ListEntry]) -> Vec<String> {
 
 #[test]
 fn without_a_file_there_are_defaults_for_verbs_that_can_do_without() {
-    let config = Site::empty().needs(Needs::CONTROL).load();
+    let config = Site::empty().needs(Needs::FILTERS).load();
     assert_eq!(config.daemon.state, Path::new("/var/lib/banmap"));
     assert_eq!(config.daemon.socket, Path::new("/run/banmap/banmap.sock"));
     assert_eq!(config.daemon.log, LogFormat::Text);
@@ -69,9 +69,20 @@ fn shared<T: Send + Sync>(_: &T) {}
 #[test]
 fn without_a_configuration_every_shipped_filter_can_be_a_jail() {
     let site = Site::empty().needs(Needs::REPLAY);
-    let config = crate::config::load_shipped(&site.options()).unwrap();
+    let config = crate::config::load_for_replay(&site.options()).unwrap();
     assert_eq!(config.jails.len(), crate::filter::SHIPPED.len() - 2, "all but seo-bots and ai-crawlers");
+    assert_eq!(strings(&config.jails[0].sources), ["log"]);
     shared(&config);
+}
+
+#[test]
+fn a_replay_needs_no_source() {
+    let site = Site::new("jails = [\"probe-paths\"]").needs(Needs::REPLAY);
+    let config = crate::config::load_for_replay(&site.options()).unwrap();
+    assert_eq!((config.jails.len(), config.sources.len()), (1, 1));
+    let site = Site::new("[source.site]\npath = \"/l\"\n").needs(Needs::REPLAY);
+    let config = crate::config::load_for_replay(&site.options()).unwrap();
+    assert_eq!((config.jails.len(), config.sources[0].settings.name.as_str()), (0, "site"));
 }
 
 #[test]
@@ -335,7 +346,7 @@ fn a_directory_with_pattern_characters_is_taken_literally() {
 fn what_a_verb_does_not_use_does_not_stop_it() {
     let text =
         "jails = [\"nowhere\"]\n[daemon]\nsocket = \"/s\"\n[source.s]\n[output.o]\nkind = \"what\"\n[typo]\n";
-    let site = Site::new(text).needs(Needs::CONTROL);
+    let site = Site::new(text).needs(Needs::FILTERS);
     assert_eq!(site.load().daemon.socket, Path::new("/s"));
     let site =
         Site::new("jails = [\"nowhere\"]\n[source.s]\n[output.o]\nkind = \"list\"\n").needs(Needs::OUTPUTS);

@@ -46,7 +46,7 @@ fn what_may_only_be_unreadable_is_not_called_missing() {
 
 #[test]
 fn a_problem_points_into_its_line() {
-    let problems = Site::new("# ümlaut\n[daemon]\n  log = \"jsn\" # ü\n").needs(Needs::CONTROL).problems();
+    let problems = Site::new("# ümlaut\n[daemon]\n  log = \"jsn\" # ü\n").needs(Needs::FILTERS).problems();
     let rendered = problems.to_string();
     let pointed = "3 |   log = \"jsn\" # ü\n  |         ^^^^^\n";
     assert!(rendered.contains(pointed), "{rendered}");
@@ -63,7 +63,7 @@ fn missing_and_unreadable_files() {
         told[0].starts_with("there is no configuration: banmap.toml does not exist | create it"),
         "{told:?}"
     );
-    let named = Options { path: Some(site.path("none.toml")), needs: Needs::CONTROL, ..site.options() };
+    let named = Options { path: Some(site.path("none.toml")), needs: Needs::FILTERS, ..site.options() };
     let problem = load(&named).unwrap_err().to_string();
     assert!(
         problem.contains("none.toml: No such file") && problem.contains("-c or BANMAP_CONFIG"),

@@ -4,16 +4,13 @@
 //! a choice are united, anchors are transparent, everything else holds no literal. The result is always a superset: a
 //! pattern never matches a text that holds none of them.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::rarity::share;
+use super::texts::{Literal, MOST_INSIDE, members, power, product, without_longer};
 
-/// Most literals that a choice or a product inside a pattern may have.
-const MOST_INSIDE: usize = 100;
 /// Most literals of a whole condition.
 const MOST: usize = 512;
-/// A class with more members than this is not multiplied out.
-const MOST_MEMBERS: usize = 10;
 /// The shortest literal that is searched for, and how much of a longer one.
 const SHORTEST: usize = 2;
 const LONGEST: usize = 32;
@@ -40,13 +37,6 @@ pub(super) enum Cut {
     Brackets,
     /// The line without a date that stood anywhere, but never touched a letter or digit.
     Boundaries,
-}
-
-/// A text; where `folded`, it is in lower case and stands for every case.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-struct Literal {
-    bytes: Vec<u8>,
-    folded: bool,
 }
 
 /// One of these stands in every text that matches.
@@ -220,12 +210,6 @@ fn is_unescaped(byte: u8) -> bool {
 }
 
 impl Literal {
-    fn followed_by(&self, other: &Self) -> Self {
-        Self { bytes: [self.bytes.as_slice(), &other.bytes].concat(), folded: self.folded || other.folded }
-    }
-}
-
-impl Literal {
     fn cost(&self) -> f32 {
         cost(&self.bytes) + if self.folded { FOLDED } else { 0.0 }
     }
@@ -275,23 +259,6 @@ impl Set {
     }
 }
 
-/// Drops what holds another one of the set: where the longer stands, the shorter does.
-fn without_longer(mut literals: Vec<Literal>) -> Vec<Literal> {
-    literals.sort_by(|a, b| (a.bytes.len(), &a.bytes, !a.folded).cmp(&(b.bytes.len(), &b.bytes, !b.folded)));
-    let mut kept: Vec<Literal> = Vec::with_capacity(literals.len());
-    for literal in literals {
-        let lower = literal.bytes.to_ascii_lowercase();
-        let holds = |short: &Literal| {
-            let text = if short.folded { &lower } else { &literal.bytes };
-            (short.folded || !literal.folded) && memchr::memmem::find(text, &short.bytes).is_some()
-        };
-        if !kept.iter().any(holds) {
-            kept.push(literal);
-        }
-    }
-    kept
-}
-
 /// Below the floors one literal is as good as another, and the longer is the safer: the estimate knows no words.
 fn cost(bytes: &[u8]) -> f32 {
     let first = bytes.get(..FIRST_BYTES).unwrap_or(bytes);
@@ -320,46 +287,4 @@ fn single(part: &Part) -> Option<&Literal> {
         Some([text]) => Some(text),
         _ => None,
     }
-}
-
-/// Every text of the one followed by every text of the other, if these are few.
-fn product(before: &[Literal], after: &[Literal]) -> Option<Vec<Literal>> {
-    if before.len() * after.len() > MOST_INSIDE {
-        return None;
-    }
-    Some(before.iter().flat_map(|first| after.iter().map(|second| first.followed_by(second))).collect())
-}
-
-fn power(texts: &[Literal], times: u32) -> Option<Vec<Literal>> {
-    let longest = texts.iter().map(|text| text.bytes.len()).max().unwrap_or(0);
-    if longest.saturating_mul(times as usize) > 8 * LONGEST {
-        return None;
-    }
-    (0..times).try_fold(vec![Literal::default()], |product_so_far, _| product(&product_so_far, texts))
-}
-
-/// The members of a small class; a class that holds every letter in both cases becomes folded letters.
-fn members(class: &Class) -> Option<Vec<Literal>> {
-    let mut bytes: Vec<u8> = Vec::new();
-    let ranges: Vec<(u32, u32)> = match class {
-        Class::Bytes(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
-        Class::Unicode(class) => {
-            class.iter().map(|range| (range.start().into(), range.end().into())).collect()
-        }
-    };
-    let ascii_only = matches!(class, Class::Unicode(_));
-    for (first, last) in ranges {
-        if last as usize - first as usize >= 2 * MOST_MEMBERS || (ascii_only && last > 0x7F) {
-            return None;
-        }
-        bytes.extend((first..=last).filter_map(|code| u8::try_from(code).ok()));
-    }
-    let both_cases = |byte: &u8| !byte.is_ascii_alphabetic() || bytes.contains(&(byte ^ 0x20));
-    let folded = bytes.iter().any(u8::is_ascii_alphabetic) && bytes.iter().all(both_cases);
-    if folded {
-        bytes.retain(|byte| !byte.is_ascii_uppercase());
-    }
-    let literals: Vec<Literal> =
-        bytes.into_iter().map(|byte| Literal { bytes: vec![byte], folded }).collect();
-    (literals.len() <= MOST_MEMBERS).then_some(literals)
 }

@@ -7,6 +7,7 @@ mod literals;
 mod rarity;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use literals::{Cut, Set};
 use regex_syntax::hir::literal::{Extractor, Literal};
@@ -28,7 +29,7 @@ pub struct Required {
     pub literals: Vec<Vec<u8>>,
     /// The case of ASCII letters does not count; the literals are then in lower case.
     pub ignore_case: bool,
-    /// Or not, where the request's target holds `%`, `//`, `/.` or `\` before its first `?`.
+    /// Or not, where the request (from its opening quote to its first `?`, else its end) holds `%`, `//`, `/.` or `\`.
     pub except_respelled: bool,
     /// Or not, where request, Referer or User-Agent hold `%` or `\`.
     pub except_encoded: bool,

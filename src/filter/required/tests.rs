@@ -160,3 +160,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_target_that_begins_with_another_spelling_needs_no_literal() {
+    let begins = |pattern: &str| begins_respelled(Pattern::read(pattern).unwrap().hir());
+    for pattern in ["^https?://", "^(?:https?|ftp)://(?:x|y)", "^//", r"^/\.", "^/x%"] {
+        assert!(begins(pattern), "{pattern}");
+    }
+    for pattern in
+        ["https?://", "^https?:/", "^(?:http://|x)", r"^\?//", "^.*//", "", "^", "^[^/]*//", "(?:^|x)//"]
+    {
+        assert!(!begins(pattern), "{pattern}");
+    }
+}

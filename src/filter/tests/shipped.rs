@@ -67,7 +67,7 @@ fn ordinary_lines_are_seldom_candidates() {
 
 #[test]
 fn ordinary_lines_are_no_offences() {
-    let filters: Vec<_> = shipped().filter(|(name, _)| *name != "http-errors").collect();
+    let filters: Vec<_> = shipped().filter(|(name, _)| !["http-errors", "seo-bots"].contains(name)).collect();
     let lines = include_bytes!("../required/typical.txt").split(|byte| *byte == b'\n');
     for line in lines.filter(|line| !line.is_empty()) {
         let record = Format::Combined.parse(line).unwrap();

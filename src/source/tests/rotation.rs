@@ -228,7 +228,7 @@ fn a_deleted_log_is_finished_and_not_held_for_ever() {
 #[test]
 fn a_file_that_an_editor_replaced_goes_on_where_it_was() {
     let mut lab = Lab::beginning();
-    let old: String = (0..20).map(|n| format!("an old line, number {n}\n")).collect();
+    let old: String = (0..20).flat_map(|n| [format!("an old line, number {n}\n")]).collect();
     lab.append("access.log", &old);
     lab.catch_up();
     lab.append("edited", &(old + "added\n"));

@@ -57,3 +57,29 @@ fn a_waker_that_comes_first_ends_the_next_wait() {
     follower.wait();
     assert!(began.elapsed() < Duration::from_millis(900));
 }
+
+#[test]
+fn a_write_to_an_idle_file_is_heard_before_the_tick() {
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("access.log");
+    append(&log, "old\n");
+    let settings = Settings {
+        name: "site".parse().unwrap(),
+        patterns: vec![log.display().to_string()],
+        read: FirstRead::Beginning,
+    };
+    let mut follower = Follower::new(settings, Vec::new()).unwrap();
+    let mut recorder = Recorder::default();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    // The second turn finds the file silent: at that time, only an event makes it look again.
+    for now in [now, now + SignedDuration::from_secs(3)] {
+        while follower.turn(now, &mut recorder).more {}
+    }
+    append(&log, "new\n");
+    let began = clock::monotonic();
+    while recorder.judged.len() < 2 && began.elapsed() < Duration::from_secs(10) {
+        follower.wait();
+        follower.turn(now + SignedDuration::from_secs(3), &mut recorder);
+    }
+    assert_eq!(recorder.judged.len(), 2);
+}

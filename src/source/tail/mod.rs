@@ -1,35 +1,29 @@
-//! One followed file: what grew is read from the offset on, checked to be still the same file, and handed out.
+//! One followed file: which it is, how far it was read, and whether it grew.
+
+mod read;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
-use memchr::{memchr, memrchr};
 
-use super::chunker::{MAX_LINE, READ};
-use super::consumer::{Chunk, Consumer, FileId, FileInfo};
-use super::head::{FileKey, Head, read_full_at, starts_line};
+use super::consumer::{Consumer, FileId, FileInfo};
+use super::head::{FileKey, Head};
 use super::recent::lines_end;
 use super::{Event, FileState, FileStatus, Positions};
 use crate::terms::Fingerprint;
+use read::Overlong;
 
 /// How long a file counts as growing, and as caught up, after it was last seen so.
 pub(super) const RECENT: SignedDuration = SignedDuration::from_secs(2);
 
-/// At most so much is read from one file before the others have their turn.
-const BUDGET: usize = 1 << 20;
-
-/// How much of a line that is too long is shown.
-const SAMPLE: usize = 200;
-
 /// What a look works with.
 pub(super) struct Hands<'a> {
     pub(super) now: Timestamp,
-    /// [`MAX_LINE`] bytes; beyond [`READ`] only touched for a long line.
+    /// Room for the longest line; what is beyond one read is only touched for a long one.
     pub(super) buffer: &'a mut [u8],
     pub(super) positions: &'a mut Positions,
     pub(super) consumer: &'a mut dyn Consumer,
@@ -46,19 +40,6 @@ pub(super) enum Look {
     Changed,
     /// The consumer wants no more.
     Stopped,
-}
-
-/// How one read ended.
-enum Step {
-    Moved { bytes: usize, end: bool },
-    Stopped,
-    Changed,
-}
-
-/// A line that is too long, while it is skipped. The offset stays at its start until its newline is found.
-struct Overlong {
-    length: u64,
-    sample: Vec<u8>,
 }
 
 /// What `fstat` said when the end was last reached.
@@ -93,7 +74,7 @@ pub(super) struct Tail {
     pub(super) grown_at: Timestamp,
     /// When it was last written before the last look.
     pub(super) written: Option<SystemTime>,
-    /// As it was when a look found no line in it: lines that came and went until the next look left no trace.
+    /// As it was while no line of it was read: lines that came and went until the next look left no trace.
     lineless: Option<Metadata>,
     ended_at: Option<Timestamp>,
     /// A file to be finished first.
@@ -137,7 +118,7 @@ impl Tail {
             size: stat.len(),
             grown_at: now,
             written: stat.modified().ok(),
-            lineless: None,
+            lineless: (offset == 0).then_some(stat),
             ended_at: None,
             after: None,
             rotated: false,
@@ -214,6 +195,14 @@ impl Tail {
         positions.set(&self.info.path, self.fingerprint(), self.offset);
     }
 
+    /// Brings the leading bytes of a file up to date of which no line was read: its copies are known by them.
+    pub(super) fn grow_head(&mut self) {
+        let now = self.file.as_ref().filter(|_| self.offset == 0).and_then(|file| Head::read(file).ok());
+        if let Some(now) = now {
+            self.head.follows(&now);
+        }
+    }
+
     /// The end of its last whole line, read or not.
     pub(super) fn lines_end(&self) -> u64 {
         self.file.as_ref().and_then(|file| lines_end(file).ok()).unwrap_or(self.offset)
@@ -229,7 +218,8 @@ impl Tail {
     /// It was truncated, or written anew: it begins again at its first byte.
     pub(super) fn begin_again(&mut self, now: Timestamp, positions: &mut Positions) -> io::Result<()> {
         let file = self.opened()?;
-        self.head = Head::read(file)?;
+        let (head, stat) = (Head::read(file)?, file.metadata()?);
+        (self.head, self.lineless) = (head, Some(stat));
         (self.offset, self.overlong, self.seen, self.ended_at) = (0, None, None, None);
         self.grown_at = now;
         self.record(positions);
@@ -260,14 +250,17 @@ impl Tail {
         Ok(look)
     }
 
-    /// Once: how a file was before its first line, when that changed since the last look.
-    pub(super) fn was_without_line(&mut self) -> Option<Metadata> {
-        if self.offset > 0 && self.lineless.is_none() {
+    /// Of a file of which no line was read yet: how it was before, when it changed since this was last asked.
+    pub(super) fn changed_before_first_line(&mut self, at: Timestamp) -> Option<Metadata> {
+        if self.offset > 0 {
+            self.lineless = None;
             return None;
         }
         let now = self.stat().ok()?;
-        let before = if self.offset == 0 { self.lineless.replace(now.clone()) } else { self.lineless.take() };
-        before.filter(|before| Seen::of(before) != Seen::of(&now))
+        let before = self.lineless.replace(now.clone());
+        let before = before.filter(|before| Seen::of(before) != Seen::of(&now))?;
+        (self.seen, self.grown_at) = (None, at);
+        Some(before)
     }
 
     /// While it is lively the content is looked at all the same: a timestamp is only as fine as the kernel's tick.
@@ -288,112 +281,13 @@ impl Tail {
     }
 
     fn opened(&mut self) -> io::Result<&File> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let file = open(&self.info.path)?;
-                self.expect_same(file.metadata()?)?;
-                file
-            }
+        let file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let file = open(&self.info.path)?;
+            self.expect_same(file.metadata()?)?;
+            file
         };
         Ok(self.file.insert(file))
     }
-
-    fn read(&mut self, hands: &mut Hands<'_>) -> io::Result<Look> {
-        let caught_up = self.ended_at.is_some_and(|at| hands.now.duration_since(at).abs() <= RECENT);
-        let mut spent = 0;
-        while spent < BUDGET {
-            match self.step(hands, caught_up)? {
-                Step::Moved { end: true, .. } => return Ok(Look::End),
-                Step::Moved { bytes, .. } => spent += bytes,
-                Step::Stopped => return Ok(Look::Stopped),
-                Step::Changed => return Ok(Look::Changed),
-            }
-        }
-        Ok(Look::More)
-    }
-
-    /// Reads once. The bytes are handed out only if *afterwards* the file still begins as it did, and has a line
-    /// starting where they begin: so they are what was appended, not what a truncation put in its place.
-    fn step(&mut self, hands: &mut Hands<'_>, caught_up: bool) -> io::Result<Step> {
-        let (offset, skipped) = (self.offset, self.overlong.as_ref().map_or(0, |line| line.length));
-        let file = self.opened()?;
-        let read = read_long_line_at(file, hands.buffer, offset + skipped, skipped == 0)?;
-        let now = Head::read(file)?;
-        if !starts_line(file, offset)? || !self.head.follows(&now) {
-            return Ok(Step::Changed);
-        }
-        let end = read < READ;
-        if self.overlong.is_some() {
-            return Ok(self.skip(read, end, hands));
-        }
-        let zeros = leading_zeros(&hands.buffer[..read]);
-        if zeros > 0 {
-            return Ok(self.step_over(zeros, read, end, hands));
-        }
-        match memrchr(b'\n', &hands.buffer[..read]) {
-            Some(newline) => Ok(self.hand_out(newline + 1, end, caught_up, hands)),
-            None if read == MAX_LINE => Ok(self.begin_to_skip(hands)),
-            None => Ok(Step::Moved { bytes: read, end: true }),
-        }
-    }
-
-    fn hand_out(&mut self, len: usize, end: bool, caught_up: bool, hands: &mut Hands<'_>) -> Step {
-        let offset = self.offset;
-        self.offset += len as u64;
-        self.record(hands.positions);
-        let Hands { buffer, positions, consumer, .. } = hands;
-        let chunk = Chunk { file: &self.info, bytes: &buffer[..len], offset, caught_up, positions };
-        match consumer.lines(chunk) {
-            ControlFlow::Continue(()) => Step::Moved { bytes: len, end },
-            ControlFlow::Break(()) => Step::Stopped,
-        }
-    }
-
-    /// A hole of NUL bytes is no line: a server that does not append leaves one behind a truncation, a crash another.
-    /// One that nothing follows may still be filled: it is waited for, up to the length of a line.
-    fn step_over(&mut self, zeros: usize, read: usize, end: bool, hands: &mut Hands<'_>) -> Step {
-        if zeros == read && read < MAX_LINE {
-            return Step::Moved { bytes: read, end: true };
-        }
-        self.offset += zeros as u64;
-        self.record(hands.positions);
-        Step::Moved { bytes: zeros, end: end && zeros == read }
-    }
-
-    fn begin_to_skip(&mut self, hands: &mut Hands<'_>) -> Step {
-        let sample = hands.buffer[..SAMPLE].to_vec();
-        self.overlong = Some(Overlong { length: MAX_LINE as u64, sample });
-        Step::Moved { bytes: MAX_LINE, end: false }
-    }
-
-    fn skip(&mut self, read: usize, end: bool, hands: &mut Hands<'_>) -> Step {
-        let newline = memchr(b'\n', &hands.buffer[..read]);
-        let bytes = newline.map_or(read, |at| at + 1);
-        let Some(mut line) = self.overlong.take() else { return Step::Moved { bytes: 0, end } };
-        line.length += bytes as u64;
-        if newline.is_none() {
-            self.overlong = Some(line);
-            return Step::Moved { bytes, end };
-        }
-        let (path, offset) = (self.info.path.clone(), self.offset);
-        self.offset += line.length;
-        self.record(hands.positions);
-        hands.consumer.event(Event::Overlong { path, offset, length: line.length, sample: line.sample });
-        Step::Moved { bytes, end: false }
-    }
-}
-
-/// Reads [`READ`] bytes; where they hold no newline and a line may begin here, as many as a line may have.
-fn read_long_line_at(file: &File, buffer: &mut [u8], offset: u64, is_line: bool) -> io::Result<usize> {
-    let (first, rest) = buffer.split_at_mut(READ);
-    let read = read_full_at(file, first, offset)?;
-    if read < READ || !is_line || memrchr(b'\n', first).is_some() {
-        return Ok(read);
-    }
-    Ok(READ + read_full_at(file, rest, offset + READ as u64)?)
-}
-
-fn leading_zeros(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
 }
