@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod ban;
+pub mod engine;
 pub mod filter;
 pub mod jail;
 pub mod os;

@@ -2,8 +2,15 @@
 //!
 //! Pure: time is an argument, effects are returned as `Change`s.
 
+mod echoes;
+mod output_set;
+mod prefix_map;
 mod row;
 mod snapshot;
+mod table;
 
+pub use echoes::{Echo, Echoes};
+pub use output_set::OutputSet;
 pub use row::{Ban, Change, Ended, Origin};
 pub use snapshot::Snapshot;
+pub use table::{Inserted, JailId, Row, Table};

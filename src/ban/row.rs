@@ -56,7 +56,7 @@ pub enum Ended {
 /// What happened to a ban.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new row.
+    /// A new row. It takes the place of a simulated one of the same prefix and jail.
     Banned(Arc<Ban>),
     /// The row existed and now lasts longer.
     Prolonged(Arc<Ban>),

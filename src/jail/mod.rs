@@ -2,6 +2,13 @@
 //!
 //! Pure: time is an argument. A jail knows thresholds and offences, not logs, filters or outputs.
 
+mod entry;
 mod settings;
+mod texts;
+mod tracker;
+mod window;
 
 pub use settings::Settings;
+pub use texts::{TextId, Texts};
+pub use tracker::{Offender, Tracker};
+pub use window::{Counted, Verdict};

@@ -1,6 +1,6 @@
 //! When a jail bans, and for how long.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::address::{Allowlist, Group};
 use crate::terms::{JailName, OutputName};
@@ -28,4 +28,11 @@ pub struct Settings {
     pub outputs: Vec<OutputName>,
     /// At most so many prefixes are tracked at once; the least useful gives way.
     pub max_tracked: usize,
+}
+
+impl Settings {
+    /// When a ban ends that began at `since`; `None` is never.
+    pub fn until(&self, since: Timestamp) -> Option<Timestamp> {
+        self.bantime.map(|bantime| since.checked_add(bantime).unwrap_or(Timestamp::MAX))
+    }
 }

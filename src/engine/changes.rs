@@ -1,0 +1,72 @@
+//! How rows of the ban table come and go; the only place that changes it.
+
+use jiff::Timestamp;
+
+use super::{Effects, Engine};
+use crate::address::Prefix;
+use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Row};
+
+impl Engine {
+    /// Ends what is over at `now`.
+    pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
+        while let Some((prefix, jail)) = self.table.first_over(now) {
+            self.end(prefix, jail, Ended::Expired, now, effects);
+        }
+        self.expire_pauses(now, effects);
+    }
+
+    /// Puts a ban into force.
+    pub(super) fn enforce(&mut self, ban: Ban, jail: JailId, effects: &mut Effects) {
+        let slot = self.slots.get(jail);
+        let mut row = Row::new(ban, jail, self.generation + 1);
+        row.holed = self.guard.reaches_into(&slot.settings.allow, row.ban.prefix);
+        match self.table.insert(row) {
+            Inserted::New(ban) => {
+                if !ban.simulated && self.is_published(jail) {
+                    self.generation += 1;
+                }
+                self.slots.get_mut(jail).tally.bans += 1;
+                effects.changes.push(Change::Banned(ban));
+            }
+            Inserted::Prolonged(ban) => effects.changes.push(Change::Prolonged(ban)),
+            Inserted::Unchanged => {}
+        }
+    }
+
+    /// Ends a ban, if there is one.
+    pub(super) fn end(
+        &mut self,
+        prefix: Prefix,
+        jail: JailId,
+        why: Ended,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let Some(row) = self.table.remove(prefix, jail) else { return };
+        let carried = !row.simulated && self.is_published(jail);
+        if carried {
+            self.generation += 1;
+        }
+        // Who is allowed now makes neither hits nor offences.
+        if why != Ended::Allowed {
+            let before = row.ban.until.filter(|_| why == Ended::Expired);
+            let carried_until = carried.then_some(self.generation);
+            let outputs = self.slots.get(jail).outputs.clone();
+            let echo = Echo { jail, simulated: row.simulated, outputs, before, carried_until };
+            self.note_end(prefix, echo, now);
+        }
+        effects.changes.push(Change::Ended(row.ban, why));
+    }
+
+    /// Remembers a ban that is over, where records may still be hits.
+    pub(super) fn note_end(&mut self, prefix: Prefix, echo: Echo, now: Timestamp) {
+        if echo.before.is_some() || echo.carried_until.is_some() {
+            self.echoes.add(prefix, echo, now);
+        }
+    }
+
+    /// Whether an output carries this jail's bans.
+    fn is_published(&self, jail: JailId) -> bool {
+        !self.slots.get(jail).outputs.common(self.outputs.live()).is_empty()
+    }
+}

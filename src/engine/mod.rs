@@ -1,0 +1,149 @@
+//! Jails and ban table behind one door: records go in, changes of the table come out.
+//!
+//! Pure: no clock, no I/O, no lock. `now` is an argument, and what is to be done is returned as [`Effects`]. `run`,
+//! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
+//! what is over at `now`.
+
+mod changes;
+mod effects;
+mod guard;
+mod hand;
+mod hits;
+mod observe;
+mod outputs;
+mod pauses;
+mod questions;
+mod settings;
+mod slots;
+mod snapshot;
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+pub use effects::{Effects, Notice, Order, Refusal, Term};
+pub use questions::{Counts, Near, Why};
+pub use settings::{Protection, Restored, Settings};
+
+use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
+use crate::jail::Texts;
+use crate::terms::{OutputName, Pause, TrackerEntry};
+use guard::Guard;
+use outputs::Outputs;
+use slots::Slots;
+
+/// The jails, who is banned, and who must never be.
+pub struct Engine {
+    slots: Slots,
+    outputs: Outputs,
+    guard: Guard,
+    table: Table,
+    echoes: Echoes,
+    texts: Texts,
+    pauses: Vec<Pause>,
+    generation: u64,
+    /// For which outputs, and when, it was last said that a ban has no effect; bounded by the sets of outputs.
+    ineffective: VecDeque<(OutputSet, Timestamp)>,
+}
+
+impl Engine {
+    /// An engine that goes on from what the store kept. The effects are those bans that ended meanwhile, or whose
+    /// address is allowed now.
+    pub fn new(settings: Settings, restored: Restored, now: Timestamp) -> (Self, Effects) {
+        let mut engine = Self {
+            slots: Slots::new(&settings.manual),
+            outputs: Outputs::default(),
+            guard: Guard::new(&settings.protected),
+            table: Table::default(),
+            echoes: Echoes::default(),
+            texts: Texts::default(),
+            pauses: restored.pauses,
+            generation: restored.generation + 1,
+            ineffective: VecDeque::new(),
+        };
+        engine.outputs.configure(&settings.outputs);
+        engine.slots.configure(settings.jails, &settings.manual, &mut engine.outputs);
+        for ban in restored.bans {
+            let jail = engine.slots.id_or_add(&ban.jail, &engine.outputs);
+            engine.table.insert(Row::new(ban, jail, engine.generation));
+        }
+        engine.restore_trackers(&restored.trackers, now);
+        let mut effects = Effects::default();
+        engine.apply_protection(now, &mut effects);
+        engine.expire(now, &mut effects);
+        (engine, effects)
+    }
+
+    fn restore_trackers(&mut self, trackers: &[TrackerEntry], now: Timestamp) {
+        for entry in trackers {
+            match self.slots.find_mut(&entry.jail) {
+                Some(slot) => slot.tracker.restore(entry, now),
+                None => self.slots.let_go(entry),
+            }
+        }
+    }
+
+    /// Goes on under other settings. Windows and bans stay. What is allowed or trusted now is unbanned; bans of a jail
+    /// that is gone run out in its outputs; a new bantime holds for new bans.
+    pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        self.expire(now, &mut effects);
+        self.guard = Guard::new(&settings.protected);
+        self.outputs.configure(&settings.outputs);
+        self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
+        // Which bans an output carries, and the holes in them, may be others now.
+        self.generation += 1;
+        self.apply_protection(now, &mut effects);
+        effects
+    }
+
+    /// Ends the bans of those who are protected now, and notes which prefixes have protected members.
+    fn apply_protection(&mut self, now: Timestamp, effects: &mut Effects) {
+        let mut ended = Vec::new();
+        for row in self.table.rows_mut() {
+            let allow = &self.slots.get(row.jail).settings.allow;
+            if self.guard.covers(allow, row.ban.prefix) {
+                ended.push((row.ban.prefix, row.jail));
+            }
+            row.holed = self.guard.reaches_into(allow, row.ban.prefix);
+        }
+        ended.sort_unstable();
+        for (prefix, jail) in ended {
+            self.end(prefix, jail, Ended::Allowed, now, effects);
+        }
+    }
+
+    /// Ends what is over at `now`, and forgets some of what is no longer needed.
+    pub fn tick(&mut self, now: Timestamp, effects: &mut Effects) {
+        /// Addresses of a jail that are forgotten at once: some 100 µs.
+        const SWEEP: usize = 1024;
+        self.expire(now, effects);
+        self.slots.iter_mut().for_each(|slot| slot.tracker.sweep(now, SWEEP));
+        let outputs = &self.outputs;
+        self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
+    }
+
+    /// When [`Engine::tick`] has something to end.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let pauses = self.pauses.iter().filter_map(|pause| pause.until);
+        pauses.chain(self.table.next_end()).min()
+    }
+
+    /// Grows with every change of what outputs carry.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The output reached the best state it can at this generation.
+    pub fn settled(&mut self, output: &OutputName, generation: u64, now: Timestamp) {
+        self.outputs.settle(output, generation, now);
+    }
+
+    /// The windows that changed since this was last asked, for the store. Without marks: no longer tracked.
+    pub fn take_changed_trackers(&mut self) -> Vec<TrackerEntry> {
+        self.slots.take_changed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

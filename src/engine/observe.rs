@@ -1,0 +1,126 @@
+//! One record: a hit, an offence, and what follows from it.
+
+use jiff::Timestamp;
+
+use super::effects::may_say_again;
+use super::{Effects, Engine, Notice};
+use crate::address::{Address, Prefix};
+use crate::ban::{Ban, Change, Echo, JailId, Origin};
+use crate::jail::{Counted, Offender, TextId, Verdict};
+use crate::terms::{Evidence, Observation, Offence};
+
+/// What the offences of one record have in common.
+struct Seen {
+    address: Address,
+    /// Never later than `now`.
+    at: Timestamp,
+    now: Timestamp,
+    /// The record's line, until an offence is counted.
+    text: Option<Box<str>>,
+    /// Where the line went.
+    kept: TextId,
+}
+
+impl Engine {
+    /// Judges one record by the table as it was before the record, for all jails. Offences of jails that are not
+    /// configured are ignored, and so are those of a protected address.
+    pub fn observe(&mut self, observation: Observation, now: Timestamp, effects: &mut Effects) {
+        self.expire(now, effects);
+        let standing = self.standing(&observation, now);
+        if let Some(standing) = &standing {
+            self.count_hits(&observation, standing, now, effects);
+        }
+        if observation.offences.is_empty() || self.guard.always(observation.address).is_some() {
+            return;
+        }
+        let Observation { address, at, refused, offences, text, .. } = observation;
+        let mut seen = Seen { address, at: at.min(now), now, text, kept: TextId::NONE };
+        for offence in &offences {
+            let Some(jail) = self.slots.configured(&offence.jail) else { continue };
+            if !standing.as_ref().is_some_and(|standing| self.is_hit(standing, jail, refused)) {
+                self.count(jail, offence, &mut seen, effects);
+            }
+        }
+    }
+
+    /// Counts an offence, unless the jail allows its address.
+    fn count(&mut self, jail: JailId, offence: &Offence, seen: &mut Seen, effects: &mut Effects) {
+        let slot = self.slots.get_mut(jail);
+        if slot.settings.allow.find(seen.address).is_some() {
+            return;
+        }
+        if let Some(text) = seen.text.take() {
+            seen.kept = self.texts.keep(seen.at, text);
+        }
+        let settings = &slot.settings;
+        let prefix = self.guard.group(&settings.allow, seen.address, settings.group);
+        let distinct = offence.distinct.filter(|_| settings.distinct).unwrap_or(0);
+        let counted = Counted { at: seen.at, distinct, text: seen.kept };
+        slot.tally.offences += 1;
+        let verdict = slot.tracker.count(Offender { prefix, now: seen.now }, counted);
+        let evicted = slot.tracker.evicted();
+        if slot.said_full.map_or(0, |(_, said)| said) != evicted {
+            self.say_full(jail, evicted, seen.now, effects);
+        }
+        if let Some(verdict) = verdict {
+            self.decide(jail, prefix, &verdict, seen.now, effects);
+        }
+    }
+
+    fn say_full(&mut self, jail: JailId, evicted: u64, now: Timestamp, effects: &mut Effects) {
+        let slot = self.slots.get_mut(jail);
+        if may_say_again(slot.said_full.map(|(last, _)| last), now) {
+            slot.said_full = Some((now, evicted));
+            effects.notices.push(Notice::TrackerFull { jail: slot.name().clone(), evicted });
+        }
+    }
+
+    /// A verdict becomes a ban, is withheld, or was over before it was found. In each case its offences are consumed.
+    fn decide(
+        &mut self,
+        jail: JailId,
+        prefix: Prefix,
+        verdict: &Verdict,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let ban = self.verdict_ban(jail, prefix, verdict);
+        self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
+        if self.is_paused(&ban.jail) {
+            effects.changes.push(Change::Withheld(ban.into()));
+        } else if ban.is_over(now) {
+            let outputs = self.slots.get(jail).outputs.clone();
+            let (simulated, before) = (ban.simulated, ban.until);
+            self.note_end(prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
+            effects.changes.push(Change::Past(ban.into()));
+        } else {
+            self.enforce(ban, jail, effects);
+        }
+    }
+
+    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict) -> Ban {
+        let settings = &self.slots.get(jail).settings;
+        Ban {
+            prefix,
+            jail: settings.name.clone(),
+            since: verdict.since,
+            until: settings.until(verdict.since),
+            offences: verdict.offences,
+            origin: Origin::Log,
+            reason: None,
+            simulated: settings.simulate,
+            evidence: self.evidence(jail, verdict.texts.iter().copied()),
+        }
+    }
+
+    /// The texts that are still kept.
+    pub(super) fn evidence(
+        &self,
+        jail: JailId,
+        texts: impl Iterator<Item = (Timestamp, TextId)>,
+    ) -> Vec<Evidence> {
+        let jail = self.slots.get(jail).name();
+        let kept = texts.filter_map(|(at, id)| Some((at, self.texts.get(id, at)?)));
+        kept.map(|(at, text)| Evidence { at, jail: jail.clone(), text: text.into() }).collect()
+    }
+}

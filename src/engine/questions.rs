@@ -1,0 +1,138 @@
+//! What the engine can be asked: who is banned, how near an address is to a ban, how much was counted.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Engine;
+use super::slots::Slot;
+use crate::address::{Address, Prefix};
+use crate::ban::{Ban, JailId, Row};
+use crate::terms::{Evidence, JailName};
+
+/// How an address stands.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// An output bans it, or would.
+    pub banned: bool,
+    /// The bans of prefixes that hold it, simulated ones included, the narrowest first.
+    pub bans: Vec<Arc<Ban>>,
+    /// The rule that protects it, and where it was written.
+    pub protected_by: Option<String>,
+    /// Jails in which it has offences.
+    pub windows: Vec<Near>,
+    /// The lines behind bans and windows.
+    pub evidence: Vec<Evidence>,
+}
+
+/// How near an address is to a jail's threshold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// The jail.
+    pub jail: JailName,
+    /// What is counted.
+    pub prefix: Prefix,
+    /// How many offences (or different values) the window holds that ends now.
+    pub offences: usize,
+    /// How many ban.
+    pub maxretry: u32,
+    /// The length of the window.
+    pub findtime: SignedDuration,
+}
+
+/// What one jail has counted. Totals are since the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// The jail.
+    pub jail: JailName,
+    /// It is configured; else it only has bans that run out.
+    pub configured: bool,
+    /// Offences inside windows that end now.
+    pub offences_current: usize,
+    /// Offences that were counted.
+    pub offences_total: u64,
+    /// Records from addresses that it had banned.
+    pub hits_total: u64,
+    /// Those of them that a gate let pass though it had the ban.
+    pub hits_passed: u64,
+    /// Active bans.
+    pub bans_current: usize,
+    /// Bans made, by hand included.
+    pub bans_total: u64,
+    /// It bans nobody new for now.
+    pub paused: bool,
+    /// Tracked addresses.
+    pub tracked: usize,
+    /// Addresses that gave way because `max_tracked` was reached.
+    pub evicted: u64,
+}
+
+impl Engine {
+    /// All active bans, simulated ones included, in no order.
+    pub fn bans(&self) -> impl Iterator<Item = &Arc<Ban>> {
+        self.table.rows().map(|row| &row.ban)
+    }
+
+    /// The built-in jail, then the jails in the order in which they were first configured. Looks at every tracked
+    /// address: some 10 ms for a million.
+    pub fn counts(&self, now: Timestamp) -> Vec<Counts> {
+        let shown = |(id, slot): &(JailId, &Slot)| slot.configured || self.table.count_of(*id) > 0;
+        self.slots.iter().filter(shown).map(|(id, slot)| self.counts_of(id, slot, now)).collect()
+    }
+
+    fn counts_of(&self, id: JailId, slot: &Slot, now: Timestamp) -> Counts {
+        Counts {
+            jail: slot.name().clone(),
+            configured: slot.configured,
+            offences_current: slot.tracker.current(now),
+            offences_total: slot.tally.offences,
+            hits_total: slot.tally.hits,
+            hits_passed: slot.tally.passed,
+            bans_current: self.table.count_of(id),
+            bans_total: slot.tally.bans,
+            paused: self.is_paused(slot.name()),
+            tracked: slot.tracker.tracked(),
+            evicted: slot.tracker.evicted(),
+        }
+    }
+
+    /// Everything that is known about an address.
+    pub fn why(&self, address: Address, now: Timestamp) -> Why {
+        let rows: Vec<&Row> = self.table.around(address).filter(|row| !row.ban.is_over(now)).collect();
+        let in_force =
+            |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
+        let banned = rows.iter().any(in_force);
+        let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
+        let mut evidence: Vec<Evidence> = bans.iter().flat_map(|ban| ban.evidence.iter().cloned()).collect();
+        let mut windows = Vec::new();
+        for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
+            let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
+            evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));
+            windows.extend(near(slot, prefix, now));
+        }
+        Why { banned, bans, protected_by: self.protected_by(address), windows, evidence }
+    }
+
+    /// The rule that protects an address from every jail, or else from one.
+    fn protected_by(&self, address: Address) -> Option<String> {
+        let host = Prefix::host(address);
+        let configured = self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.configured);
+        let mut rules =
+            configured.filter_map(|slot| Some((slot, self.guard.rule(&slot.settings.allow, host)?)));
+        // The built-in jail comes first: its list holds for all.
+        let (slot, rule) = rules.next()?;
+        let for_all = slot.name().is_manual();
+        Some(if for_all { rule } else { format!("{rule}, in jail `{}`", slot.name()) })
+    }
+}
+
+fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
+    let offences = slot.tracker.near(prefix, now).count();
+    (offences > 0).then(|| Near {
+        jail: slot.name().clone(),
+        prefix,
+        offences,
+        maxretry: slot.settings.maxretry,
+        findtime: slot.settings.findtime,
+    })
+}

@@ -1,0 +1,42 @@
+//! What the engine needs to know: the jails, the outputs, who is protected, and what the store kept.
+
+use crate::address::{Address, Allowlist};
+use crate::ban::Ban;
+use crate::jail;
+use crate::terms::{OutputName, Pause, TrackerEntry};
+
+/// The engine's part of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The enabled jails.
+    pub jails: Vec<jail::Settings>,
+    /// The built-in jail of bans by hand: its bantime, and the allow list that holds for every jail. It is in all
+    /// outputs, whatever its own say.
+    pub manual: jail::Settings,
+    /// All outputs; none in `replay`, where a ban that is over makes no hits.
+    pub outputs: Vec<OutputName>,
+    /// Who is never banned by any jail.
+    pub protected: Protection,
+}
+
+/// Who is never banned by any jail, besides loopback and unspecified addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Protection {
+    /// The trusted proxies.
+    pub trusted: Allowlist,
+    /// This host's own addresses.
+    pub host: Vec<Address>,
+}
+
+/// What the store kept.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// The last generation; the engine's are greater.
+    pub generation: u64,
+    /// Active when they were stored.
+    pub bans: Vec<Ban>,
+    /// Windows.
+    pub trackers: Vec<TrackerEntry>,
+    /// Pauses that had not ended.
+    pub pauses: Vec<Pause>,
+}

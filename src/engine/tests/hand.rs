@@ -1,0 +1,135 @@
+//! Orders by hand.
+
+use super::*;
+
+fn ordered(text: &str, jail: Option<&str>, term: Term) -> Order {
+    Order { prefix: prefix(text), jail: jail.map(jail_name), term, reason: Some("why not".to_owned()) }
+}
+
+#[test]
+fn a_ban_by_hand_lasts_as_told_and_the_later_end_is_kept() {
+    let mut scene =
+        Scene::with(settings(vec![jail::Settings { bantime: None, ..jail("j") }], &["web", "other"]));
+    let mut ban = |order| scene.engine.ban(order, at(1000)).map(|effects| told(&effects)).unwrap();
+    let hour = Term::For(SignedDuration::from_hours(1));
+    assert_eq!(ban(ordered("203.0.113.7", None, Term::Usual)), ["banned 203.0.113.7 by manual until 1300"]);
+    assert_eq!(ban(ordered("203.0.113.7", None, hour)), ["prolonged 203.0.113.7 by manual until 4600"]);
+    assert_eq!(ban(ordered("203.0.113.7", None, Term::Usual)), [""; 0]);
+    assert_eq!(
+        ban(ordered("203.0.113.7", Some("j"), Term::Usual)),
+        ["banned 203.0.113.7 by j until forever"]
+    );
+    assert_eq!(
+        ban(ordered("203.0.113.7", None, Term::Forever)),
+        ["prolonged 203.0.113.7 by manual until forever"]
+    );
+    assert_eq!((scene.published("web").0.len(), scene.published("other").0.len()), (1, 1));
+    let hand = scene.engine.bans().find(|ban| ban.jail.is_manual()).unwrap();
+    assert_eq!((hand.reason.as_deref(), hand.offences), (Some("why not"), 0));
+}
+
+#[test]
+fn what_is_protected_or_too_wide_is_refused_by_name() {
+    let mut given = settings(vec![jail("j"), jail::Settings { simulate: true, ..jail("s") }], &["web"]);
+    given.manual.allow = allow(&["198.51.100.0/24"]);
+    let mut scene = Scene::with(given);
+    for (text, message) in [
+        ("127.0.0.1", "`127.0.0.1` is never banned: a loopback address"),
+        ("10.20.1.4", "`10.20.1.4` is never banned: trusted proxy 10.20.1.0/24 (ignoreip)"),
+        ("10.20.1.0/25", "`10.20.1.0/25` is never banned: trusted proxy 10.20.1.0/24 (ignoreip)"),
+        ("192.0.2.80", "`192.0.2.80` is never banned: an address of this host"),
+        ("198.51.100.0/24", "`198.51.100.0/24` is never banned: allowed: 198.51.100.0/24 (ignoreip)"),
+        (
+            "203.0.0.0/7",
+            "`202.0.0.0/7` is too wide: a ban holds at most an IPv4 /8 or an IPv6 /19; ban narrower prefixes",
+        ),
+        (
+            "2001::/18",
+            "`2001::/18` is too wide: a ban holds at most an IPv4 /8 or an IPv6 /19; ban narrower prefixes",
+        ),
+    ] {
+        assert_eq!(scene.ban(text).unwrap_err().to_string(), message);
+    }
+    let mut refused = |order| scene.engine.ban(order, at(0)).unwrap_err().to_string();
+    assert_eq!(
+        refused(ordered("203.0.113.7", Some("x"), Term::Usual)),
+        "there is no jail `x`; the jails are j, manual, s"
+    );
+    assert_eq!(
+        refused(ordered("203.0.113.7", Some("s"), Term::Usual)),
+        "jail `s` only simulates, its bans have no effect; leave the jail out to ban in all outputs"
+    );
+    assert_eq!(
+        refused(ordered("203.0.113.7", None, Term::For(SignedDuration::ZERO))),
+        "a ban of 0s is over at once; give a longer time, or `forever`"
+    );
+    assert_eq!(scene.engine.bans().count(), 0);
+    scene.ban("203.0.0.0/8").unwrap();
+    scene.ban("2001::/19").unwrap();
+}
+
+#[test]
+fn unban_clears_rows_and_windows_and_says_what_else_bans() {
+    let mut scene = Scene::new(vec![jail("j"), jail("k")]);
+    scene.ban_by_log("203.0.113.7", 100);
+    scene.offend("203.0.113.9", 100, &["j"]);
+    let now = at(101);
+    let refused = |scene: &mut Scene, text, jail: Option<&str>| {
+        let jail = jail.map(jail_name);
+        scene.engine.unban(prefix(text), jail.as_ref(), now).unwrap_err().to_string()
+    };
+    assert_eq!(refused(&mut scene, "203.0.113.9", None), "`203.0.113.9` is not banned");
+    assert_eq!(refused(&mut scene, "203.0.113.7", Some("k")), "`203.0.113.7` is not banned by jail `k`");
+    assert_eq!(
+        refused(&mut scene, "203.0.113.7", Some("x")),
+        "there is no jail `x`; the jails are j, k, manual"
+    );
+    scene.now = 101;
+    scene.ban("203.0.113.0/24").unwrap();
+    assert_eq!(
+        refused(&mut scene, "203.0.113.9", None),
+        "`203.0.113.9` is banned as part of `203.0.113.0/24` by jail `manual`: unban `203.0.113.0/24`, or allow \
+         `203.0.113.9`"
+    );
+    let effects = scene.engine.unban(prefix("203.0.113.7"), None, now).unwrap();
+    let still = Notice::StillBanned {
+        prefix: prefix("203.0.113.7"),
+        by: prefix("203.0.113.0/24"),
+        jail: jail_name("manual"),
+    };
+    assert_eq!((effects.changes.len(), effects.notices), (1, vec![still]));
+    let effects = scene.engine.unban(prefix("203.0.113.0/24"), None, now).unwrap();
+    assert_eq!(told(&effects), ["unbanned 203.0.113.0/24 by manual until 401"]);
+    assert!(scene.engine.why(address("203.0.113.9"), now).windows.is_empty(), "windows inside are cleared");
+}
+
+#[test]
+fn unban_of_an_ipv6_address_clears_the_window_of_its_group() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    scene.offend("2001:db8::1", 100, &["j"]);
+    scene.ban("2001:db8::1").unwrap();
+    scene.engine.unban(prefix("2001:db8::1"), None, at(100)).unwrap();
+    assert!(scene.engine.why(address("2001:db8::1"), at(100)).windows.is_empty());
+}
+
+#[test]
+fn many_bans_end_in_one_step() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    for (client, second) in [("203.0.113.1", 100), ("203.0.113.2", 200), ("203.0.113.3", 300)] {
+        scene.ban_by_log(client, second);
+    }
+    scene.ban("198.51.100.0/24").unwrap();
+    scene.offend("203.0.113.9", 300, &["j"]);
+    let j = jail_name("j");
+    let effects = scene.engine.unban_all(Some(&j), Some(at(200)), at(300)).unwrap();
+    assert_eq!(
+        told(&effects),
+        ["unbanned 203.0.113.2 by j until 500", "unbanned 203.0.113.3 by j until 600"]
+    );
+    assert!(!scene.engine.why(address("203.0.113.9"), at(300)).windows.is_empty());
+    let effects = scene.engine.unban_all(None, None, at(300)).unwrap();
+    assert_eq!(told(&effects).len(), 2);
+    assert_eq!(scene.engine.bans().count(), 0);
+    assert!(scene.engine.why(address("203.0.113.9"), at(300)).windows.is_empty());
+    assert!(scene.engine.unban_all(Some(&jail_name("x")), None, at(300)).is_err());
+}

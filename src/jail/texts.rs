@@ -1,0 +1,126 @@
+//! The lines behind the counted offences, in a ring of bounded size, until a ban keeps its own.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+/// Which text belongs to an offence. The ring may have dropped it since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextId(u32);
+
+impl TextId {
+    /// No text was kept.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// What a text costs besides its bytes: its place in the ring and the allocator's share.
+const OVERHEAD: usize = 48;
+
+#[derive(Debug)]
+struct Kept {
+    id: u32,
+    at: Timestamp,
+    text: Box<str>,
+}
+
+/// The ring: the newest texts, together at most `limit` bytes.
+#[derive(Debug)]
+pub struct Texts {
+    ring: VecDeque<Kept>,
+    /// The id of the next text; wraps around.
+    next: u32,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::new(Self::LIMIT)
+    }
+}
+
+impl Texts {
+    /// How many bytes of texts are kept: some 40,000 lines.
+    pub const LIMIT: usize = 8 << 20;
+
+    /// An empty ring that holds at most `limit` bytes; the oldest texts give way.
+    pub fn new(limit: usize) -> Self {
+        Self { ring: VecDeque::new(), next: 0, bytes: 0, limit }
+    }
+
+    /// Keeps the text of an offence at `at`. A text that is larger than the whole ring is not kept.
+    pub fn keep(&mut self, at: Timestamp, text: Box<str>) -> TextId {
+        let size = text.len() + OVERHEAD;
+        if size > self.limit {
+            return TextId::NONE;
+        }
+        while self.bytes + size > self.limit {
+            self.drop_oldest();
+        }
+        let id = self.next;
+        self.next = if id == u32::MAX - 1 { 0 } else { id + 1 };
+        self.bytes += size;
+        self.ring.push_back(Kept { id, at, text });
+        TextId(id)
+    }
+
+    fn drop_oldest(&mut self) {
+        match self.ring.pop_front() {
+            Some(kept) => self.bytes -= kept.text.len() + OVERHEAD,
+            None => self.bytes = 0,
+        }
+    }
+
+    /// The text of the offence at `at`, if it is still kept.
+    pub fn get(&self, id: TextId, at: Timestamp) -> Option<&str> {
+        let oldest = self.ring.front()?;
+        if id == TextId::NONE {
+            return None;
+        }
+        // Ids follow each other, but for the one that is left out where they wrap around.
+        let mut distance = id.0.wrapping_sub(oldest.id);
+        if id.0 < oldest.id {
+            distance = distance.wrapping_sub(1);
+        }
+        let kept = self.ring.get(distance as usize)?;
+        // An id comes again after 2^32 texts; the time tells the old one from the new.
+        (kept.id == id.0 && kept.at == at).then_some(&*kept.text)
+    }
+
+    /// How many bytes are kept, overhead included; never more than the limit.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{OVERHEAD, TextId, Texts};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_texts_give_way() {
+        let mut texts = Texts::new(3 * (OVERHEAD + 2));
+        let ids: Vec<TextId> = (0..5).map(|i| texts.keep(at(i), format!("t{i}").into())).collect();
+        let found: Vec<Option<&str>> = ids.iter().zip(0..).map(|(id, i)| texts.get(*id, at(i))).collect();
+        assert_eq!(found, [None, None, Some("t2"), Some("t3"), Some("t4")]);
+        assert_eq!(texts.bytes(), 3 * (OVERHEAD + 2));
+        assert_eq!(texts.keep(at(9), "x".repeat(1000).into()), TextId::NONE);
+    }
+
+    #[test]
+    fn ids_wrap_around_and_an_old_id_never_names_a_new_text() {
+        let mut texts = Texts::new(4 * (OVERHEAD + 2));
+        texts.next = u32::MAX - 3;
+        let ids: Vec<TextId> = (0..6).map(|i| texts.keep(at(i), format!("t{i}").into())).collect();
+        assert!(!ids.contains(&TextId::NONE));
+        let found: Vec<Option<&str>> = ids.iter().zip(0..).map(|(id, i)| texts.get(*id, at(i))).collect();
+        assert_eq!(found, [None, None, Some("t2"), Some("t3"), Some("t4"), Some("t5")]);
+        assert_eq!(texts.get(ids[4], at(77)), None, "the same id, another offence");
+    }
+}
