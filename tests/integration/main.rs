@@ -5,8 +5,10 @@
 mod harness;
 
 mod command_line;
+mod crash;
 mod daemon;
 mod fake_daemon;
 mod gates;
 mod reading;
 mod servers;
+mod verbs;
