@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod daemon;
 mod fake_daemon;
+mod feeds;
 mod gates;
 mod reading;
 mod servers;

@@ -10,6 +10,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockType, recvmsg, setsock
 
 use super::haul::Haul;
 use super::socket::Name;
+use super::syslog::without_header;
 use crate::source::chunker::MAX_LINE;
 use crate::source::{Endpoint, Event, Listen, SourceError};
 
@@ -79,7 +80,7 @@ impl Datagrams {
                 Ok(length) if length > self.buffer.len() => {
                     haul.overlong(&self.at, length as u64, &self.buffer);
                 }
-                Ok(length) => haul.message(&self.at, &self.buffer[..length]),
+                Ok(length) => haul.message(&self.at, without_header(&self.buffer[..length])),
                 Err(Errno::EAGAIN) => return Ok(false),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),

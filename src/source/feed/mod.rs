@@ -11,6 +11,7 @@ mod journal;
 mod socket;
 mod stdin;
 mod streams;
+mod syslog;
 #[cfg(test)]
 mod tests;
 
