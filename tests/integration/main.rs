@@ -11,5 +11,6 @@ mod fake_daemon;
 mod feeds;
 mod gates;
 mod reading;
+mod rotation;
 mod servers;
 mod verbs;

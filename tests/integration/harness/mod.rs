@@ -19,5 +19,6 @@ pub(crate) use client::{Answer, Request, send};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use place::{Place, text};
+pub(crate) use process::installed;
 pub(crate) use scene::Scene;
 pub(crate) use wait::wait_until;
