@@ -44,7 +44,9 @@ fn no_source(gathered: &Gathered, main: &MainFile) -> Problem {
 
 /// Reports outputs that would overwrite each other, or a log, and owners that this host does not know.
 pub(super) fn check_outputs(reading: &Reading, outputs: &[Placed], sources: &[Source]) {
-    outputs.iter().for_each(|output| check_owner(reading, output));
+    for output in outputs {
+        check_owner(reading, output);
+    }
     let mut paths: BTreeMap<&Path, &Placed> = BTreeMap::new();
     let mut variables: BTreeMap<&str, &Placed> = BTreeMap::new();
     for output in outputs {

@@ -54,7 +54,7 @@ impl Circuit {
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
                 let known = self.known(jail.as_ref());
                 let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
-                self.answer_order(outcome, by, answer);
+                self.answer_order(outcome, &by, answer);
             }
             Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
@@ -64,7 +64,7 @@ impl Circuit {
                     let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
                 } else {
                     let outcome = self.unban(whom, jail.as_ref(), now);
-                    self.answer_order(outcome, By { peer, reason: None, no_wait }, answer);
+                    self.answer_order(outcome, &By { peer, reason: None, no_wait }, answer);
                 }
             }
             Request::Pause { jail, duration } => {

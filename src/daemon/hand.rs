@@ -20,7 +20,7 @@ use crate::store::{HistoryEvent, HistoryKind};
 use crate::terms::{JailName, OutputName};
 
 /// How long a command by hand waits for its outputs before it says that they are not there yet.
-const OUTPUTS_WITHIN: Duration = Duration::from_secs(60);
+const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
 /// Who gave an order, why, and whether they wait until it is in force.
 pub(super) struct By {
     pub(super) peer: Peer,
@@ -121,10 +121,10 @@ impl Circuit {
     }
 
     /// Answers an order: with its refusal, or when it is done.
-    pub(super) fn answer_order(&mut self, outcome: Result<Outcome, Refused>, by: By, answer: Answer) {
+    pub(super) fn answer_order(&mut self, outcome: Result<Outcome, Refused>, by: &By, answer: Answer) {
         match outcome {
             Ok(outcome) => {
-                self.note_command(&outcome, &by, clock::now());
+                self.note_command(&outcome, by, clock::now());
                 self.finish(outcome, by.no_wait, answer);
             }
             Err(refusal) => drop(answer.send(refused(&refusal))),

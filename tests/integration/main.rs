@@ -8,6 +8,7 @@ mod command_line;
 mod daemon;
 mod fake_daemon;
 mod gates;
+mod quickstart;
 mod reading;
 mod servers;
 mod verbs;
