@@ -19,8 +19,8 @@ use crate::publish::{self, Report};
 use crate::store::{HistoryQuery, HistoryRow, StoreError};
 use crate::terms::{Evidence, JailName, OutputName};
 
-/// The newest report of each output.
-pub(super) type Reports = BTreeMap<OutputName, Report>;
+/// The newest report of each configured output; `None` while there is none.
+pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
 
 /// The most rows that `history` answers, and `why`.
 const HISTORY_ROWS: usize = 10_000;
@@ -73,10 +73,10 @@ impl Circuit {
             }
             Request::Resume { jail } => self.resume(jail, peer, answer),
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
-            Request::Empty { what } => {
-                let reply = self.empty(&what);
-                let _ = answer.send(reply);
-            }
+            Request::Empty { what } => match self.empty(&what) {
+                Ok(done) => self.answer_when_stored(done, answer),
+                Err(refusal) => drop(answer.send(refusal)),
+            },
         }
     }
 }
@@ -170,36 +170,24 @@ impl Circuit {
     }
 
     /// Empties the file of an output that is not configured any more. A live output would be written again at once.
-    fn empty(&mut self, what: &str) -> Reply {
-        if let Some(live) =
-            self.config.outputs.iter().find(|o| o.name.as_str() == what || o.path == Path::new(what))
-        {
-            return Reply::failed(
-                FailCode::Failed,
-                format!(
-                    "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
-                    live.name
-                ),
+    fn empty(&mut self, what: &str) -> Result<String, Reply> {
+        let live = |o: &&publish::Settings| o.name.as_str() == what || o.path == Path::new(what);
+        if let Some(live) = self.config.outputs.iter().find(live) {
+            let why = format!(
+                "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
+                live.name
             );
+            return Err(Reply::failed(FailCode::Failed, why));
         }
         let files: Vec<_> = self.owner.files().cloned().collect();
-        let left_behind = publish::left_behind(&self.config.outputs, &files);
-        let Some(file) =
-            left_behind.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
-        else {
-            return Reply::failed(
-                FailCode::Usage,
-                format!("`{what}` is neither an output nor a file that an output has written"),
-            );
+        let mut left_behind = publish::left_behind(&self.config.outputs, &files).into_iter();
+        let Some(file) = left_behind.find(|f| f.output.as_str() == what || f.path == Path::new(what)) else {
+            let why = format!("`{what}` is neither an output nor a file that an output has written");
+            return Err(Reply::failed(FailCode::Usage, why));
         };
-        match publish::empty(file) {
-            Ok(_written) => {
-                self.owner.forget(file);
-                self.owner.save();
-                Reply::done(format!("{} is empty now", file.path.display()))
-            }
-            Err(error) => Reply::failed(FailCode::Failed, error.to_string()),
-        }
+        publish::empty(file).map_err(|error| Reply::failed(FailCode::Failed, error.to_string()))?;
+        self.owner.forget(file);
+        Ok(format!("{} is empty now", file.path.display()))
     }
 }
 

@@ -6,21 +6,25 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::commands::{Answer, Reports, refused, rows};
 use super::run::Circuit;
 use crate::address::Prefix;
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, Ended};
 use crate::control::{BanLength, BanRow, Peer, Refusal, Reply};
-use crate::engine::{Effects, Order, Refusal as Refused, Term};
-use crate::observe::said;
+use crate::engine::{Effects, Notice, Order, Refusal as Refused, Term};
 use crate::os::clock;
-use crate::publish::{Report, State};
+use crate::publish::Report;
 use crate::store::{HistoryEvent, HistoryKind};
-use crate::terms::{JailName, OutputName};
+use crate::terms::JailName;
 
-/// How long a command by hand waits for its outputs before it says that they are not there yet.
+/// How long a command by hand waits for its outputs before it says that they are not there yet: less than clients wait
+/// for an answer.
 const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
+/// A failure that an output had before the command may be over with the next attempt, which comes at once.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
+
 /// Who gave an order, why, and whether they wait until it is in force.
 pub(super) struct By {
     pub(super) peer: Peer,
@@ -106,7 +110,7 @@ impl Circuit {
     }
 
     fn note_command(&mut self, outcome: &Outcome, by: &By, now: Timestamp) {
-        for change in &outcome.effects.changes {
+        for change in outcome.effects.changes.iter().filter(|change| is_by_hand(change)) {
             let ban = change.ban();
             self.owner.note(HistoryEvent {
                 at: now,
@@ -131,19 +135,20 @@ impl Circuit {
         }
     }
 
-    /// Carries the effects on, and answers once they are stored and the outputs are at their best.
+    /// Carries the effects on, and answers once they are stored and the outputs are at their best. What is not is
+    /// listed with what was refused, so that the command does not end as if all were well.
     fn finish(&mut self, outcome: Outcome, no_wait: bool, answer: Answer) {
-        let mut messages = outcome.messages();
-        let Outcome { effects, refused, .. } = outcome;
-        let bans: Vec<BanRow> = effects.changes.iter().map(|change| BanRow::from(&**change.ban())).collect();
+        let messages = outcome.messages();
+        let Outcome { effects, mut refused, .. } = outcome;
+        let changes = effects.changes.iter().filter(|change| is_by_hand(change));
+        let bans: Vec<BanRow> = changes.map(|change| BanRow::from(&**change.ban())).collect();
         self.owner.carry(effects, true);
         let (durable, generation) = (self.durable(), self.owner.engine.generation());
         let reports = self.reports.subscribe();
-        let outputs: Vec<_> = self.config.outputs.iter().map(|output| output.name.clone()).collect();
         tokio::spawn(async move {
-            messages.extend(durable.await);
+            refused.extend(durable.await.map(|reason| Refusal { target: "the database".to_owned(), reason }));
             if !no_wait {
-                messages.extend(in_force(reports, &outputs, generation).await);
+                refused.extend(not_in_force(reports, generation).await);
             }
             let _ = answer.send(Reply::Done { messages, bans, refused });
         });
@@ -196,10 +201,16 @@ impl Circuit {
         let (at, uid) = (clock::now(), Some(peer.uid));
         self.owner.note(HistoryEvent { at, kind, address: None, jail, uid, reason: None, text });
         self.owner.pauses_changed();
+        self.answer_when_stored(told, answer);
+    }
+
+    /// Answers once everything up to now is stored.
+    pub(super) fn answer_when_stored(&mut self, done: String, answer: Answer) {
         let durable = self.durable();
         tokio::spawn(async move {
-            let messages = std::iter::once(told).chain(durable.await).collect();
-            let _ = answer.send(Reply::Done { messages, bans: Vec::new(), refused: Vec::new() });
+            let unstored = durable.await.map(|reason| Refusal { target: "the database".to_owned(), reason });
+            let refused = unstored.into_iter().collect();
+            let _ = answer.send(Reply::Done { messages: vec![done], bans: Vec::new(), refused });
         });
     }
 }
@@ -222,7 +233,8 @@ impl Outcome {
 
     /// What is good to know about it.
     fn messages(&self) -> Vec<String> {
-        let mut messages: Vec<String> = self.effects.notices.iter().map(said).collect();
+        let mut messages: Vec<String> =
+            self.effects.notices.iter().filter(is_answer).map(ToString::to_string).collect();
         match self.unchanged {
             0 => {}
             1 => messages.push("one of them is banned already, as long or longer".to_owned()),
@@ -244,22 +256,33 @@ pub(super) fn term(length: Option<BanLength>) -> Term {
     }
 }
 
-/// Waits until each of these outputs is at its best for `generation`; says which ones are not.
-async fn in_force(
-    mut reports: watch::Receiver<Reports>,
-    outputs: &[OutputName],
-    generation: u64,
-) -> Vec<String> {
-    let settled = |report: &Report| report.settled && report.generation >= generation;
-    // One that has failed is tried again, but nobody waits for that. One that has not reported yet has just started.
-    let is_over = |report: &Report| settled(report) || report.state == State::Failed;
-    let all = |reports: &Reports| outputs.iter().all(|name| reports.get(name).is_some_and(is_over));
-    let _ = tokio::time::timeout(OUTPUTS_WITHIN, reports.wait_for(all)).await;
+/// What a command changed itself; bans that were over when it came are none of its doing.
+fn is_by_hand(change: &Change) -> bool {
+    !matches!(change, Change::Ended(_, Ended::Expired | Ended::Allowed))
+}
+
+/// What the one who gave an order wants to know; the rest is for the log.
+fn is_answer(notice: &&Notice) -> bool {
+    matches!(notice, Notice::StillBanned { .. })
+}
+
+/// Waits until each output is at its best for `generation`; tells those that are not.
+async fn not_in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<Refusal> {
+    let settled = |report: &Option<Report>| {
+        report.as_ref().is_some_and(|report| report.settled && report.generation >= generation)
+    };
+    let failed = |report: &Option<Report>| report.as_ref().is_some_and(|report| report.error.is_some());
+    let all_settled = |reports: &Reports| reports.values().all(settled);
+    let all_told = |reports: &Reports| reports.values().all(|report| settled(report) || failed(report));
+    // An error says that the other end is gone, or that time is over: what is late then is told below.
+    let _ = timeout(ATTEMPT_WITHIN, reports.wait_for(all_settled)).await;
+    let _ = timeout(OUTPUTS_WITHIN, reports.wait_for(all_told)).await;
     let reports = reports.borrow();
-    let late = outputs.iter().filter(|name| !reports.get(*name).is_some_and(settled));
-    late.map(|name| {
-        let error = reports.get(name).and_then(|report| report.error.as_deref());
-        format!("output {name}: {}", error.unwrap_or("not in place yet"))
+    let late = reports.iter().filter(|(_, report)| !settled(report));
+    late.map(|(name, report)| {
+        let error = report.as_ref().and_then(|report| report.error.as_deref());
+        let reason = error.unwrap_or("the new list is not in force yet; `banmap status` shows when it is");
+        Refusal { target: format!("output {name}"), reason: reason.to_owned() }
     })
     .collect()
 }

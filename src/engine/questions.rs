@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effects::may_say_again;
 use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, OutputName};
 
 /// How an address stands.
 #[derive(Clone, Debug)]
@@ -76,6 +77,13 @@ impl Engine {
     /// What each jail has counted; cheap.
     pub fn tallies(&self) -> impl Iterator<Item = (&JailName, Tally)> {
         self.slots.iter().map(|(_, slot)| (slot.name(), slot.tally))
+    }
+
+    /// The outputs whose bans were seen to have no effect lately: [`Notice::NoEffect`](super::Notice::NoEffect) was
+    /// said, and is not old enough to be said again.
+    pub fn without_effect(&self, now: Timestamp) -> impl Iterator<Item = Vec<OutputName>> {
+        let lately = self.ineffective.iter().filter(move |(_, said)| !may_say_again(Some(*said), now));
+        lately.map(|(outputs, _)| self.outputs.names(outputs))
     }
 
     /// All active bans, simulated ones included, in no order.

@@ -6,4 +6,4 @@
 mod flood;
 mod log;
 
-pub use log::{Log, said};
+pub use log::Log;

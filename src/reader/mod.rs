@@ -8,6 +8,7 @@ mod counts;
 mod examine;
 mod follow;
 mod lens;
+mod pairs;
 mod prefilter;
 mod scan;
 #[cfg(test)]

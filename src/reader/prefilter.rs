@@ -2,9 +2,9 @@
 //! require, without looking at lines.
 
 use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::{memchr, memchr_iter, memmem};
 
+use super::pairs::Pairs;
 use crate::filter::Required;
 
 /// Literals that one of the filters needs, searched over whole buffers.
@@ -18,18 +18,19 @@ pub(super) struct Prefilter {
 enum Search {
     /// A single literal: the fastest search there is.
     One(Box<memmem::Finder<'static>>),
-    /// A few literals: SIMD.
+    /// A few longer literals: SIMD.
     Few(Box<packed::Searcher>),
-    /// Many, or in any case.
-    Many(AhoCorasick),
+    /// Many, short ones, or in any case.
+    Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
     Encoded,
     /// So may a line whose target has slashes and dots that a server takes out.
     Slashes,
 }
 
-/// The most literals that the SIMD search takes; more go to an automaton.
-const FEW: usize = 64;
+/// The most literals that the SIMD search is fast with, and the fewest bytes of each.
+const FEW: usize = 32;
+const LONG: usize = 4;
 
 impl Prefilter {
     /// Finds every line that holds what one of the filters requires, or a spelling that this excepts.
@@ -37,9 +38,8 @@ impl Prefilter {
         let encoded = all.iter().any(|required| required.except_encoded).then_some(Search::Encoded);
         let slashes = all.iter().any(|required| required.except_slashes).then_some(Search::Slashes);
         let (any_case, exact): (Vec<_>, Vec<_>) = all.into_iter().partition(|required| required.ignore_case);
-        let exact = exact_search(minimal(literals(exact)));
-        let any_case = automaton(&minimal(literals(any_case)), true);
-        Self { searches: [exact, any_case, encoded, slashes].into_iter().flatten().collect() }
+        let found = search(minimal(literals(exact)), minimal(literals(any_case)));
+        Self { searches: [found, encoded, slashes].into_iter().flatten().collect() }
     }
 
     /// Goes through `buffer` from its start.
@@ -52,31 +52,19 @@ fn literals(required: Vec<Required>) -> Vec<Vec<u8>> {
     required.into_iter().flat_map(|required| required.literals).collect()
 }
 
-fn exact_search(mut literals: Vec<Vec<u8>>) -> Option<Search> {
-    if literals.len() == 1 {
-        let only = literals.pop()?;
-        return Some(Search::One(Box::new(memmem::Finder::new(&only).into_owned())));
+fn search(exact: Vec<Vec<u8>>, any_case: Vec<Vec<u8>>) -> Option<Search> {
+    if !any_case.is_empty() || exact.len() > FEW || exact.iter().any(|literal| literal.len() < LONG) {
+        return Some(Search::Many(Pairs::new(exact, any_case)));
     }
-    if literals.is_empty() || literals.len() > FEW {
-        return automaton(&literals, false);
+    if let [only] = exact.as_slice() {
+        return Some(Search::One(Box::new(memmem::Finder::new(only).into_owned())));
     }
-    let few = packed::Config::new()
-        .match_kind(packed::MatchKind::LeftmostFirst)
-        .builder()
-        .extend(&literals)
-        .build();
-    few.map(|searcher| Search::Few(Box::new(searcher))).or_else(|| automaton(&literals, false))
-}
-
-fn automaton(literals: &[Vec<u8>], any_case: bool) -> Option<Search> {
-    if literals.is_empty() {
+    if exact.is_empty() {
         return None;
     }
-    let mut builder = AhoCorasick::builder();
-    builder.match_kind(MatchKind::LeftmostFirst).ascii_case_insensitive(any_case);
-    Some(Search::Many(
-        builder.build(literals).expect("the literals are short: no limit of the automaton is reached"),
-    ))
+    let few =
+        packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(&exact).build();
+    Some(few.map_or_else(|| Search::Many(Pairs::new(exact, Vec::new())), |few| Search::Few(Box::new(few))))
 }
 
 /// Without literals that hold another one: where they are, the other is.
@@ -98,7 +86,7 @@ impl Search {
         let found = match self {
             Self::One(finder) => finder.find(rest),
             Self::Few(searcher) => searcher.find(rest).map(|m| m.start()),
-            Self::Many(automaton) => automaton.find(rest).map(|m| m.start()),
+            Self::Many(pairs) => return pairs.find(buffer, from),
             Self::Encoded => memchr::memchr2(b'%', b'\\', rest),
             Self::Slashes => slashes(rest),
         };

@@ -177,7 +177,7 @@ impl Pass<'_> {
             Ok(record) => record,
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
-        self.file.parsed += 1;
+        self.file.accept();
         self.record(&record);
     }
 
@@ -190,19 +190,24 @@ impl Pass<'_> {
         self.observe(record, client, offences);
     }
 
-    /// A record without a client field: each filter names its own host.
+    /// A record without an address of its own: each filter names its host. What concerns one address is one
+    /// observation, since all jails judge a record by the bans that were there before it.
     fn hosts(&mut self, record: &Record<'_>) {
-        let mut any = false;
+        self.file.nameless += u64::from(record.client_range().is_some());
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
         for shared in &self.reader.shared {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
-            if let Some(address) = address {
-                any = true;
-                self.observe(record, address, offences);
+            let Some(address) = address else { continue };
+            match named.iter_mut().find(|(known, _)| *known == address) {
+                Some((_, all)) => all.append(&mut offences),
+                None => named.push((address, offences)),
             }
         }
-        self.file.nameless += u64::from(!any);
+        for (address, offences) in named {
+            self.observe(record, address, offences);
+        }
     }
 
     fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {

@@ -1,15 +1,19 @@
 //! Finding the bytes of a log again by what they are: a copy that `copytruncate` made, a file that was renamed while
 //! nobody looked, the logs of rotations that went by between two looks.
 
+use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::head::{FileKey, Head, holds};
-use super::siblings::{Names, may_be_copy, of};
+use super::siblings::{Named, Names, may_be_copy, of};
 use super::tail::open;
 use crate::terms::Fingerprint;
+
+/// So often siblings are looked up while names change.
+const LOOK_UPS: usize = 16;
 
 /// A file that was found, opened, and recognised by its leading bytes.
 pub(super) struct Found {
@@ -48,7 +52,7 @@ impl Found {
 
 /// The siblings of `log` that begin as it did, the best first: those that hold what was not read, the longest, the newest.
 pub(super) fn copies_of(log: &Path, fingerprint: &Fingerprint) -> Vec<Found> {
-    let mut found: Vec<Found> = opened(&of(log, may_be_copy));
+    let mut found: Vec<Found> = opened(log, may_be_copy);
     found.retain(|found| found.head.matches(fingerprint));
     found.sort_by_key(|found| std::cmp::Reverse((found.stat.len(), found.stat.modified().ok())));
     found
@@ -58,12 +62,39 @@ pub(super) fn copies_of(log: &Path, fingerprint: &Fingerprint) -> Vec<Found> {
 pub(super) fn rotated_since(log: &Path, since: &Metadata, names: Names) -> Vec<Found> {
     let (made, written) = (since.created().ok(), since.modified().ok());
     let later = |found: &Found| found.times().0 >= made && found.times().1 >= written;
-    let mut found = opened(&of(log, names));
+    let mut found = opened(log, names);
     found.retain(|found| found.stat.len() > 0 && later(found));
     found.sort_by_key(|found| found.times().1);
     found
 }
 
-fn opened(paths: &[PathBuf]) -> Vec<Found> {
-    paths.iter().filter_map(|path| Found::open(path).ok()).filter(|found| found.stat.is_file()).collect()
+/// The siblings of `log` by such names, each once. While they are renamed a name may lead to another file by the time it
+/// is opened: then all of them are looked up again.
+fn opened(log: &Path, names: Names) -> Vec<Found> {
+    let mut found = Vec::new();
+    for _ in 0..LOOK_UPS {
+        let (opened, moved) = open_all(&of(log, names));
+        found = opened;
+        if !moved {
+            break;
+        }
+    }
+    found
+}
+
+/// Those that are regular files and can be opened; whether a name led elsewhere than it was said to.
+fn open_all(named: &[Named]) -> (Vec<Found>, bool) {
+    let (mut all, mut taken, mut moved) = (Vec::new(), HashSet::new(), false);
+    for Named { path, inode } in named {
+        match Found::open(path) {
+            Ok(found) => {
+                moved |= inode.is_some_and(|inode| inode != found.key.inode);
+                if found.stat.is_file() && taken.insert(found.key) {
+                    all.push(found);
+                }
+            }
+            Err(error) => moved |= inode.is_some() && error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+    (all, moved)
 }

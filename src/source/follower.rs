@@ -66,7 +66,8 @@ pub struct Follower {
     untold: Option<Event>,
     scanned_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
-    names_changed: bool,
+    /// What was scanned is out of date.
+    pub(super) names_changed: bool,
     backlog_read: bool,
     sleep: Duration,
     next_id: u64,

@@ -89,31 +89,41 @@ impl Follower {
                 continue;
             }
             let occupant = pass.scan.by_path.get(&home).copied();
-            if occupant.is_some_and(|key| self.follows(key)) {
+            let is_followed = occupant.is_some_and(|key| self.follows(key));
+            let between = if is_followed { Vec::new() } else { self.live_between(&home, vacated, occupant) };
+            if occupant.is_some_and(|key| !is_at(&home, key)) {
+                // It was rotated away since the scan, and its own successors may be among those in between.
+                self.names_changed = true;
+            } else if is_followed {
                 self.vacated.remove(&home);
-                continue;
-            }
-            let last = self.open_between(&home, vacated, occupant, pass);
-            if occupant.is_some()
-                && self.open_successor(&home, Vacated { predecessor: last, ..vacated }, pass)
-            {
-                self.vacated.remove(&home);
-            } else if let Some(vacated) = self.vacated.get_mut(&home) {
-                vacated.predecessor = last;
+            } else {
+                self.fill(home, vacated, (between, occupant), pass);
             }
         }
     }
 
-    /// Opens the logs that came and were rotated away between two looks; the last of them, or the predecessor.
-    fn open_between(
+    /// Follows what was live in between, and then what is there now.
+    fn fill(
         &mut self,
-        home: &Path,
+        home: PathBuf,
         vacated: Vacated,
-        occupant: Option<FileKey>,
+        (between, occupant): (Vec<Found>, Option<FileKey>),
         pass: &mut Pass<'_>,
-    ) -> FileId {
-        let Some(tail) = self.tail(vacated.predecessor) else { return vacated.predecessor };
-        let Ok(since) = tail.stat() else { return vacated.predecessor };
+    ) {
+        let first = Some(vacated.predecessor);
+        let last = self.open_in_turn(&home, between, first, pass.now, pass.consumer);
+        let vacated = Vacated { predecessor: last.unwrap_or(vacated.predecessor), ..vacated };
+        if occupant.is_some_and(|key| self.open_successor(&home, key, vacated, pass)) {
+            self.vacated.remove(&home);
+        } else {
+            self.vacated.insert(home, vacated);
+        }
+    }
+
+    /// The logs that came and were rotated away between two looks, oldest first.
+    fn live_between(&self, home: &Path, vacated: Vacated, occupant: Option<FileKey>) -> Vec<Found> {
+        let Some(tail) = self.tail(vacated.predecessor) else { return Vec::new() };
+        let Ok(since) = tail.stat() else { return Vec::new() };
         // Where the predecessor was not found, a sibling that begins as it did is its copy.
         let original = (!vacated.found && tail.head().identifies()).then(|| tail.fingerprint());
         // Where the path is a link, the logs themselves are called by their dates.
@@ -129,8 +139,7 @@ impl Follower {
             let is_copy = is_copy || now_there.as_ref().is_some_and(|now| found.is_copy_of(now));
             Some(found.key) != occupant && !is_copy
         });
-        let first = Some(vacated.predecessor);
-        self.open_in_turn(home, between, first, pass.now, pass.consumer).unwrap_or(vacated.predecessor)
+        between
     }
 
     /// Opens successors, each after the one before it; the last that was new, or `first`.
@@ -152,15 +161,9 @@ impl Follower {
         })
     }
 
-    /// Opens the file that took the place of another; whether it could be.
-    fn open_successor(&mut self, home: &Path, vacated: Vacated, pass: &mut Pass<'_>) -> bool {
-        let found = match Found::open(home) {
-            Ok(found) => found,
-            Err(error) => {
-                self.meet_unreadable(home.to_owned(), error, pass.consumer);
-                return false;
-            }
-        };
+    /// Opens the file `key` that took the place of another; whether it could be.
+    fn open_successor(&mut self, home: &Path, key: FileKey, vacated: Vacated, pass: &mut Pass<'_>) -> bool {
+        let Some(found) = self.open_scanned(home, key, pass.consumer) else { return false };
         if self.is_copy(&found, pass.consumer) {
             return true;
         }

@@ -1,7 +1,7 @@
 //! What the neighbours of a log are called: rotated, copied, compressed.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
@@ -77,22 +77,63 @@ pub fn live_names(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// So often a directory is read until two readings agree; a rename that is under way takes microseconds.
+const READINGS: usize = 256;
+
+/// A name in a directory, and the inode behind it; `None` for a link, which has one of its own.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    pub(super) path: PathBuf,
+    pub(super) inode: Option<u64>,
+}
+
+/// Reads a directory until two readings agree: one alone misses a file, or meets it twice, that is renamed meanwhile.
+fn settled(directory: &Path, wanted: &dyn Fn(&DirEntry) -> bool) -> Vec<Named> {
+    let mut last = read(directory, wanted);
+    for _ in 1..READINGS {
+        let again = read(directory, wanted);
+        if again == last {
+            break;
+        }
+        last = again;
+    }
+    last
+}
+
+fn read(directory: &Path, wanted: &dyn Fn(&DirEntry) -> bool) -> Vec<Named> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let named = |entry: DirEntry| {
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        Named { path: entry.path(), inode: (!is_link).then(|| entry.ino()) }
+    };
+    let mut found: Vec<Named> = entries.filter(wanted).map(named).collect();
+    found.sort_unstable();
+    found
+}
+
 /// The file with this identity in a directory, by whatever name.
 pub(super) fn by_inode(directory: &Path, key: FileKey) -> Option<PathBuf> {
-    let entries = fs::read_dir(directory).ok()?.flatten();
-    let mut paths = entries.filter(|entry| entry.ino() == key.inode).map(|entry| entry.path());
-    paths.find(|path| path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key))
+    // Once more where it had gone on from the name under which it was found.
+    (0..READINGS).find_map(|_| {
+        let named = settled(directory, &|entry| entry.ino() == key.inode);
+        let gone_on = !named.is_empty();
+        let mut paths = named.into_iter().map(|named| named.path);
+        let path = paths.find(|path| path.metadata().is_ok_and(|stat| FileKey::of(&stat) == key));
+        (path.is_some() || !gone_on).then_some(path)
+    })?
 }
 
 /// Whether a name is one that is looked for, given the log's.
 pub(super) type Names = fn(&OsStr, &OsStr) -> bool;
 
-/// The uncompressed regular files of a log's directory whose names pass.
-pub(super) fn of(log: &Path, passes: Names) -> Vec<PathBuf> {
+/// The uncompressed entries of a log's directory whose names pass.
+pub(super) fn of(log: &Path, passes: Names) -> Vec<Named> {
     let (Some(directory), Some(base)) = (log.parent(), log.file_name()) else { return Vec::new() };
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| passes(base, &entry.file_name())).map(|entry| entry.path());
-    named.filter(|path| !is_compressed(path) && path.is_file()).collect()
+    let wanted = |entry: &DirEntry| {
+        let name = entry.file_name();
+        passes(base, &name) && !is_compressed(Path::new(&name))
+    };
+    settled(directory, &wanted)
 }
 
 #[cfg(test)]

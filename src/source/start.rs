@@ -1,6 +1,7 @@
 //! How a file begins to be followed: at its checkpoint, as the copy of another, or with a first look.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -226,12 +227,29 @@ impl Follower {
             if is_copy || followed.contains(&key) || self.vacated.contains_key(&path) {
                 continue;
             }
-            match Found::open(&path) {
-                Ok(found) => self.open_unknown(found, pass),
-                Err(error) => self.meet_unreadable(path, error, pass.consumer),
+            if let Some(found) = self.open_scanned(&path, key, pass.consumer) {
+                self.open_unknown(found, pass);
             }
         }
         self.copies.retain(|_, of| self.tails.iter().any(|tail| tail.info.id == *of));
+    }
+
+    /// Opens what the scan found at `path`. Where that is another file by now the scan is out of date: its own file is
+    /// to be found first, and another scan follows soon.
+    pub(super) fn open_scanned(
+        &mut self,
+        path: &Path,
+        key: FileKey,
+        consumer: &mut dyn Consumer,
+    ) -> Option<Found> {
+        match Found::open(path) {
+            Ok(found) if found.key == key => return Some(found),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                self.meet_unreadable(path.to_owned(), error, consumer);
+            }
+            Ok(_) | Err(_) => self.names_changed = true,
+        }
+        None
     }
 
     fn open_unknown(&mut self, found: Found, pass: &mut Pass<'_>) {
@@ -286,7 +304,7 @@ impl Follower {
         }
     }
 
-    fn first_position(&self, found: &Found, pass: &mut Pass<'_>) -> std::io::Result<Opening<'static>> {
+    fn first_position(&self, found: &Found, pass: &mut Pass<'_>) -> io::Result<Opening<'static>> {
         // A file born while we follow had no line before: its end would skip what was just written.
         let born = found.stat.created().ok().and_then(|born| Timestamp::try_from(born).ok());
         let is_new = born.is_some_and(|born| born >= self.started - CLOCK_GRAIN);

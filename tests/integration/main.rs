@@ -5,6 +5,7 @@
 mod harness;
 
 mod command_line;
+mod crash;
 mod daemon;
 mod fake_daemon;
 mod gates;

@@ -9,6 +9,8 @@ mod rarity;
 mod tests;
 mod texts;
 
+pub use rarity::share;
+
 use literals::{Cut, Set};
 use regex_syntax::hir::literal::{Extractor, Literal};
 use regex_syntax::hir::{Hir, Look};

@@ -6,6 +6,7 @@
 
 mod first_look;
 mod model;
+mod racing;
 mod restart;
 mod rotation;
 mod waiting;

@@ -39,7 +39,7 @@ path = "out/banned"
 "#;
 
 /// Clients that are banned to see that everything before them was read.
-const MARKS: &str = "198.51.100.";
+pub(crate) const MARKS: &str = "198.51.100.";
 
 /// A directory with logs, a configuration, a state and one output of the kind `list`.
 #[derive(Debug)]
