@@ -8,7 +8,6 @@ mod ban;
 mod belonging;
 mod check;
 mod completions;
-mod configuration;
 mod duration;
 mod empty;
 mod exit;

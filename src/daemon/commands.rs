@@ -75,7 +75,7 @@ impl Circuit {
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
             Request::Empty { what } => match self.empty(&what) {
                 Ok(done) => self.answer_when_stored(done, answer),
-                Err(refusal) => drop(answer.send(refusal)),
+                Err(refusal) => drop(answer.send(*refusal)),
             },
         }
     }
@@ -170,22 +170,22 @@ impl Circuit {
     }
 
     /// Empties the file of an output that is not configured any more. A live output would be written again at once.
-    fn empty(&mut self, what: &str) -> Result<String, Reply> {
+    fn empty(&mut self, what: &str) -> Result<String, Box<Reply>> {
         let live = |o: &&publish::Settings| o.name.as_str() == what || o.path == Path::new(what);
         if let Some(live) = self.config.outputs.iter().find(live) {
             let why = format!(
                 "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
                 live.name
             );
-            return Err(Reply::failed(FailCode::Failed, why));
+            return Err(Box::new(Reply::failed(FailCode::Failed, why)));
         }
         let files: Vec<_> = self.owner.files().cloned().collect();
         let mut left_behind = publish::left_behind(&self.config.outputs, &files).into_iter();
         let Some(file) = left_behind.find(|f| f.output.as_str() == what || f.path == Path::new(what)) else {
             let why = format!("`{what}` is neither an output nor a file that an output has written");
-            return Err(Reply::failed(FailCode::Usage, why));
+            return Err(Box::new(Reply::failed(FailCode::Usage, why)));
         };
-        publish::empty(file).map_err(|error| Reply::failed(FailCode::Failed, error.to_string()))?;
+        publish::empty(file).map_err(|error| Box::new(Reply::failed(FailCode::Failed, error.to_string())))?;
         self.owner.forget(file);
         Ok(format!("{} is empty now", file.path.display()))
     }

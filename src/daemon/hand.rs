@@ -234,7 +234,7 @@ impl Outcome {
     /// What is good to know about it.
     fn messages(&self) -> Vec<String> {
         let mut messages: Vec<String> =
-            self.effects.notices.iter().filter(is_answer).map(ToString::to_string).collect();
+            self.effects.notices.iter().filter(|notice| is_answer(notice)).map(ToString::to_string).collect();
         match self.unchanged {
             0 => {}
             1 => messages.push("one of them is banned already, as long or longer".to_owned()),
@@ -262,7 +262,7 @@ fn is_by_hand(change: &Change) -> bool {
 }
 
 /// What the one who gave an order wants to know; the rest is for the log.
-fn is_answer(notice: &&Notice) -> bool {
+fn is_answer(notice: &Notice) -> bool {
     matches!(notice, Notice::StillBanned { .. })
 }
 

@@ -126,9 +126,10 @@ impl Literal {
     /// The bytes that may stand `after` the first of its pair; any, where it is shorter.
     fn spellings(&self, after: usize) -> Vec<u8> {
         let Some(byte) = self.bytes.get(self.offset + after) else { return (0..=u8::MAX).collect() };
-        match self.any_case && byte.is_ascii_alphabetic() {
-            true => vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()],
-            false => vec![*byte],
+        if self.any_case && byte.is_ascii_alphabetic() {
+            vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()]
+        } else {
+            vec![*byte]
         }
     }
 
@@ -167,7 +168,7 @@ mod tests {
             let (mut from, mut number) = (0, 0);
             let mut found = Vec::new();
             while let Some(at) = pairs.find(&text, from) {
-                number += text[from..at].iter().filter(|b| **b == b'\n').count();
+                number += memchr::memchr_iter(b'\n', &text[from..at]).count();
                 found.push(number);
                 number += 1;
                 from = at + text[at..].iter().position(|b| *b == b'\n').unwrap() + 1;

@@ -180,9 +180,8 @@ fn a_committed_file_is_known_again_until_somebody_else_writes_it() {
     assert_ne!(FileId::of(&target), Some(committed.id));
 }
 
-/// In a mount name space of its own, with `target` a mount point; see the test below.
+/// In a mount name space of its own, with `target` a mount point; see the test below, which runs it so.
 #[test]
-#[ignore = "run by the next test, inside `unshare`"]
 fn inside_a_mount_name_space() {
     let Some(target) = std::env::var_os("BANMAP_TEST_MOUNT_POINT") else { return };
     let committed = put(Path::new(&target), b"new");
@@ -198,7 +197,7 @@ fn a_mount_point_is_written_in_place() {
     put(&target, b"below");
     let test = std::env::current_exe().unwrap();
     let script = format!(
-        "mount --bind {} {} || exit 77; exec {} --exact --ignored os::files::tests::inside_a_mount_name_space",
+        "mount --bind {} {} || exit 77; exec {} --exact os::files::tests::inside_a_mount_name_space",
         source.display(),
         target.display(),
         test.display()
