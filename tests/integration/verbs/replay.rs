@@ -236,7 +236,7 @@ fn without_any_configuration_the_shipped_filters_judge_a_log_of_any_known_format
     let probes = ["/.env", "/.git/config", "/backup.sql"];
     let combined: String =
         (0..).zip(probes).map(|(at, path)| line("203.0.113.7", at, &format!("GET {path}"), 404)).collect();
-    let vhost: String = combined.lines().map(|line| format!("www.example.com:443 {line}\n")).collect();
+    let vhost = combined.replace("203.0.113.7 - -", "www.example.com:443 203.0.113.7 - -");
     let site = Site::new("");
     for log in [&combined, &vhost] {
         let path = site.write("any.log", log);
