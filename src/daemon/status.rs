@@ -97,7 +97,7 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: unparsed(view),
+        error: view.file.problem.clone().or_else(|| unparsed(view)),
     }
 }
 
