@@ -11,3 +11,4 @@ mod fake_daemon;
 mod gates;
 mod reading;
 mod servers;
+mod trouble;
