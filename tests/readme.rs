@@ -68,7 +68,8 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
         }
         let indent = line.len() - line.trim_start().len();
         let body = lines.by_ref().take_while(|line| line.trim() != "```");
-        blocks.push(body.map(|line| format!("{}\n", line.get(indent..).unwrap_or(""))).collect());
+        let body: Vec<&str> = body.map(|line| line.get(indent..).unwrap_or("")).collect();
+        blocks.push(body.join("\n") + "\n");
     }
     blocks
 }

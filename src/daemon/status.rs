@@ -95,7 +95,7 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: in_vain(view),
+        error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
 }
 

@@ -158,13 +158,15 @@ impl Follower {
 
     /// Each file, and what cannot be followed.
     pub fn status(&self) -> Vec<FileStatus> {
-        let troubled = self.troubles.known().filter_map(|(path, trouble)| {
-            let state = match trouble {
-                Trouble::Missing => FileState::Missing,
-                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored => FileState::Unreadable,
+        let troubled = self.troubles.known().filter_map(|(path, trouble, told)| {
+            let (state, problem) = match trouble {
+                Trouble::Missing => (FileState::Missing, None),
+                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored => {
+                    (FileState::Unreadable, Some(told.to_owned()))
+                }
                 Trouble::Compressed => return None,
             };
-            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state })
+            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state, problem })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }
@@ -224,8 +226,9 @@ impl Follower {
         for (path, error) in std::mem::take(&mut scan.unreadable) {
             self.meet_unreadable(path, error, *consumer);
         }
-        for path in std::mem::take(&mut scan.irregular) {
-            self.troubles.meet(&path.clone(), Trouble::NotAFile, *consumer, Event::NotAFile { path });
+        for (path, is_directory) in std::mem::take(&mut scan.irregular) {
+            let event = Event::NotAFile { path: path.clone(), is_directory };
+            self.troubles.meet(&path, Trouble::NotAFile, *consumer, event);
         }
         for path in std::mem::take(&mut scan.compressed) {
             self.troubles.meet(&path.clone(), Trouble::Compressed, *consumer, Event::Compressed { path });

@@ -40,4 +40,6 @@ pub struct FileStatus {
     pub size: u64,
     /// How it stands.
     pub state: FileState,
+    /// Why it cannot be read, and the fix, where that is so.
+    pub problem: Option<String>,
 }

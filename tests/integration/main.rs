@@ -12,4 +12,5 @@ mod gates;
 mod quickstart;
 mod reading;
 mod servers;
+mod trouble;
 mod verbs;
