@@ -155,6 +155,7 @@ pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
     let (found, shown) = reading.into_parts();
     problems.extend(found);
     config.effective = document(&shown, &gathered.tree);
+    config.shown = shown;
     config.files.clone_from(&gathered.files);
     (config, in_order(problems, &gathered.files))
 }
@@ -198,6 +199,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
         warnings: Vec::new(),
         files: Vec::new(),
         filters,
+        shown: Vec::new(),
         effective: String::new(),
     }
 }

@@ -31,6 +31,7 @@ mod text;
 mod wiring;
 
 pub use check::{FilterReport, Report, check};
+pub use found::EffectiveValue;
 pub use keys::KNOWN as KNOWN_KEYS;
 pub use library::{FilterOrigin, FoundFilter, Library};
 pub use load::{DEFAULT_PATH, Need, Needs, Options, load, load_for_replay, socket};
