@@ -140,7 +140,9 @@ fn what_holds_is_printed_with_its_origin_and_reads_back_the_same() {
         let row = rows.iter().find(|row| row["table"] == table && row["key"] == key);
         row.unwrap_or_else(|| panic!("{table} {key} in {rows:#?}")).clone()
     };
-    rows.iter().for_each(|row| assert_fields(row, &["table", "key", "value", "origin"]));
+    for row in &rows {
+        assert_fields(row, &["table", "key", "value", "origin"]);
+    }
     assert_eq!(found("jail.probe-paths", "distinct")["value"], "path");
     assert_eq!(
         found("daemon", "log"),
