@@ -80,14 +80,15 @@ fn imported(code: &str) -> BTreeSet<String> {
 fn top_names(group: &str) -> Vec<String> {
     let (mut depth, mut names, mut name, mut taking) = (1, Vec::new(), String::new(), true);
     for c in group.chars() {
+        let of_a_name = c.is_ascii_alphanumeric() || c == '_';
         match c {
             '{' => depth += 1,
             '}' => depth -= 1,
             ',' if depth == 1 => taking = true,
-            c if depth == 1 && taking && (c.is_ascii_alphanumeric() || c == '_') => name.push(c),
+            c if depth == 1 && taking && of_a_name => name.push(c),
             _ => {}
         }
-        if !name.is_empty() && !(c.is_ascii_alphanumeric() || c == '_') {
+        if !name.is_empty() && !of_a_name {
             names.push(std::mem::take(&mut name));
             taking = c == ',';
         }

@@ -41,7 +41,7 @@ pub(super) fn source_of<'a>(
 pub(super) fn logs_of<'a>(sources: impl Iterator<Item = &'a Source>) -> Vec<(PathBuf, &'a Source)> {
     let mut files = Vec::new();
     for source in sources {
-        let found = source.settings.patterns.iter().flat_map(|pattern| glob::glob(pattern).ok());
+        let found = source.settings.patterns.iter().filter_map(|pattern| glob::glob(pattern).ok());
         let existing = found.flatten().flatten().filter(|path| path.is_file());
         files.extend(existing.map(|path| (path, source)));
     }

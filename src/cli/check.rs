@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::screen::{self, Screen};
+use super::screen::{self, Screen, many};
 use super::table;
 use crate::config::{self, FilterReport, Needs, Options, Problem, Report, Severity};
 use crate::terms::escape;
@@ -87,16 +87,17 @@ fn say(report: &Report) {
     if !report.problems.is_empty() {
         screen::remark(&report.problems.render(screen::styled_errors()));
     }
-    let count = |severity| report.problems.iter().filter(|problem| problem.severity == severity).count();
+    let count =
+        |severity| report.problems.iter().filter(|problem| problem.severity == severity).count() as u64;
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let files: Vec<_> = report.config.files.iter().map(|file| file.display().to_string()).collect();
     let files = if files.is_empty() { "no configuration file".to_owned() } else { files.join(", ") };
+    let warnings = many(warnings, "warning");
     screen::remark(&match errors {
-        0 => format!(
-            "{files}: can be used, {} jails, {} outputs, {warnings} warnings",
-            report.config.jails.len(),
-            report.config.outputs.len()
-        ),
-        _ => format!("{files}: {errors} errors, {warnings} warnings"),
+        0 => {
+            let (jails, outputs) = (report.config.jails.len() as u64, report.config.outputs.len() as u64);
+            format!("{files}: can be used, {}, {}, {warnings}", many(jails, "jail"), many(outputs, "output"))
+        }
+        _ => format!("{files}: {}, {warnings}", many(errors, "error")),
     });
 }

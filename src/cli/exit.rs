@@ -102,7 +102,9 @@ impl CliError {
             | Self::Daemon { code: FailCode::Usage, .. }
             | Self::Read { .. }
             | Self::Unusable(_)
-            | Self::Start(DaemonError::Config(_) | DaemonError::Lists(_)) => Exit::Usage,
+            | Self::Start(DaemonError::Config(_) | DaemonError::Lists(_) | DaemonError::NoOutput(_)) => {
+                Exit::Usage
+            }
             Self::Control(
                 ControlError::NotRunning(_)
                 | ControlError::Forbidden { .. }

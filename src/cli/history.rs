@@ -9,7 +9,7 @@ use super::screen::{Screen, remark};
 use super::since::Since;
 use super::{list, table, times};
 use crate::address::Prefix;
-use crate::control::{HistoryRow, Reply, Request};
+use crate::control::{HistoryEvent, HistoryRow, Reply, Request};
 use crate::os::clock;
 use crate::terms::{JailName, show_duration};
 
@@ -71,8 +71,10 @@ pub(super) fn grid(rows: &[HistoryRow]) -> Table {
 
 /// How long the ban was to last from then on.
 fn length(row: &HistoryRow) -> String {
+    let is_ban = matches!(row.event, HistoryEvent::Banned | HistoryEvent::Prolonged);
     match row.until {
         Some(until) if until > row.at => show_duration(until.duration_since(row.at)),
+        None if is_ban => "forever".to_owned(),
         _ => String::new(),
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::screen::{Screen, remark};
+use super::screen::{Screen, many, remark};
 use super::{table, times};
 use crate::ban::Origin;
 use crate::control::{BanRow, Reply, Request};
@@ -70,8 +70,7 @@ pub(super) fn sentence(ban: &BanRow, now: Timestamp) -> String {
     let left = times::left(ban.until, now);
     let end = if ban.until.is_some() { format!("{left} left") } else { left };
     let cause = match ban.origin {
-        Origin::Log if ban.offences == 1 => "1 offence".to_owned(),
-        Origin::Log => format!("{} offences", ban.offences),
+        Origin::Log => many(ban.offences.into(), "offence"),
         Origin::Hand => "by hand".to_owned(),
     };
     let reason = ban.reason.as_deref().map(|reason| format!(": {}", escape::line(reason)));

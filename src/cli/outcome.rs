@@ -5,7 +5,7 @@ use std::io;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::list;
-use super::screen::{Screen, remark};
+use super::screen::{Screen, many, remark};
 use crate::control::{BanRow, Client, MAX_TARGETS, Refusal, Reply, Request};
 use crate::os::clock;
 use crate::terms::escape;
@@ -86,7 +86,7 @@ impl Outcome {
 
     fn sentences(&self, verb: &str, screen: &mut Screen) -> io::Result<()> {
         if self.bans.len() > NAMED {
-            return screen.line(format!("{verb}: {} bans", self.bans.len()));
+            return screen.line(format!("{verb}: {}", many(self.bans.len() as u64, "ban")));
         }
         let now = clock::now();
         self.bans.iter().try_for_each(|ban| screen.line(format!("{verb}: {}", list::sentence(ban, now))))

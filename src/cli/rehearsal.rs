@@ -69,7 +69,9 @@ impl Rehearsal<'_> {
                 court.judge(observation, &mut outcome, tell)?;
             }
         }
-        logs.iter().for_each(|log| outcome.add(log));
+        for log in &logs {
+            outcome.add(log);
+        }
         Ok((outcome, self.in_force(court)))
     }
 

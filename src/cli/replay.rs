@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::rehearsal::{Outcome, Rehearsal};
-use super::screen::{Screen, remark};
+use super::screen::{Screen, many, remark};
 use super::since::Since;
 use super::{belonging, load, times};
 use crate::address::Prefix;
@@ -191,23 +191,27 @@ fn sentence(ban: &Ban) -> String {
     let until = ban.until.map_or("forever".to_owned(), |until| {
         format!("{}, until {}", show_duration(until.duration_since(ban.since)), times::rfc3339(until))
     });
-    let offences = if ban.offences == 1 { "offence " } else { "offences" };
     let simulated = if ban.simulated { " (simulated)" } else { "" };
     format!(
-        "{}  {:<24} {:<18} {:>3} {offences}  {until}{simulated}",
+        "{}  {:<24} {:<18} {:>12}  {until}{simulated}",
         times::rfc3339(ban.since),
         ban.prefix.to_string(),
         ban.jail,
-        ban.offences
+        many(ban.offences.into(), "offence")
     )
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (lines, offences) = (many(self.lines, "line"), many(self.offences, "offence"));
         write!(
             f,
-            "{} lines ({} bytes) in {:.3} s: {} parsed, {} unparsed, {} offences, {} bans",
-            self.lines, self.bytes, self.elapsed, self.parsed, self.unparsed, self.offences, self.bans
+            "{lines} ({} bytes) in {:.3} s: {} parsed, {} unparsed, {offences}, {}",
+            self.bytes,
+            self.elapsed,
+            self.parsed,
+            self.unparsed,
+            many(self.bans, "ban")
         )
     }
 }

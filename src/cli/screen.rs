@@ -55,6 +55,11 @@ impl Screen {
     }
 }
 
+/// `1 ban`, `2 bans`.
+pub(super) fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn choice() -> ColorChoice {
     AutoStream::choice(&io::stdout())
 }

@@ -5,12 +5,16 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use super::screen;
 use crate::terms::escape;
 
+/// The least width in columns at which cells are folded.
+const NARROWEST: u16 = 40;
+
 /// An empty table with its header.
 pub(super) fn new(header: &[&str]) -> Table {
     let mut table = Table::new();
-    let folded =
-        if screen::is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
-    table.load_style(presets::NOTHING).set_content_arrangement(folded);
+    // Some terminals do not know how wide they are (0), and in very narrow ones folded columns are worse than long lines.
+    let folds = screen::is_terminal() && table.width().is_some_and(|width| width >= NARROWEST);
+    let arrangement = if folds { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.load_style(presets::NOTHING).set_content_arrangement(arrangement);
     // Where nobody sees the styles, they would only keep blanks at the ends of lines.
     if screen::is_coloured() {
         table.enforce_styling();

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::screen::{self, RED, Screen};
+use super::screen::{self, RED, Screen, many};
 use super::{load, times};
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
 use crate::filter::Filter;
@@ -217,11 +217,8 @@ impl Trial<'_> {
         }
         self.screen.finish()?;
         if let Some(doubt) = &self.doubt {
-            screen::remark(&format!(
-                "{} lines could not be parsed: {}",
-                self.summary.unparsed,
-                escape::line(doubt)
-            ));
+            let lines = many(self.summary.unparsed, "line");
+            screen::remark(&format!("{lines} could not be parsed: {}", escape::line(doubt)));
         }
         Ok(if self.summary.matched > 0 { Exit::Done } else { Exit::Failed })
     }
@@ -242,10 +239,8 @@ impl std::fmt::Display for LineEvent<'_> {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let format = self.format.as_deref().unwrap_or("no known format");
-        write!(
-            f,
-            "{} lines ({format}): {} matched, {} ignored, {} missed",
-            self.lines, self.matched, self.ignored, self.missed
-        )
+        let lines = many(self.lines, "line");
+        let Self { matched, ignored, missed, .. } = self;
+        write!(f, "{lines} ({format}): {matched} matched, {ignored} ignored, {missed} missed")
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Host<'a> {
 pub(super) struct Placed {
     pub(super) settings: Settings,
     pub(super) path_from: Origin,
+    /// Where its owner was written.
+    pub(super) owner_at: Option<Place>,
     pub(super) place: Option<Place>,
 }
 
@@ -67,7 +69,8 @@ fn read(section: Section<'_>, name: OutputName, host: Host<'_>) -> Option<Placed
     let mode = mode(section);
     let settings =
         Settings { name, kind: kind?, path, min_interval, validate, reload, error_log, owner, mode };
-    Some(Placed { settings, path_from, place: section.place.cloned() })
+    let owner_at = section.node("owner").map(|node| node.place.clone());
+    Some(Placed { settings, path_from, owner_at, place: section.place.cloned() })
 }
 
 fn kind(section: Section<'_>) -> Option<Kind> {

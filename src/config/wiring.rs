@@ -11,7 +11,7 @@ use super::load::{Need, Needs};
 use super::output::Placed;
 use super::problem::Problem;
 use super::settings::{Config, Source};
-use crate::publish::{Kind, Settings, Style};
+use crate::publish::{self, Kind, Settings, Style};
 
 /// Reports parts that the verb needs and that are missing.
 pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &MainFile, reading: &Reading) {
@@ -42,8 +42,11 @@ fn no_source(gathered: &Gathered, main: &MainFile) -> Problem {
     Problem::error("no source is configured: there is nothing to read").fix(format!("add {add}"))
 }
 
-/// Reports outputs that would overwrite each other, or a log.
+/// Reports outputs that would overwrite each other, or a log, and owners that this host does not know.
 pub(super) fn check_outputs(reading: &Reading, outputs: &[Placed], sources: &[Source]) {
+    for output in outputs {
+        check_owner(reading, output);
+    }
     let mut paths: BTreeMap<&Path, &Placed> = BTreeMap::new();
     let mut variables: BTreeMap<&str, &Placed> = BTreeMap::new();
     for output in outputs {
@@ -59,6 +62,15 @@ pub(super) fn check_outputs(reading: &Reading, outputs: &[Placed], sources: &[So
         if let Some(source) = sources.iter().find(|source| reads(source, &output.settings.path)) {
             reading.report(over_a_log(output, source));
         }
+    }
+}
+
+/// All other keys are judged where they are read, from their text alone; this depends on the host, and may be mended there.
+fn check_owner(reading: &Reading, output: &Placed) {
+    let problems = publish::problems(std::slice::from_ref(&output.settings));
+    for problem in problems.into_iter().filter(|problem| problem.key == "owner") {
+        let what = format!("[output.{}] owner: {}", problem.output, problem.message);
+        reading.report(Problem::warning(what).at(output.owner_at.clone()));
     }
 }
 

@@ -3,47 +3,37 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
+use super::hand::{self, By, Whom};
 use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
-use crate::ban::{Ban, Change};
-use crate::control::{BanLength, BanRow, EvidenceRow, FailCode, Near, Peer, Refusal, Reply, Request, Why};
-use crate::engine::{Effects, Order, Refusal as Refused, Term};
+use crate::ban::Ban;
+use crate::control::{BanRow, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
+use crate::engine::{Order, Refusal as Refused};
 use crate::os::clock;
-use crate::publish::{self, Report, State};
-use crate::store::{HistoryEvent, HistoryKind, HistoryQuery, HistoryRow, StoreError};
+use crate::publish::{self, Report};
+use crate::store::{HistoryQuery, HistoryRow, StoreError};
 use crate::terms::{Evidence, JailName, OutputName};
 
-/// The newest report of each output.
-pub(super) type Reports = BTreeMap<OutputName, Report>;
+/// The newest report of each configured output; `None` while there is none.
+pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
 
-/// How long a command by hand waits for its outputs before it says that they are not there yet.
-const OUTPUTS_WITHIN: Duration = Duration::from_secs(60);
 /// The most rows that `history` answers, and `why`.
 const HISTORY_ROWS: usize = 10_000;
 const WHY_ROWS: usize = 50;
 
 /// Where an answer goes.
-type Answer = oneshot::Sender<Reply>;
+pub(super) type Answer = oneshot::Sender<Reply>;
 
-fn failed(message: impl Into<String>) -> Reply {
-    Reply::Failed { message: message.into(), code: FailCode::Failed }
-}
-
-fn done(message: impl Into<String>) -> Reply {
-    Reply::Done { messages: vec![message.into()], bans: Vec::new(), refused: Vec::new() }
-}
-
-/// A command that changes bans: what it did, to be answered when it is stored and (unless `no_wait`) in force.
-struct Outcome {
-    effects: Effects,
-    refused: Vec<Refusal>,
-    no_wait: bool,
+/// An order that nothing was done about. A jail that is not there is a mistake of the one who asks.
+pub(super) fn refused(refusal: &Refused) -> Reply {
+    let is_mistake = matches!(refusal, Refused::UnknownJail { .. });
+    let code = if is_mistake { FailCode::Usage } else { FailCode::Failed };
+    Reply::failed(code, refusal.to_string())
 }
 
 impl Circuit {
@@ -59,39 +49,34 @@ impl Circuit {
             Request::Why { address } => self.why(address, now, answer),
             Request::History { address, since, jail } => self.history(address, since, jail, answer),
             Request::Ban { targets, jail, duration, reason, no_wait } => {
-                let term = term(duration);
+                let by = By { peer, reason: reason.clone(), no_wait };
+                let term = hand::term(duration);
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
-                let outcome = self.ban(targets.into_iter().map(order), no_wait, now);
-                self.note_command(&outcome, peer, reason, now);
-                self.finish(outcome, answer);
+                let known = self.known(jail.as_ref());
+                let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
+                self.answer_order(outcome, &by, answer);
             }
             Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
+                let whom = if whole { Whom::All { since } } else { Whom::These(targets) };
                 if dry_run {
-                    let _ = answer.send(self.would_unban(&targets, whole, jail.as_ref(), since));
-                    return;
+                    let would = self.would_unban(&whom, jail.as_ref(), now);
+                    let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
+                } else {
+                    let outcome = self.unban(whom, jail.as_ref(), now);
+                    self.answer_order(outcome, &By { peer, reason: None, no_wait }, answer);
                 }
-                let outcome = match whole {
-                    true => self.unban_all(jail.as_ref(), since, no_wait, now),
-                    false => self.unban(targets, jail.as_ref(), no_wait, now),
-                };
-                self.note_command(&outcome, peer, None, now);
-                self.finish(outcome, answer);
             }
             Request::Pause { jail, duration } => {
                 let until = duration.and_then(|length| now.checked_add(length).ok());
-                let reply = self.pause(jail, until, peer, now);
-                let _ = answer.send(reply);
+                self.pause(jail, until, peer, answer);
             }
-            Request::Resume { jail } => {
-                let reply = self.resume(jail.as_ref(), peer, now);
-                let _ = answer.send(reply);
-            }
+            Request::Resume { jail } => self.resume(jail, peer, answer),
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
-            Request::Empty { what } => {
-                let reply = self.empty(&what);
-                let _ = answer.send(reply);
-            }
+            Request::Empty { what } => match self.empty(&what) {
+                Ok(done) => self.answer_when_stored(done, answer),
+                Err(refusal) => drop(answer.send(*refusal)),
+            },
         }
     }
 }
@@ -101,13 +86,18 @@ impl Circuit {
         let _ = answer.send(make(self));
     }
 
+    /// Refuses a jail that is neither configured nor has bans.
+    pub(super) fn known(&self, jail: Option<&JailName>) -> Result<(), Refused> {
+        jail.map_or(Ok(()), |jail| self.owner.engine.check_jail(jail))
+    }
+
     fn list(&self, jail: Option<&JailName>, simulated: bool) -> Reply {
+        if let Err(refusal) = self.known(jail) {
+            return refused(&refusal);
+        }
         let wanted =
             |ban: &&Arc<Ban>| ban.simulated == simulated && jail.is_none_or(|name| ban.jail == *name);
-        let mut rows: Vec<BanRow> =
-            self.owner.engine.bans().filter(wanted).map(|ban| BanRow::from(&**ban)).collect();
-        rows.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
-        Reply::Bans(rows)
+        Reply::Bans(rows(self.owner.engine.bans().filter(wanted)))
     }
 
     /// What the engine knows at once, and what the store adds: kept evidence and history, the newest included.
@@ -172,229 +162,38 @@ impl Circuit {
         let tell = move |found: Result<Vec<HistoryRow>, StoreError>| {
             let _ = answer.send(match found {
                 Ok(rows) => Reply::History(rows.into_iter().rev().map(status::history_row).collect()),
-                Err(error) => failed(error.to_string()),
+                Err(error) => Reply::failed(FailCode::Failed, error.to_string()),
             });
         };
         self.owner.save();
         self.owner.keeper.history(query, Box::new(tell));
     }
 
-    fn ban(&mut self, orders: impl Iterator<Item = Order>, no_wait: bool, now: Timestamp) -> Outcome {
-        let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
-        for order in orders {
-            let prefix = order.prefix;
-            match self.owner.engine.ban(order, now) {
-                Ok(effects) => outcome.add(effects),
-                Err(refusal) => outcome.refuse(prefix.to_string(), &refusal),
-            }
-        }
-        outcome
-    }
-
-    /// Whom an unban would be about.
-    fn would_unban(
-        &self,
-        targets: &[Prefix],
-        whole: bool,
-        jail: Option<&JailName>,
-        since: Option<Timestamp>,
-    ) -> Reply {
-        let meant = |ban: &&Arc<Ban>| {
-            let of_jail = jail.is_none_or(|name| ban.jail == *name);
-            of_jail
-                && if whole {
-                    since.is_none_or(|since| ban.since >= since)
-                } else {
-                    targets.contains(&ban.prefix)
-                }
-        };
-        let mut bans: Vec<BanRow> =
-            self.owner.engine.bans().filter(meant).map(|ban| BanRow::from(&**ban)).collect();
-        bans.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
-        let messages = vec![format!("{} bans would end; nothing was changed", bans.len())];
-        Reply::Done { messages, bans, refused: Vec::new() }
-    }
-
-    fn unban_all(
-        &mut self,
-        jail: Option<&JailName>,
-        since: Option<Timestamp>,
-        no_wait: bool,
-        now: Timestamp,
-    ) -> Outcome {
-        let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
-        match self.owner.engine.unban_all(jail, since, now) {
-            Ok(effects) => outcome.add(effects),
-            Err(refusal) => outcome.refuse(jail.map_or_else(String::new, ToString::to_string), &refusal),
-        }
-        outcome
-    }
-
-    fn unban(
-        &mut self,
-        chosen: Vec<Prefix>,
-        jail: Option<&JailName>,
-        no_wait: bool,
-        now: Timestamp,
-    ) -> Outcome {
-        let mut outcome = Outcome { effects: Effects::default(), refused: Vec::new(), no_wait };
-        for prefix in chosen {
-            match self.owner.engine.unban(prefix, jail, now) {
-                Ok(effects) => outcome.add(effects),
-                Err(refusal) => outcome.refuse(prefix.to_string(), &refusal),
-            }
-        }
-        outcome
-    }
-
-    fn note_command(&mut self, outcome: &Outcome, peer: Peer, reason: Option<String>, now: Timestamp) {
-        for change in &outcome.effects.changes {
-            let ban = change.ban();
-            self.owner.note(HistoryEvent {
-                at: now,
-                kind: HistoryKind::Command,
-                address: Some(ban.prefix),
-                jail: Some(ban.jail.clone()),
-                uid: Some(peer.uid),
-                reason: reason.clone(),
-                text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
-            });
-        }
-    }
-
-    /// Carries the effects on, and answers once they are stored and the outputs are at their best.
-    fn finish(&mut self, outcome: Outcome, answer: Answer) {
-        let Outcome { effects, refused, no_wait } = outcome;
-        let bans: Vec<BanRow> = effects.changes.iter().map(|change| BanRow::from(&**change.ban())).collect();
-        self.owner.carry(effects, true);
-        let (stored, durable) = oneshot::channel();
-        self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
-        let (generation, reports) = (self.owner.engine.generation(), self.reports.subscribe());
-        tokio::spawn(async move {
-            let mut messages = Vec::new();
-            match durable.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    messages.push(format!("in force, but not stored yet (it is tried again): {error}"))
-                }
-                Err(_stopping) => {
-                    messages.push("in force, but the daemon stopped before it was stored".to_owned())
-                }
-            }
-            if !no_wait {
-                messages.extend(in_force(reports, generation).await);
-            }
-            let _ = answer.send(Reply::Done { messages, bans, refused });
-        });
-    }
-
-    fn pause(
-        &mut self,
-        jail: Option<JailName>,
-        until: Option<Timestamp>,
-        peer: Peer,
-        now: Timestamp,
-    ) -> Reply {
-        if let Err(refusal) = self.owner.engine.pause(jail.clone(), until) {
-            return failed(refusal.to_string());
-        }
-        let text = format!("paused {}", jail.as_ref().map_or("all jails".to_owned(), ToString::to_string));
-        self.note_pause(HistoryKind::Paused, jail, peer, text.clone(), now);
-        self.owner.pauses_changed();
-        self.owner.save();
-        done(format!("{text}: offences are judged and logged, nobody new is banned"))
-    }
-
-    fn resume(&mut self, jail: Option<&JailName>, peer: Peer, now: Timestamp) -> Reply {
-        if let Err(refusal) = self.owner.engine.resume(jail) {
-            return failed(refusal.to_string());
-        }
-        let text = format!("resumed {}", jail.map_or("all jails".to_owned(), ToString::to_string));
-        self.note_pause(HistoryKind::Resumed, jail.cloned(), peer, text.clone(), now);
-        self.owner.pauses_changed();
-        self.owner.save();
-        done(text)
-    }
-
-    fn note_pause(
-        &mut self,
-        kind: HistoryKind,
-        jail: Option<JailName>,
-        peer: Peer,
-        text: String,
-        at: Timestamp,
-    ) {
-        self.owner.note(HistoryEvent {
-            at,
-            kind,
-            address: None,
-            jail,
-            uid: Some(peer.uid),
-            reason: None,
-            text,
-        });
-    }
-}
-
-impl Circuit {
     /// Empties the file of an output that is not configured any more. A live output would be written again at once.
-    fn empty(&mut self, what: &str) -> Reply {
-        if let Some(live) =
-            self.config.outputs.iter().find(|o| o.name.as_str() == what || o.path == Path::new(what))
-        {
-            return failed(format!(
+    fn empty(&mut self, what: &str) -> Result<String, Box<Reply>> {
+        let live = |o: &&publish::Settings| o.name.as_str() == what || o.path == Path::new(what);
+        if let Some(live) = self.config.outputs.iter().find(live) {
+            let why = format!(
                 "output {} is in use: `banmap unban --all` empties it while the daemon runs, `banmap pause` keeps it empty",
                 live.name
-            ));
+            );
+            return Err(Box::new(Reply::failed(FailCode::Failed, why)));
         }
         let files: Vec<_> = self.owner.files().cloned().collect();
-        let left_behind = publish::left_behind(&self.config.outputs, &files);
-        let Some(file) =
-            left_behind.into_iter().find(|f| f.output.as_str() == what || f.path == Path::new(what))
-        else {
-            return failed(format!("`{what}` is neither an output nor a file that an output has written"));
+        let mut left_behind = publish::left_behind(&self.config.outputs, &files).into_iter();
+        let Some(file) = left_behind.find(|f| f.output.as_str() == what || f.path == Path::new(what)) else {
+            let why = format!("`{what}` is neither an output nor a file that an output has written");
+            return Err(Box::new(Reply::failed(FailCode::Usage, why)));
         };
-        match publish::empty(file) {
-            Ok(_written) => {
-                self.owner.forget(file);
-                self.owner.save();
-                done(format!("{} is empty now", file.path.display()))
-            }
-            Err(error) => failed(error.to_string()),
-        }
+        publish::empty(file).map_err(|error| Box::new(Reply::failed(FailCode::Failed, error.to_string())))?;
+        self.owner.forget(file);
+        Ok(format!("{} is empty now", file.path.display()))
     }
 }
 
-impl Outcome {
-    fn add(&mut self, effects: Effects) {
-        self.effects.changes.extend(effects.changes);
-        self.effects.notices.extend(effects.notices);
-    }
-
-    fn refuse(&mut self, target: String, refusal: &Refused) {
-        self.refused.push(Refusal { target, reason: refusal.to_string() });
-    }
-}
-
-fn term(length: Option<BanLength>) -> Term {
-    match length {
-        None => Term::Usual,
-        Some(BanLength::Forever) => Term::Forever,
-        Some(BanLength::For(length)) => Term::For(length),
-    }
-}
-
-/// Waits until each output is at its best for `generation`; says which ones are not.
-async fn in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<String> {
-    let settled = |report: &Report| report.settled && report.generation >= generation;
-    let failed = |report: &Report| report.state == State::Failed;
-    let all = |reports: &Reports| reports.values().all(|report| settled(report) || failed(report));
-    let _ = tokio::time::timeout(OUTPUTS_WITHIN, reports.wait_for(all)).await;
-    let reports = reports.borrow();
-    let late = reports.iter().filter(|(_, report)| !settled(report));
-    late.map(|(name, report)| {
-        let error = report.error.as_deref().unwrap_or("not in place yet");
-        format!("output {name}: {error}")
-    })
-    .collect()
+/// By address and jail.
+pub(super) fn rows<'a>(bans: impl Iterator<Item = &'a Arc<Ban>>) -> Vec<BanRow> {
+    let mut rows: Vec<BanRow> = bans.map(|ban| BanRow::from(&**ban)).collect();
+    rows.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
+    rows
 }

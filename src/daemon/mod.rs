@@ -3,12 +3,16 @@
 
 mod commands;
 mod empty;
+mod hand;
+mod host;
 mod owner;
 mod plan;
 mod run;
 mod sources;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 pub use empty::empty;

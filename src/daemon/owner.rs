@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::totals::Totals;
-use crate::engine::{Effects, Engine};
+use crate::engine::{Effects, Engine, Notice};
 use crate::observe::Log;
 use crate::os::clock;
-use crate::publish::Wanted;
+use crate::publish::{Report, SnapshotRequest, Wanted};
 use crate::store::{Ack, HistoryEvent, JailTotals, Keeper, Transaction};
 use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, SourceName};
 
@@ -70,6 +70,9 @@ impl Owner {
     /// Tells log, store and outputs what has changed.
     pub(super) fn carry(&mut self, effects: Effects, by_hand: bool) {
         self.log.effects(&effects, clock::now());
+        if effects.notices.iter().any(|notice| matches!(notice, Notice::PauseOver(_))) {
+            self.pauses_changed();
+        }
         self.unsaved.changes.extend(effects.changes);
         let generation = self.engine.generation();
         self.wanted.send_if_modified(|wanted| {
@@ -92,10 +95,21 @@ impl Owner {
         self.unsaved.notes.push(event);
     }
 
-    /// What an output put in place, for the next start.
-    pub(super) fn published(&mut self, file: PublishedFile) {
-        self.files.insert((file.output.clone(), file.path.clone()), file.clone());
-        self.unsaved.files.push(file);
+    /// The bans of one output, as they are now.
+    pub(super) fn answer(&self, request: SnapshotRequest) {
+        // An output that has ended meanwhile needs no answer.
+        let _ = request.reply.send(self.engine.snapshot(&request.output));
+    }
+
+    /// How far an output has come: for the engine's judgement of hits, and for the next start.
+    pub(super) fn report(&mut self, report: &Report) {
+        if report.settled {
+            self.engine.settled(&report.output, report.generation, clock::now());
+        }
+        if let Some(file) = &report.file {
+            self.files.insert((file.output.clone(), file.path.clone()), file.clone());
+            self.unsaved.files.push(file.clone());
+        }
     }
 
     /// Files that outputs have written, those of earlier configurations included.

@@ -1,5 +1,6 @@
 //! From a configuration to what engine and readers need of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -14,13 +15,18 @@ use crate::terms::Checkpoint;
 
 /// What the engine judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
+    settings(config, lists, &host::addresses())
+}
+
+/// The same, where this host's addresses are known.
+pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Settings {
     Settings {
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
         manual: config.manual_settings(lists),
         outputs: config.outputs.iter().map(|output| output.name.clone()).collect(),
         protected: Protection {
             trusted: config.trusted(lists),
-            host: host::addresses().into_iter().map(Address::from).collect(),
+            host: host.iter().copied().map(Address::from).collect(),
         },
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::commands::Reports;
+use super::host::Host;
 use super::owner::Owner;
 use super::plan;
 use super::sources::{Readers, Reading};
@@ -19,7 +20,7 @@ use crate::control::{Call, FailCode, Peer, Reply};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::Lock;
-use crate::publish::{Report, Wanted};
+use crate::publish::{self, Report, Wanted};
 use crate::reader::Told;
 use crate::resolve::Lists;
 use crate::store::{HistoryEvent, HistoryKind};
@@ -35,6 +36,7 @@ pub(super) struct Circuit {
     pub(super) path: Option<PathBuf>,
     pub(super) config: Arc<Config>,
     pub(super) lists: Lists,
+    pub(super) host: Host,
     pub(super) owner: Owner,
     pub(super) outputs: Outputs,
     pub(super) reports: watch::Sender<Reports>,
@@ -50,11 +52,22 @@ pub(super) struct Circuit {
     pub(super) pings: Vec<oneshot::Sender<Reply>>,
     /// Requests to read the configuration again: by whom, and where the answer goes.
     pub(super) reloads: Vec<(Option<oneshot::Sender<Reply>>, Option<Peer>)>,
-    pub(super) _state_lock: Lock,
+    /// The control socket's task; ends once `calls` is closed and the last replies are out.
+    pub(super) serving: tokio::task::JoinHandle<()>,
+    pub(super) state_lock: Lock,
+}
+
+/// What the loop waits for beside messages.
+pub(super) struct Waits {
+    second: Interval,
+    /// When existing outputs may be rewritten at the latest; `None` once they may.
+    release: Option<Instant>,
+    /// Some reader is still at work.
+    reading: bool,
 }
 
 /// What the loop received.
-enum Received {
+pub(super) enum Received {
     Reading(Reading),
     ReadersEnded,
     Report(Report),
@@ -64,7 +77,6 @@ enum Received {
     Second,
     Released,
     Reload,
-    Stop,
 }
 
 /// Runs the daemon on the configuration at `path` (`None`: the default one) until it is told to stop.
@@ -75,7 +87,7 @@ pub fn run(path: Option<PathBuf>) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let mut circuit = start::start(path, loaded, log).await?;
+        let mut circuit = start::start(path, loaded, &log)?;
         circuit.note(HistoryKind::Started, format!("banmap {}", env!("CARGO_PKG_VERSION")), None);
         circuit.run(&mut signals).await;
         circuit.stop().await;
@@ -101,69 +113,72 @@ impl Signals {
     }
 }
 
-impl Circuit {
-    async fn run(&mut self, signals: &mut Signals) {
+impl Waits {
+    pub(super) fn new() -> Self {
         let mut second = interval(EACH);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let release = Instant::now() + HOLD_AT_MOST;
-        let (mut released, mut reading) = (self.nothing_to_catch_up(), true);
+        Self { second, release: Some(Instant::now() + HOLD_AT_MOST), reading: true }
+    }
+}
+
+impl Circuit {
+    async fn run(&mut self, signals: &mut Signals) {
+        let mut waits = Waits::new();
         loop {
-            let expiry = self.next_expiry();
+            if waits.release.is_some() && self.caught_up >= self.readers.count() {
+                self.release(&mut waits);
+            }
             let received = tokio::select! {
                 biased;
-                _ = signals.terminate.recv() => Received::Stop,
-                _ = signals.interrupt.recv() => Received::Stop,
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
                 _ = signals.hangup.recv() => Received::Reload,
-                Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
-                Some(report) = self.outputs.reports.recv() => Received::Report(report),
-                Some(call) = self.calls.recv() => Received::Call(call),
-                message = self.readings.recv(), if reading => message.map_or(Received::ReadersEnded, Received::Reading),
-                () = sleep_until(expiry.unwrap_or(release)), if expiry.is_some() => Received::Expiry,
-                () = sleep_until(release), if !released => Received::Released,
-                _ = second.tick() => Received::Second,
+                received = self.receive(&mut waits) => received,
             };
-            match received {
-                Received::Stop => return,
-                Received::ReadersEnded => reading = false,
-                Received::Released => {
-                    released = true;
-                    self.owner.release_outputs();
-                }
-                other => self.take(other),
-            }
-            if !released && self.caught_up >= self.readers.count() {
-                released = true;
-                self.owner.release_outputs();
-            }
+            self.take(received, &mut waits);
             if !self.reloads.is_empty() {
                 self.reload().await;
-                reading = true;
+                waits.reading = true;
             }
-            self.answer_pings();
         }
     }
 
-    fn nothing_to_catch_up(&self) -> bool {
-        let nothing = self.readers.count() == 0;
-        if nothing {
-            self.owner.release_outputs();
+    /// What comes next. Times go before messages, and readings come last: under a flood of lines bans still end, and
+    /// what is unsaved is still saved each second. Dropped before it is ready, nothing is lost.
+    pub(super) async fn receive(&mut self, waits: &mut Waits) -> Received {
+        let expiry = self.next_expiry();
+        let soonest = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
+        tokio::select! {
+            biased;
+            () = soonest(expiry), if expiry.is_some() => Received::Expiry,
+            _ = waits.second.tick() => Received::Second,
+            () = soonest(waits.release), if waits.release.is_some() => Received::Released,
+            Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
+            Some(report) = self.outputs.reports.recv() => Received::Report(report),
+            Some(call) = self.calls.recv() => Received::Call(call),
+            message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
         }
-        nothing
     }
 
-    fn take(&mut self, received: Received) {
+    /// Existing outputs may be rewritten from now on.
+    fn release(&mut self, waits: &mut Waits) {
+        waits.release = None;
+        self.owner.release_outputs();
+    }
+
+    pub(super) fn take(&mut self, received: Received, waits: &mut Waits) {
         match received {
             Received::Reading(reading) => self.read(reading),
             Received::Report(report) => self.report(report),
-            Received::Snapshot(request) => {
-                let _ = request.reply.send(self.owner.engine.snapshot(&request.output));
-            }
+            Received::Snapshot(request) => self.owner.answer(request),
             Received::Call(call) => self.command(call.request, call.peer, call.reply),
             Received::Expiry => self.owner.tick(clock::now()),
             Received::Second => self.each_second(),
             Received::Reload => self.reloads.push((None, None)),
-            Received::Stop | Received::ReadersEnded | Received::Released => {}
+            Received::ReadersEnded => waits.reading = false,
+            Received::Released => self.release(waits),
         }
+        self.answer_pings();
     }
 
     fn read(&mut self, reading: Reading) {
@@ -177,14 +192,9 @@ impl Circuit {
     }
 
     fn report(&mut self, report: Report) {
-        if report.settled {
-            self.owner.engine.settled(&report.output, report.generation, clock::now());
-        }
-        if let Some(file) = report.file.clone() {
-            self.owner.published(file);
-        }
+        self.owner.report(&report);
         self.reports.send_modify(|reports| {
-            reports.insert(report.output.clone(), report);
+            reports.insert(report.output.clone(), Some(report));
         });
     }
 
@@ -193,14 +203,17 @@ impl Circuit {
         self.owner.save();
         let refreshed = self.lists.refresh();
         self.owner.log.lists(&refreshed.problems);
-        if refreshed.changed {
+        if refreshed.changed || self.host.has_changed(clock::monotonic()) {
             self.reconfigure_engine();
+        }
+        for source in self.readers.newly_lost() {
+            self.owner.log.reader_lost(&source);
         }
         self.owner.log.quiet_second();
     }
 
     fn reconfigure_engine(&mut self) {
-        let settings = plan::engine_settings(&self.config, &self.lists);
+        let settings = plan::settings(&self.config, &self.lists, self.host.addresses());
         let effects = self.owner.engine.reconfigure(settings, clock::now());
         self.owner.carry(effects, true);
     }
@@ -211,14 +224,32 @@ impl Circuit {
         Some(Instant::now() + Duration::try_from(until).unwrap_or_default())
     }
 
-    /// Outputs exist from the start; sources are open once each has looked at its files.
+    /// Answers once every source has looked at its files, and every output's file is in place or cannot be.
     fn answer_pings(&mut self) {
-        if self.opened >= self.readers.count() {
-            for ping in self.pings.drain(..) {
-                let _ =
-                    ping.send(Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() });
+        if self.pings.is_empty() || self.opened < self.readers.count() {
+            return;
+        }
+        let Some(reply) = self.readiness() else { return };
+        for ping in self.pings.drain(..) {
+            let _ = ping.send(reply.clone());
+        }
+    }
+
+    /// `None` while there is an output of which nothing is known yet.
+    fn readiness(&self) -> Option<Reply> {
+        let mut missing = Vec::new();
+        for (name, report) in self.reports.borrow().iter() {
+            match (report.as_ref()?.published, report.as_ref()?.error.as_ref()) {
+                (Some(_), _) => {}
+                (None, Some(error)) => missing.push(format!("output {name}: {error}")),
+                (None, None) => return None,
             }
         }
+        Some(if missing.is_empty() {
+            Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() }
+        } else {
+            Reply::failed(FailCode::Failed, missing.join("\n"))
+        })
     }
 
     fn note(&mut self, kind: HistoryKind, text: String, peer: Option<Peer>) {
@@ -257,7 +288,7 @@ impl Circuit {
     }
 
     /// Puts a new configuration in the place of the old one. Bans and read positions stay.
-    async fn exchange(&mut self, loaded: Loaded) -> Result<String, DaemonError> {
+    pub(super) async fn exchange(&mut self, loaded: Loaded) -> Result<String, DaemonError> {
         if loaded.config.daemon.state != self.config.daemon.state
             || loaded.config.daemon.socket != self.config.daemon.socket
         {
@@ -271,11 +302,15 @@ impl Circuit {
         let (readers, readings) = started?;
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         let changed = loaded.config.outputs != self.config.outputs;
+        if changed {
+            // A file has one writer: the old tasks end before new ones begin.
+            self.outputs.stop(&mut self.owner).await;
+        }
         (self.config, self.lists) = (Arc::new(loaded.config), loaded.lists);
         self.owner.log.warnings(&self.config.warnings);
         self.reconfigure_engine();
         if changed {
-            self.exchange_outputs().await;
+            self.start_outputs();
         }
         Ok(format!(
             "the configuration was read again: {} jails, {} outputs",
@@ -291,16 +326,18 @@ impl Circuit {
         Ok(())
     }
 
-    async fn exchange_outputs(&mut self) {
+    fn start_outputs(&mut self) {
         let known: Vec<_> = self.owner.files().cloned().collect();
         let events = start::event_sink(&self.owner.log);
         let files = start::make_outputs(&self.config, &self.owner.engine, known, &events, &self.owner.log);
         self.owner.log.left_behind(&self.config.outputs, &files);
-        let new = Outputs::start(&self.config, files, &self.wanted, &self.owner.log);
-        let old = std::mem::replace(&mut self.outputs, new);
-        let names: Vec<_> = self.config.outputs.iter().map(|output| output.name.clone()).collect();
-        self.reports.send_modify(|reports| reports.retain(|name, _| names.contains(name)));
-        old.publisher.stop().await;
+        self.outputs = Outputs::start(&self.config, &files, &self.wanted, &self.owner.log);
+        let outputs = &self.config.outputs;
+        self.reports.send_modify(|reports| {
+            let mut old = std::mem::take(reports);
+            let last = |output: &publish::Settings| (output.name.clone(), old.remove(&output.name).flatten());
+            *reports = outputs.iter().map(last).collect();
+        });
     }
 
     /// Ends the reader threads; what they had read is judged first.
@@ -312,31 +349,20 @@ impl Circuit {
         }
     }
 
-    /// Stops in order: no new lines, everything stored, outputs left as they are.
+    /// Stops in order: no new lines, everything stored, outputs left as they are, the last answers given.
     async fn stop(mut self) {
         self.end_readers().await;
         self.note(HistoryKind::Stopped, "asked to stop".to_owned(), None);
         self.owner.save();
         self.calls.close();
-        let Self { outputs, owner, .. } = self;
-        let Outputs { publisher, mut snapshots, mut reports } = outputs;
-        let mut owner = owner;
-        let stopping = publisher.stop();
-        tokio::pin!(stopping);
-        loop {
-            tokio::select! {
-                () = &mut stopping => break,
-                Some(request) = snapshots.recv() => {
-                    let _ = request.reply.send(owner.engine.snapshot(&request.output));
-                }
-            }
-        }
-        while let Ok(report) = reports.try_recv() {
-            if let Some(file) = report.file {
-                owner.published(file);
-            }
-        }
-        owner.save();
+        self.outputs.stop(&mut self.owner).await;
+        self.owner.save();
+        let Self { owner, serving, reports, pings, reloads, state_lock, .. } = self;
         owner.stop();
+        // Whoever waits for outputs or for being ready waits in vain from now on, and is told so.
+        drop((reports, pings, reloads));
+        // It panics only with the process.
+        let _ = serving.await;
+        drop(state_lock);
     }
 }

@@ -30,15 +30,19 @@ pub(super) struct Readers {
     stop: Arc<AtomicBool>,
     threads: Vec<(JoinHandle<()>, Waker)>,
     views: Vec<(SourceName, View)>,
+    /// The sources whose thread ended though nobody asked it to: it panicked.
+    lost: Vec<SourceName>,
 }
 
 impl Readers {
     /// Starts a thread for each source. The receiver yields nothing more once all have ended.
     pub(super) fn start(sources: Vec<Following>) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
         let (sender, receiver) = mpsc::channel(BATCHES);
-        let mut readers = Self { stop: Arc::default(), threads: Vec::new(), views: Vec::new() };
+        let mut readers =
+            Self { stop: Arc::default(), threads: Vec::new(), views: Vec::new(), lost: Vec::new() };
         for following in sources {
-            readers.follow(following, sender.clone())?;
+            // Those that have begun would go on without anybody to hear them.
+            readers.follow(following, sender.clone()).inspect_err(|_| readers.stop())?;
         }
         Ok((readers, receiver))
     }
@@ -64,6 +68,23 @@ impl Readers {
         for (_, waker) in &self.threads {
             waker.wake();
         }
+    }
+
+    /// The sources that are not read any more since their thread panicked, as far as they were not told before.
+    pub(super) fn newly_lost(&mut self) -> Vec<SourceName> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let ended = self.threads.iter().zip(&self.views).filter(|((thread, _), _)| thread.is_finished());
+        let lost = ended.map(|(_, (name, _))| name).filter(|name| !self.lost.contains(name));
+        let lost: Vec<SourceName> = lost.cloned().collect();
+        self.lost.extend_from_slice(&lost);
+        lost
+    }
+
+    /// Those that were told.
+    pub(super) fn lost(&self) -> &[SourceName] {
+        &self.lost
     }
 
     /// The files of each source.

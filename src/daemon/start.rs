@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::commands::Reports;
+use super::host::Host;
 use super::owner::Owner;
 use super::plan;
 use super::run::Circuit;
@@ -91,18 +92,23 @@ pub(super) fn lock(state: &Path) -> Result<Lock, DaemonError> {
 }
 
 /// Builds the whole circuit, outputs first.
-pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Result<Circuit, DaemonError> {
+///
+/// Must be called within a tokio runtime.
+pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<Circuit, DaemonError> {
     let Loaded { config, lists } = loaded;
     let now = clock::now();
     let state_lock = lock(&config.daemon.state)?;
     let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
-    events.iter().for_each(|event| log.store(event));
+    for event in &events {
+        log.store(event);
+    }
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
     let restored = Restored { generation, bans, trackers, pauses };
-    let (engine, effects) = Engine::new(plan::engine_settings(&config, &lists), restored, now);
+    let host = Host::new(clock::monotonic());
+    let (engine, effects) = Engine::new(plan::settings(&config, &lists, host.addresses()), restored, now);
     log.left_behind(&config.outputs, &files);
-    let events = event_sink(&log);
-    let files = make_outputs(&config, &engine, files, &events, &log);
+    let events = event_sink(log);
+    let files = make_outputs(&config, &engine, files, &events, log);
     let keeper = Keeper::start(store, {
         let log = log.clone();
         move |event| log.store(&event)
@@ -112,18 +118,19 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
     let mut owner =
         Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
     owner.carry(effects, false);
-    let (reports, _) = watch::channel(Reports::new());
-    let outputs = Outputs::start(&config, files, &wanted, &log);
+    let (reports, _) = watch::channel(unreported(&config));
+    let outputs = Outputs::start(&config, &files, &wanted, log);
     let (calls_to, calls) = mpsc::channel::<Call>(16);
     let listener = Listener::bind(&config.daemon.socket)?;
     let control_log = log.clone();
-    tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
+    let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
     let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions()))?;
     Ok(Circuit {
         started: now,
         path,
         config: Arc::new(config),
         lists,
+        host,
         owner,
         outputs,
         reports,
@@ -135,7 +142,8 @@ pub(super) async fn start(path: Option<PathBuf>, loaded: Loaded, log: Log) -> Re
         caught_up: 0,
         pings: Vec::new(),
         reloads: Vec::new(),
-        _state_lock: state_lock,
+        serving,
+        state_lock,
     })
 }
 
@@ -166,9 +174,15 @@ pub(super) fn make_outputs(
     files
 }
 
+/// Outputs of which nothing was heard yet.
+fn unreported(config: &Config) -> Reports {
+    config.outputs.iter().map(|output| (output.name.clone(), None)).collect()
+}
+
 /// The output tasks of one configuration, and their ends of the wires.
 pub(super) struct Outputs {
-    pub(super) publisher: Publisher,
+    /// `None` once stopped.
+    publisher: Option<Publisher>,
     pub(super) reports: mpsc::UnboundedReceiver<publish::Report>,
     pub(super) snapshots: mpsc::Receiver<publish::SnapshotRequest>,
 }
@@ -176,14 +190,30 @@ pub(super) struct Outputs {
 impl Outputs {
     pub(super) fn start(
         config: &Config,
-        files: Vec<PublishedFile>,
+        files: &[PublishedFile],
         wanted: &watch::Sender<Wanted>,
         log: &Log,
     ) -> Self {
         let (report_to, reports) = mpsc::unbounded_channel();
         let (ask, snapshots) = mpsc::channel(8);
         let feed = Feed { wanted: wanted.subscribe(), snapshots: ask };
-        let publisher = Publisher::start(config.outputs.clone(), &files, feed, report_to, event_sink(log));
-        Self { publisher, reports, snapshots }
+        let publisher = Publisher::start(config.outputs.clone(), files, feed, report_to, event_sink(log));
+        Self { publisher: Some(publisher), reports, snapshots }
+    }
+
+    /// Ends the tasks; answers what they still ask, and hears what they did last.
+    pub(super) async fn stop(&mut self, owner: &mut Owner) {
+        let Some(publisher) = self.publisher.take() else { return };
+        let stopping = publisher.stop();
+        tokio::pin!(stopping);
+        loop {
+            tokio::select! {
+                () = &mut stopping => break,
+                Some(request) = self.snapshots.recv() => owner.answer(request),
+            }
+        }
+        while let Ok(report) = self.reports.try_recv() {
+            owner.report(&report);
+        }
     }
 }

@@ -15,13 +15,9 @@ use crate::reader::{FileView, View};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{control, source, store};
 
-/// Fewer hits that passed prove nothing: requests that were under way, a log that lags behind.
-const HITS_PASSED: u64 = 3;
-
 pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
-    if let Some(unknown) = jail.filter(|name| !circuit.owner.engine.has_jail(name)) {
-        let message = format!("no jail is named `{unknown}`");
-        return Reply::Failed { message, code: control::FailCode::Usage };
+    if let Some(refusal) = jail.and_then(|name| circuit.owner.engine.check_jail(name).err()) {
+        return Reply::failed(control::FailCode::Usage, refusal.to_string());
     }
     Reply::Status(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,10 +50,12 @@ fn jails(circuit: &Circuit, only: Option<&JailName>) -> BTreeMap<JailName, JailS
     let engine = &circuit.owner.engine;
     let counts = engine.counts(clock::now()).into_iter();
     let wanted = counts.filter(|counts| only.is_none_or(|wanted| counts.jail == *wanted));
-    wanted.map(|counts| (counts.jail.clone(), jail(circuit, counts))).collect()
+    let shown = wanted.map(|counts| (counts.jail.clone(), jail(circuit, &counts)));
+    // The built-in jail is there for those who use it.
+    shown.filter(|(name, jail)| !name.is_manual() || jail.bans_total > 0 || only.is_some()).collect()
 }
 
-fn jail(circuit: &Circuit, counts: Counts) -> JailStatus {
+fn jail(circuit: &Circuit, counts: &Counts) -> JailStatus {
     let now = Tally {
         offences: counts.offences_total,
         hits: counts.hits_total,
@@ -97,7 +95,7 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
-        error: view.file.problem.clone().or_else(|| unparsed(view)),
+        error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
 }
 
@@ -112,9 +110,14 @@ fn file_state(state: source::FileState) -> FileState {
     }
 }
 
-/// A file many of whose lines do not parse is read in vain.
-fn unparsed(view: &FileView) -> Option<String> {
+/// A file many of whose lines do not parse, or name no address, is read in vain.
+fn in_vain(view: &FileView) -> Option<String> {
     let reading = &view.reading;
+    if reading.mostly_nameless() {
+        return Some(
+            "lines name hosts instead of addresses: set `HostnameLookups Off`, or log %a".to_owned(),
+        );
+    }
     let example = reading.example.as_ref().filter(|_| reading.mostly_unparsed())?;
     Some(format!("lines do not parse ({}), for example: {}", example.reason, example.text))
 }
@@ -122,7 +125,7 @@ fn unparsed(view: &FileView) -> Option<String> {
 fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {
     let reports = circuit.reports.borrow();
     let one = |settings: &publish::Settings| {
-        let report = reports.get(&settings.name);
+        let report = reports.get(&settings.name).and_then(Option::as_ref);
         let status = OutputStatus {
             kind: kind(settings).to_owned(),
             entries: report.map_or(0, |report| report.entries as u64),
@@ -161,12 +164,16 @@ fn problems(circuit: &Circuit) -> Vec<String> {
         Some(jail) => format!("jail {jail} is paused: nobody new is banned"),
         None => "all jails are paused: nobody new is banned".to_owned(),
     });
-    let passed = engine.tallies().filter(|(_, tally)| tally.passed >= HITS_PASSED).map(|(name, tally)| {
+    let ineffective = engine.without_effect(clock::now()).map(|outputs| {
+        let names: Vec<&str> = outputs.iter().map(OutputName::as_str).collect();
         format!(
-            "jail {name}: {} requests of banned clients were answered although the ban is in force at the gate: is the \
-             output included in this server? `banmap snippet OUTPUT` prints what to paste",
-            tally.passed
+            "banned clients are answered although {} holds them: is the output included in this server? `banmap snippet \
+             OUTPUT` prints what to paste",
+            names.join(", ")
         )
     });
-    paused.chain(passed).chain(circuit.owner.log.store_trouble()).collect()
+    let lost = circuit.readers.lost().iter().map(|source| {
+        format!("source {source} is not read any more: its reader failed (the log says why); restart banmap")
+    });
+    paused.chain(ineffective).chain(lost).chain(circuit.owner.log.store_trouble()).collect()
 }

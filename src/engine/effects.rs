@@ -1,5 +1,7 @@
 //! What comes out of the engine, and the orders that people give it.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::address::Prefix;
@@ -47,6 +49,34 @@ pub enum Notice {
         /// Whose ban that is.
         jail: JailName,
     },
+}
+
+impl fmt::Display for Notice {
+    /// What it is, and what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEffect { prefix, jail, outputs, passed } => {
+                let outputs: Vec<&str> = outputs.iter().map(OutputName::as_str).collect();
+                write!(
+                    f,
+                    "{prefix} is banned by {jail}, and {passed} of its requests were answered all the same although {} holds \
+                     it: is the output included in this server? `banmap snippet` prints what to paste",
+                    outputs.join(", ")
+                )
+            }
+            Self::TrackerFull { jail, evicted } => write!(
+                f,
+                "jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)"
+            ),
+            Self::PauseOver(Pause { jail: Some(jail), .. }) => {
+                write!(f, "the pause of jail {jail} is over: verdicts ban again")
+            }
+            Self::PauseOver(_) => f.write_str("the pause of all jails is over: verdicts ban again"),
+            Self::StillBanned { prefix, by, jail } => {
+                write!(f, "{prefix} is still banned as part of {by} by {jail}")
+            }
+        }
+    }
 }
 
 /// How long a ban by hand lasts.

@@ -1,11 +1,13 @@
 //! Orders of people: ban, unban. One that is refused changes nothing, not even what is over: its end would be told
 //! to nobody.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Effects, Engine, Notice, Order, Refusal, Term};
 use crate::address::Prefix;
-use crate::ban::{Ban, Ended, JailId, Origin};
+use crate::ban::{Ban, Ended, JailId, Origin, Row};
 use crate::terms::JailName;
 
 /// The shortest prefixes that a ban may name, as the `geo` files of nginx are limited: wider ones are nearly always
@@ -75,12 +77,8 @@ impl Engine {
         jail: Option<&JailName>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
+        let ended: Vec<JailId> = self.rows_at(prefix, jail, now)?.iter().map(|row| row.jail).collect();
         let only = jail.map(|jail| self.existing(jail)).transpose()?;
-        let rows = self.table.at(prefix).iter().filter(|row| !row.ban.is_over(now)).map(|row| row.jail);
-        let ended: Vec<JailId> = rows.filter(|jail| only.is_none_or(|only| only == *jail)).collect();
-        if ended.is_empty() {
-            return Err(self.not_banned(prefix, jail, only, now));
-        }
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         for jail in ended {
@@ -91,8 +89,26 @@ impl Engine {
         Ok(effects)
     }
 
+    /// The bans that `unban` would end, or why it would not.
+    pub fn would_unban(
+        &self,
+        prefix: Prefix,
+        jail: Option<&JailName>,
+        now: Timestamp,
+    ) -> Result<Vec<Arc<Ban>>, Refusal> {
+        Ok(self.rows_at(prefix, jail, now)?.iter().map(|row| Arc::clone(&row.ban)).collect())
+    }
+
+    /// The rows of exactly this prefix, in one jail or all; never none.
+    fn rows_at(&self, prefix: Prefix, jail: Option<&JailName>, now: Timestamp) -> Result<Vec<&Row>, Refusal> {
+        let only = jail.map(|jail| self.existing(jail)).transpose()?;
+        let rows = self.table.at(prefix).iter().filter(|row| !row.ban.is_over(now));
+        let meant: Vec<&Row> = rows.filter(|row| only.is_none_or(|only| only == row.jail)).collect();
+        if meant.is_empty() { Err(self.not_banned(prefix, jail, only, now)) } else { Ok(meant) }
+    }
+
     /// A jail that is configured, or has bans.
-    fn existing(&self, jail: &JailName) -> Result<JailId, Refusal> {
+    pub(super) fn existing(&self, jail: &JailName) -> Result<JailId, Refusal> {
         let id = self.slots.id(jail).filter(|id| self.table.count_of(*id) > 0);
         id.map_or_else(|| self.known(jail), Ok)
     }

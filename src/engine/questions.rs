@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Engine;
+use super::effects::may_say_again;
 use super::slots::{Slot, Tally};
+use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, OutputName};
 
 /// How an address stands.
 #[derive(Clone, Debug)]
@@ -68,14 +69,21 @@ pub struct Counts {
 }
 
 impl Engine {
-    /// Whether a jail of that name is configured; the built-in one always is.
-    pub fn has_jail(&self, name: &JailName) -> bool {
-        self.slots.configured(name).is_some()
+    /// Refuses a name that no configured jail has, and no jail with bans; the built-in one is always there.
+    pub fn check_jail(&self, name: &JailName) -> Result<(), Refusal> {
+        self.existing(name).map(drop)
     }
 
     /// What each jail has counted; cheap.
     pub fn tallies(&self) -> impl Iterator<Item = (&JailName, Tally)> {
         self.slots.iter().map(|(_, slot)| (slot.name(), slot.tally))
+    }
+
+    /// The outputs whose bans were seen to have no effect lately: [`Notice::NoEffect`](super::Notice::NoEffect) was
+    /// said, and is not old enough to be said again.
+    pub fn without_effect(&self, now: Timestamp) -> impl Iterator<Item = Vec<OutputName>> {
+        let lately = self.ineffective.iter().filter(move |(_, said)| !may_say_again(Some(*said), now));
+        lately.map(|(outputs, _)| self.outputs.names(outputs))
     }
 
     /// All active bans, simulated ones included, in no order.

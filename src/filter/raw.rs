@@ -93,16 +93,41 @@ impl RawPatterns {
         }
     }
 
-    /// Where the first host tag that took part in the match stood, in the whole line; `None` where the date was cut
-    /// out of its middle: then it is no host.
+    /// Where the first host tag that took part in the match stood, in the whole line; `None` where it took a piece of a
+    /// longer word, or the date was cut out of its middle: then it is no host.
     fn host_of(&self, rule: usize, record: &Record<'_>, cut: &[u8]) -> Option<Range<usize>> {
         let pattern = self.hosts.get(rule)?;
         let captures = pattern.captures(cut)?;
         let mut named = pattern.capture_names().flatten().filter(|name| name.starts_with(GROUP));
         let host = named.find_map(|name| captures.name(name))?.range();
+        if !is_whole_word(cut, &host) {
+            return None;
+        }
         let whole = record.uncut(host.clone());
         (whole.len() == host.len()).then_some(whole)
     }
+}
+
+/// Whether a host is not cut out of a longer word: `192.0.2.1` out of `192.0.2.1.client.example`, which is anybody's
+/// name to choose, or `2.0.2.1` out of `192.0.2.1`, where a greedy pattern took the rest. A port may follow.
+fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_group = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
+    let before = text.get(..host.start).unwrap_or_default();
+    let begins = match before {
+        [.., before, b'.'] => !is_part(before),
+        [.., before, b':'] => {
+            !is_group(before) || !text.get(host.clone()).unwrap_or_default().contains(&b':')
+        }
+        [.., last] => !is_part(last),
+        [] => true,
+    };
+    let ends = match text.get(host.end..).unwrap_or_default() {
+        [b'.' | b'-', after, ..] => !is_part(after),
+        [next, ..] => !is_part(next),
+        [] => true,
+    };
+    begins && ends
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {

@@ -24,7 +24,13 @@ pub struct Log {
     store_trouble: Arc<Mutex<Option<String>>>,
 }
 
+/// What a client or a file name may have put into it cannot begin a line of its own.
 fn escape(text: impl Display) -> String {
+    terms::escape::line(&text.to_string()).into_owned()
+}
+
+/// The same for what servers and libraries say, which has several lines.
+fn escape_lines(text: impl Display) -> String {
     terms::escape::lines(&text.to_string()).into_owned()
 }
 
@@ -70,37 +76,56 @@ impl Log {
 
     fn change(&self, change: &Change, now: Timestamp) {
         let ban = change.ban();
-        let (kind, text) = match change {
-            Change::Banned(_) if ban.simulated => {
-                ("would ban", format!("would ban (simulated) {}", described(ban, now)))
-            }
-            Change::Banned(_) => ("banned", format!("banned {}", described(ban, now))),
-            Change::Prolonged(_) => ("prolonged", format!("prolonged {}", described(ban, now))),
-            Change::Withheld(_) => ("withheld", format!("paused: would have banned {}", described(ban, now))),
-            Change::Past(_) => {
-                ("past", format!("was to be banned until {}: {}", until(ban), described(ban, now)))
-            }
-            Change::Ended(_, why) => {
-                ("ended", format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)))
-            }
+        let kind = match change {
+            Change::Banned(_) if ban.simulated => "would ban",
+            Change::Banned(_) => "banned",
+            Change::Prolonged(_) => "prolonged",
+            Change::Withheld(_) => "withheld",
+            Change::Past(_) => "past",
+            Change::Ended(..) => "ended",
         };
-        if self.lets_through(kind) {
+        if !self.lets_through(kind) {
+            return;
+        }
+        let text = match change {
+            Change::Banned(_) if ban.simulated => format!("would ban (simulated) {}", described(ban, now)),
+            Change::Banned(_) => format!("banned {}", described(ban, now)),
+            Change::Prolonged(_) => format!("prolonged {}", described(ban, now)),
+            Change::Withheld(_) => format!("paused: would have banned {}", described(ban, now)),
+            Change::Past(_) => format!("was to be banned until {}: {}", until(ban), described(ban, now)),
+            Change::Ended(_, why) => format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)),
+        };
+        // Found when it was over, it concerns nobody any more.
+        if matches!(change, Change::Past(_)) {
+            debug!(address = %ban.prefix, jail = %ban.jail, "{text}");
+        } else {
             info!(address = %ban.prefix, jail = %ban.jail, "{text}");
         }
     }
 
     fn notice(&self, notice: &Notice) {
         if self.lets_through("notice") {
-            warn!("{}", said(notice));
+            warn!("{notice}");
         }
+    }
+
+    /// A source that nobody reads any more, since its reader panicked; what it said is on stderr.
+    pub fn reader_lost(&self, source: &SourceName) {
+        error!(
+            "source {source} is not read any more: its reader failed; please report what it said, and restart banmap"
+        );
     }
 
     /// What happened while a source was read.
     pub fn reader(&self, source: &SourceName, told: &Told) {
+        if !self.lets_through("source") {
+            return;
+        }
         match told {
-            Told::Source(event) => self.source(source, event),
+            Told::Source(event) if needs_attention(event) => warn!("source {source}: {}", escape(event)),
+            Told::Source(event) => info!("source {source}: {}", escape(event)),
             Told::Format { path, format } => {
-                info!("source {source}: {} is read as `{format}`", escape(path.display()))
+                info!("source {source}: {} is read as `{format}`", escape(path.display()));
             }
             Told::Unparsed { path, tried, failed, example } => warn!(
                 "source {source}: {failed} of {tried} lines of {} that were tried do not parse ({}); for example: {}. \
@@ -108,6 +133,11 @@ impl Log {
                 escape(path.display()),
                 escape(&example.reason),
                 escape(&example.text)
+            ),
+            Told::Nameless { path, nameless } => warn!(
+                "source {source}: {nameless} lines of {} name a host instead of an address, and nobody can be banned by \
+                 them: set `HostnameLookups Off` in Apache, or log %a instead of %h",
+                escape(path.display())
             ),
             Told::Skewed { path, logged, arrived } => warn!(
                 "source {source}: {} says {logged} for a line that arrived at {arrived}: the server logs without its time \
@@ -118,26 +148,23 @@ impl Log {
         }
     }
 
-    fn source(&self, source: &SourceName, event: &source::Event) {
-        if !self.lets_through("source") {
-            return;
-        }
-        if needs_attention(event) {
-            warn!("source {source}: {}", escape(event));
-        } else {
-            info!("source {source}: {}", escape(event));
-        }
-    }
-
     /// What the store tells.
     pub fn store(&self, event: &store::Event) {
         let mut trouble = self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             store::Event::SavedAgain { .. } => *trouble = None,
-            _ => *trouble = Some(event.to_string()),
+            store::Event::SetAside { .. } | store::Event::SaveFailed { .. } => {
+                *trouble = Some(event.to_string());
+            }
+            store::Event::RowsSkipped { .. } | store::Event::HistoryDropped { .. } => {}
         }
-        if self.lets_through("store") {
-            error!("{}", escape(event));
+        if !self.lets_through("store") {
+            return;
+        }
+        if matches!(event, store::Event::SavedAgain { .. }) {
+            info!("{}", escape_lines(event));
+        } else {
+            error!("{}", escape_lines(event));
         }
     }
 
@@ -148,7 +175,10 @@ impl Log {
 
     /// What could not be stored at the end.
     pub fn lost(&self, error: &str) {
-        error!("what changed last could not be stored and is found again in the logs: {}", escape(error));
+        error!(
+            "what changed last could not be stored and is found again in the logs: {}",
+            escape_lines(error)
+        );
     }
 
     /// What the control socket tells.
@@ -165,10 +195,10 @@ impl Log {
             return;
         }
         match event.severity() {
-            Severity::Debug => debug!("{}", escape(event)),
-            Severity::Info => info!("{}", escape(event)),
-            Severity::Warning => warn!("{}", escape(event)),
-            Severity::Error => error!("{}", escape(event)),
+            Severity::Debug => debug!("{}", escape_lines(event)),
+            Severity::Info => info!("{}", escape_lines(event)),
+            Severity::Warning => warn!("{}", escape_lines(event)),
+            Severity::Error => error!("{}", escape_lines(event)),
         }
     }
 
@@ -202,7 +232,10 @@ impl Log {
 
     /// An output's file is missing and cannot be made: a web server that includes it would not start.
     pub fn not_made(&self, output: &OutputName, error: &publish::PublishError) {
-        error!("output {output}: its file is missing or unusable and cannot be made: {}", escape(error));
+        error!(
+            "output {output}: its file is missing or unusable and cannot be made: {}",
+            escape_lines(error)
+        );
     }
 
     /// How reading the configuration again went.
@@ -223,7 +256,11 @@ fn described(ban: &Ban, now: Timestamp) -> String {
     let length = ban
         .until
         .map_or("forever".to_owned(), |until| format!("for {}", show(until.duration_since(ban.since))));
-    let offences = if ban.offences > 0 { format!(", {} offences", ban.offences) } else { String::new() };
+    let offences = match ban.offences {
+        0 => String::new(),
+        1 => ", 1 offence".to_owned(),
+        many => format!(", {many} offences"),
+    };
     let left = ban.until.filter(|_| now.duration_since(ban.since) > SignedDuration::from_mins(1));
     let left = left.map_or(String::new(), |until| format!(", until {until:.0}"));
     let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
@@ -243,32 +280,6 @@ fn ended(why: Ended) -> &'static str {
         Ended::Expired => "its time is over",
         Ended::Unbanned => "by hand",
         Ended::Allowed => "it is allowed now",
-    }
-}
-
-/// What the engine noticed, and what to do about it.
-fn said(notice: &Notice) -> String {
-    match notice {
-        Notice::NoEffect { prefix, jail, outputs, passed } => {
-            let outputs: Vec<&str> = outputs.iter().map(|output| output.as_str()).collect();
-            format!(
-                "{prefix} is banned by {jail}, and {passed} of its requests were answered all the same although {} holds it: is \
-                 the output included in this server? `banmap snippet` prints what to paste",
-                outputs.join(", ")
-            )
-        }
-        Notice::TrackerFull { jail, evicted } => {
-            format!(
-                "jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)"
-            )
-        }
-        Notice::PauseOver(pause) => {
-            let jail = pause.jail.as_ref().map_or("all jails".to_owned(), |jail| format!("jail {jail}"));
-            format!("the pause of {jail} is over: verdicts ban again")
-        }
-        Notice::StillBanned { prefix, by, jail } => {
-            format!("{prefix} is still banned as part of {by} by {jail}")
-        }
     }
 }
 

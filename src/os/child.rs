@@ -112,14 +112,24 @@ async fn run(call: &Call) -> Result<Finished, ChildError> {
     Ok(Finished { status, output: said.text() })
 }
 
-fn command(program: &str, arguments: &[String]) -> Command {
+/// Our own search path, and the system's.
+fn search_path() -> String {
     let inherited = std::env::var("PATH").unwrap_or_default();
-    let separator = if inherited.is_empty() { "" } else { ":" };
+    if inherited.is_empty() { SYSTEM_PATH.to_owned() } else { format!("{inherited}:{SYSTEM_PATH}") }
+}
+
+/// Whether a program of that name can be seen.
+fn is_anywhere(program: &str) -> bool {
+    let is_there = |directory: &str| std::path::Path::new(directory).join(program).exists();
+    program.contains('/') || search_path().split(':').any(is_there)
+}
+
+fn command(program: &str, arguments: &[String]) -> Command {
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env_clear()
-        .env("PATH", format!("{inherited}{separator}{SYSTEM_PATH}"))
+        .env("PATH", search_path())
         .env("LC_ALL", "C")
         .envs(std::env::var_os("HOME").map(|home| ("HOME", home)))
         .current_dir("/")
@@ -134,6 +144,8 @@ fn command(program: &str, arguments: &[String]) -> Command {
 fn start_error(program: &str, error: std::io::Error) -> ChildError {
     match error.kind() {
         ErrorKind::NotFound => ChildError::Missing(program.to_owned()),
+        // The search also ends so when a directory on the path is closed to us.
+        ErrorKind::PermissionDenied if !is_anywhere(program) => ChildError::Missing(program.to_owned()),
         ErrorKind::PermissionDenied => ChildError::Forbidden(program.to_owned(), super::owner::own_user()),
         _ => ChildError::Start(program.to_owned(), error),
     }

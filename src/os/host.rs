@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-/// The addresses of all interfaces, as they are now; empty where the system does not tell.
+/// The addresses of all interfaces, as they are now, loopback's left out; empty where the system does not tell.
 pub fn addresses() -> Vec<IpAddr> {
     let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let mut found: Vec<IpAddr> =
-        interfaces.filter_map(|interface| interface.address.as_ref().and_then(read)).collect();
+    let addresses = interfaces.filter_map(|interface| interface.address.as_ref().and_then(read));
+    let mut found: Vec<IpAddr> = addresses.filter(|address| !address.is_loopback()).collect();
     found.sort_unstable();
     found.dedup();
     found

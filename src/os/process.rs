@@ -163,6 +163,11 @@ pub fn signal(pid: i32, name: &str) -> Result<(), SignalError> {
     }
 }
 
+/// Whether there is a process of that id, even if /proc hides it from us.
+pub fn exists(pid: i32) -> bool {
+    pid > 0 && matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
+}
+
 /// How many clock ticks make a second, as /proc counts them: 100 on Linux.
 pub fn ticks_per_second() -> u64 {
     let asked = sysconf(SysconfVar::CLK_TCK).ok().flatten();

@@ -160,7 +160,7 @@ impl Group {
 
     fn next(&self, wanted: Wanted, now: Instant) -> Next {
         let due = self.publish_due(wanted, now);
-        let publish = due.map(|due| due.checked_sub(self.lead).unwrap_or(now));
+        let publish = due.map(|due| self.schedule.begin(due, self.lead));
         let reread = self.reread.map(|(at, _)| at);
         if let Some(due) = due.filter(|_| publish.is_some_and(|begin| begin <= now)) {
             Next::Publish(due)

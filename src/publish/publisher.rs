@@ -9,6 +9,7 @@ use super::event::EventSink;
 use super::feed::Feed;
 use super::group::{Ends, Group};
 use super::report::Report;
+use super::server::{Outcome, Server};
 use super::settings::{Reload, Settings};
 use crate::os::child::Runner;
 use crate::terms::PublishedFile;
@@ -33,20 +34,8 @@ impl Publisher {
         reports: mpsc::UnboundedSender<Report>,
         events: EventSink,
     ) -> Self {
-        Self::start_with(settings, kept, feed, reports, events, Runner::System)
-    }
-
-    /// `start` with another runner of child processes.
-    pub(super) fn start_with(
-        settings: Vec<Settings>,
-        kept: &[PublishedFile],
-        feed: Feed,
-        reports: mpsc::UnboundedSender<Report>,
-        events: EventSink,
-        runner: Runner,
-    ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let ends = Ends { feed, reports, events, runner, stop: stopped };
+        let ends = Ends { feed, reports, events, runner: Runner::System, stop: stopped };
         let start = |group: Vec<Settings>| {
             let names: Vec<_> = group.iter().map(|output| output.name.clone()).collect();
             let kept = kept.iter().filter(|kept| names.contains(&kept.output)).cloned().collect();
@@ -65,6 +54,38 @@ impl Publisher {
                 task.abort();
             }
         }
+    }
+}
+
+/// What a server that was told once made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has read the file.
+    Read,
+    /// Nobody is told: it reads the file by itself, or somebody else reloads it.
+    Nobody,
+    /// It does not run; how that was seen.
+    NotRunning(String),
+    /// It did not read the file; why, and what to do.
+    Not(String),
+}
+
+/// Makes the server of one output read its file, without a publisher: for `empty` while no daemon runs.
+pub async fn tell_server(output: &Settings) -> Told {
+    let mut server = Server::of(std::slice::from_ref(output), Runner::System);
+    if !server.is_told() {
+        return Told::Nobody;
+    }
+    let (_stop, stopped) = watch::channel(false);
+    let bytes = std::fs::metadata(&output.path).map_or(0, |metadata| metadata.len() as usize);
+    match server.make_read(bytes, &stopped).await.outcome {
+        Outcome::Read(_) => Told::Read,
+        Outcome::NotRunning(why) => Told::NotRunning(why),
+        Outcome::Hindered(why) => Told::Not(why),
+        Outcome::Refused { message, .. } => {
+            Told::Not(message.unwrap_or_else(|| "it gave no reason".to_owned()))
+        }
+        Outcome::Stopped => Told::Not("it was not waited for".to_owned()),
     }
 }
 
@@ -89,5 +110,24 @@ fn same_server(one: &Reload, other: &Reload) -> bool {
         (Reload::Process { name: one, .. }, Reload::Process { name: other, .. }) => one == other,
         (Reload::Command(one), Reload::Command(other)) => one == other,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, grouped};
+    use crate::publish::settings::{Kind, Reload};
+
+    #[test]
+    fn outputs_of_one_server_are_one_group() {
+        let signal = || "HUP".to_owned();
+        let output = |reload| Settings { reload, ..Settings::plain(Kind::List, "/x".into()) };
+        let one = || Reload::PidFile { path: "/run/one.pid".into(), signal: signal() };
+        let other = Reload::PidFile { path: "/run/other.pid".into(), signal: signal() };
+        let named = || Reload::Process { name: "nginx".to_owned(), signal: signal() };
+        let command = || Reload::Command(vec!["x".to_owned()]);
+        let all = [one(), Reload::None, named(), one(), Reload::None, other, command(), named(), command()];
+        let groups = grouped(all.map(output).to_vec());
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 2, 1, 1, 2]);
     }
 }

@@ -73,6 +73,13 @@ impl Schedule {
         Some(pending.removals_since.map_or(due, |since| due.max(since + wait)))
     }
 
+    /// When to begin staging for a commit that is due then: `lead` earlier. Never so early that the new file could have
+    /// the time of the one in place, which Apache would take for the same.
+    pub(super) fn begin(&self, due: Instant, lead: Duration) -> Instant {
+        let early = due.checked_sub(lead).unwrap_or(due);
+        self.last_commit.map_or(early, |last| early.max(last + APART))
+    }
+
     /// An interval is over and old workers still drain: doubles the default. `false` where it stands already.
     pub(super) fn stretch(&mut self) -> bool {
         let longer = (self.stretched * 2).min(MINUTE);
@@ -145,6 +152,17 @@ mod tests {
         let mut configured = Schedule::of(&[nginx(Some(2)), nginx(Some(7)), nginx(None)]);
         assert!(!configured.stretch());
         assert_eq!(configured.interval(), ms(7000), "the longest configured");
+    }
+
+    #[test]
+    fn staging_begins_early_but_never_within_a_tick_of_the_last_commit() {
+        let outputs = [nginx(None)];
+        let mut schedule = Schedule::of(&outputs);
+        let now = monotonic();
+        assert_eq!(schedule.begin(now + ms(100), ms(30)), now + ms(70));
+        schedule.committed(now, [(&outputs[0].kind, 1)].into_iter());
+        assert_eq!(schedule.begin(now + ms(5000), ms(30)), now + ms(4970));
+        assert_eq!(schedule.begin(now + ms(10), ms(30)), now + ms(10));
     }
 
     #[test]

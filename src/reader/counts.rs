@@ -39,6 +39,8 @@ pub struct FileReading {
     pub skew: Option<(Timestamp, Timestamp)>,
     /// How many records running were far off.
     far_off: u8,
+    /// Of the lines tried lately: how many, and how many of them failed.
+    lately: (u64, u64),
     /// So many lines are left out before the next sample is taken.
     pub(super) until_sample: usize,
 }
@@ -49,15 +51,33 @@ const FAR: SignedDuration = SignedDuration::from_mins(14);
 /// So many parsed or tried lines before a share of failures (a twentieth) says anything.
 const ENOUGH: u64 = 20;
 
+/// After so many tries the older ones count half: a format that changes after a million good lines is noticed.
+const LATELY: u64 = 1024;
+
 impl FileReading {
     /// A file whose format is known (or, `None`, is to be found out).
     pub fn new(format: Option<Format>) -> Self {
         Self { format, ..Self::default() }
     }
 
+    /// A line was parsed.
+    pub(super) fn accept(&mut self) {
+        self.parsed += 1;
+        self.tried(0);
+    }
+
+    fn tried(&mut self, failures: u64) {
+        let (tried, failed) = self.lately;
+        self.lately = (tried + 1, failed + failures);
+        if self.lately.0 >= LATELY {
+            self.lately = (self.lately.0 / 2, self.lately.1 / 2);
+        }
+    }
+
     /// Keeps the first example only: the one that began the trouble.
     pub(super) fn refuse(&mut self, line: &[u8], reason: impl FnOnce() -> String) {
         self.unparsed += 1;
+        self.tried(1);
         if self.example.is_none() {
             let shown = line.get(..240).unwrap_or(line);
             self.example =
@@ -65,11 +85,17 @@ impl FileReading {
         }
     }
 
-    /// Whether so many of the lines that were tried do not parse that the format is hardly right; few lines prove nothing.
+    /// Whether so many of the lines that were tried lately do not parse that the format is hardly right; few lines prove
+    /// nothing.
     pub fn mostly_unparsed(&self) -> bool {
-        let tried = self.parsed + self.unparsed;
+        let (tried, failed) = self.lately;
         let unknown = self.format.is_none() && self.unparsed > 0;
-        unknown || (tried >= ENOUGH && self.unparsed * 20 > tried)
+        unknown || (tried >= ENOUGH && failed * 20 > tried)
+    }
+
+    /// Whether most records name a host instead of an address: nobody can be banned by such a log.
+    pub fn mostly_nameless(&self) -> bool {
+        self.nameless >= ENOUGH && self.nameless * 2 > self.parsed
     }
 
     /// Compares a record's own time with its arrival.

@@ -47,6 +47,13 @@ pub enum Told {
         /// One of them, and why.
         example: super::Example,
     },
+    /// Most records of a file name a host instead of an address.
+    Nameless {
+        /// The file.
+        path: std::path::PathBuf,
+        /// How many.
+        nameless: u64,
+    },
     /// The logged times of a file are far from their arrival.
     Skewed {
         /// The file.
@@ -112,6 +119,7 @@ struct Desk<L> {
 #[derive(Default)]
 struct Complaints {
     unparsed: bool,
+    nameless: bool,
     skewed: bool,
     format: bool,
 }
@@ -211,6 +219,10 @@ impl<L: Listener> Desk<L> {
         if let Some(example) = reading.example.clone().filter(|_| many && !said.unparsed) {
             said.unparsed = true;
             self.listener.event(Told::Unparsed { path: path(), tried, failed: reading.unparsed, example });
+        }
+        if reading.mostly_nameless() && !said.nameless {
+            said.nameless = true;
+            self.listener.event(Told::Nameless { path: path(), nameless: reading.nameless });
         }
         if let Some((logged, arrived)) = reading.skew.filter(|_| !said.skewed) {
             said.skewed = true;

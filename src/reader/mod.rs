@@ -8,8 +8,11 @@ mod counts;
 mod examine;
 mod follow;
 mod lens;
+mod pairs;
 mod prefilter;
 mod scan;
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;
 mod whole;

@@ -2,8 +2,10 @@
 //! require, without looking at lines.
 
 use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, MatchKind};
-use memchr::memmem;
+use memchr::{memchr, memchr_iter, memmem};
+
+use super::pairs::Pairs;
+use crate::filter::Required;
 
 /// Literals that one of the filters needs, searched over whole buffers.
 #[derive(Debug)]
@@ -16,25 +18,28 @@ pub(super) struct Prefilter {
 enum Search {
     /// A single literal: the fastest search there is.
     One(Box<memmem::Finder<'static>>),
-    /// A few literals: SIMD.
+    /// A few longer literals: SIMD.
     Few(Box<packed::Searcher>),
-    /// Many, or in any case.
-    Many(AhoCorasick),
+    /// Many, short ones, or in any case.
+    Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
-    Spelled,
+    Encoded,
+    /// So may a line whose target has slashes and dots that a server takes out.
+    Slashes,
 }
 
-/// The most literals that the SIMD search takes; more go to an automaton.
-const FEW: usize = 64;
+/// The most literals that the SIMD search is fast with, and the fewest bytes of each.
+const FEW: usize = 32;
+const LONG: usize = 4;
 
 impl Prefilter {
-    /// `exact` are literals as logged, `any_case` those that match in any case; `spelled` also finds every line that
-    /// may hold one of them in another spelling (percent-encoded, escaped).
-    pub(super) fn new(exact: Vec<Vec<u8>>, any_case: Vec<Vec<u8>>, spelled: bool) -> Self {
-        let mut searches: Vec<Search> = exact_search(minimal(exact)).into_iter().collect();
-        searches.extend(automaton(&minimal(any_case), true));
-        searches.extend(spelled.then_some(Search::Spelled));
-        Self { searches }
+    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts.
+    pub(super) fn new(all: Vec<Required>) -> Self {
+        let encoded = all.iter().any(|required| required.except_encoded).then_some(Search::Encoded);
+        let slashes = all.iter().any(|required| required.except_slashes).then_some(Search::Slashes);
+        let (any_case, exact): (Vec<_>, Vec<_>) = all.into_iter().partition(|required| required.ignore_case);
+        let found = search(minimal(literals(exact)), minimal(literals(any_case)));
+        Self { searches: [found, encoded, slashes].into_iter().flatten().collect() }
     }
 
     /// Goes through `buffer` from its start.
@@ -43,31 +48,23 @@ impl Prefilter {
     }
 }
 
-fn exact_search(mut literals: Vec<Vec<u8>>) -> Option<Search> {
-    if literals.len() == 1 {
-        let only = literals.pop()?;
-        return Some(Search::One(Box::new(memmem::Finder::new(&only).into_owned())));
-    }
-    if literals.is_empty() || literals.len() > FEW {
-        return automaton(&literals, false);
-    }
-    let few = packed::Config::new()
-        .match_kind(packed::MatchKind::LeftmostFirst)
-        .builder()
-        .extend(&literals)
-        .build();
-    few.map(|searcher| Search::Few(Box::new(searcher))).or_else(|| automaton(&literals, false))
+fn literals(required: Vec<Required>) -> Vec<Vec<u8>> {
+    required.into_iter().flat_map(|required| required.literals).collect()
 }
 
-fn automaton(literals: &[Vec<u8>], any_case: bool) -> Option<Search> {
-    if literals.is_empty() {
+fn search(exact: Vec<Vec<u8>>, any_case: Vec<Vec<u8>>) -> Option<Search> {
+    if !any_case.is_empty() || exact.len() > FEW || exact.iter().any(|literal| literal.len() < LONG) {
+        return Some(Search::Many(Pairs::new(exact, any_case)));
+    }
+    if let [only] = exact.as_slice() {
+        return Some(Search::One(Box::new(memmem::Finder::new(only).into_owned())));
+    }
+    if exact.is_empty() {
         return None;
     }
-    let mut builder = AhoCorasick::builder();
-    builder.match_kind(MatchKind::LeftmostFirst).ascii_case_insensitive(any_case);
-    Some(Search::Many(
-        builder.build(literals).expect("the literals are short: no limit of the automaton is reached"),
-    ))
+    let few =
+        packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(&exact).build();
+    Some(few.map_or_else(|| Search::Many(Pairs::new(exact, Vec::new())), |few| Search::Few(Box::new(few))))
 }
 
 /// Without literals that hold another one: where they are, the other is.
@@ -83,17 +80,39 @@ fn minimal(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 impl Search {
-    /// The first place at or after `from`.
+    /// The first place at or after `from`, where a line begins.
     fn find(&self, buffer: &[u8], from: usize) -> Option<usize> {
         let rest = buffer.get(from..)?;
         let found = match self {
             Self::One(finder) => finder.find(rest),
             Self::Few(searcher) => searcher.find(rest).map(|m| m.start()),
-            Self::Many(automaton) => automaton.find(rest).map(|m| m.start()),
-            Self::Spelled => memchr::memchr2(b'%', b'\\', rest),
+            Self::Many(pairs) => return pairs.find(buffer, from),
+            Self::Encoded => memchr::memchr2(b'%', b'\\', rest),
+            Self::Slashes => slashes(rest),
         };
         found.map(|at| from + at)
     }
+}
+
+/// The first line whose request has `//` or `/.`.
+fn slashes(buffer: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
+        let length = memchr(b'\n', rest).unwrap_or(rest.len());
+        if has_slashes(rest.get(..length).unwrap_or(rest)) {
+            return Some(start);
+        }
+        start += length + 1;
+    }
+    None
+}
+
+/// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
+/// escaped this is too short a piece, but then the line holds a `\`.
+fn has_slashes(line: &[u8]) -> bool {
+    let mut quoted = line.split(|byte| *byte == b'"').skip(1).step_by(2);
+    let request = quoted.find(|text| !text.is_empty()).unwrap_or_default();
+    memchr_iter(b'/', request).any(|at| matches!(request.get(at + 1), Some(b'/' | b'.')))
 }
 
 /// A pass over one buffer: where the next place of interest is.
@@ -105,7 +124,7 @@ pub(super) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The first place of interest at or after `from`; `from` never goes back.
+    /// The first place of interest at or after `from`, where a line begins; `from` never goes back.
     pub(super) fn find(&mut self, from: usize) -> Option<usize> {
         let mut first = None;
         for (search, at) in &mut self.next {
@@ -124,34 +143,56 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::Prefilter;
+    use crate::filter::Required;
 
-    fn places(prefilter: &Prefilter, text: &str) -> Vec<usize> {
-        let mut scan = prefilter.scan(text.as_bytes());
-        std::iter::successors(scan.find(0), |last| scan.find(last + 1)).collect()
+    fn required(literals: &[&str], ignore_case: bool) -> Required {
+        let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
+        Required { literals, ignore_case, except_encoded: false, except_slashes: false }
     }
 
-    fn owned(literals: &[&str]) -> Vec<Vec<u8>> {
-        literals.iter().map(|l| l.as_bytes().to_vec()).collect()
+    /// The numbers of the lines that are found.
+    fn found(required: Vec<Required>, text: &str) -> Vec<usize> {
+        let prefilter = Prefilter::new(required);
+        let mut scan = prefilter.scan(text.as_bytes());
+        let (mut from, mut found) = (0, Vec::new());
+        while let Some(at) = scan.find(from) {
+            found.push(text[..at].matches('\n').count());
+            from = at + text[at..].find('\n').map_or(text.len(), |end| end + 1);
+        }
+        found
     }
 
     #[test]
-    fn every_search_finds_the_same_places_in_order() {
-        let text = "a wp-login.php b xmlrpc.php c WP-LOGIN.PHP";
-        assert_eq!(places(&Prefilter::new(owned(&["wp-login"]), vec![], false), text), [2]);
+    fn every_search_finds_the_same_lines_in_order() {
+        let text = "a wp-login.php\nb xmlrpc.php\nc WP-LOGIN.PHP\nd";
+        assert_eq!(found(vec![required(&["wp-login"], false)], text), [0]);
         assert_eq!(
-            places(&Prefilter::new(owned(&["wp-login", "xmlrpc", "wp-login.php"]), vec![], false), text),
-            [2, 17]
+            found(vec![required(&["wp-login", "xmlrpc"], false), required(&["wp-log"], false)], text),
+            [0, 1]
         );
-        assert_eq!(places(&Prefilter::new(vec![], owned(&["wp-login"]), false), text), [2, 30]);
+        assert_eq!(found(vec![required(&["wp-login"], true)], text), [0, 2]);
+        assert_eq!(found(vec![required(&["d"], false), required(&["wp-login"], true)], text), [0, 2, 3]);
         let many: Vec<String> =
             (0..100).map(|i| format!("needle{i:03}")).chain(["xmlrpc".to_owned()]).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(places(&Prefilter::new(owned(&many), vec![], false), text), [17]);
+        assert_eq!(found(vec![required(&many, false)], text), [1]);
     }
 
     #[test]
     fn another_spelling_is_of_interest_only_where_asked() {
-        assert_eq!(places(&Prefilter::new(owned(&["wp-login"]), vec![], true), r"%77p-login \x22"), [0, 11]);
-        assert!(places(&Prefilter::new(owned(&["wp-login"]), vec![], false), r"%77p-login \x22").is_empty());
+        let text = concat!(
+            "- - [] \"GET /%77p-log%69n HTTP/1.1\"\n",
+            "- - [] \"GET /\\x22 HTTP/1.1\"\n",
+            "- - [] \"GET //x HTTP/1.1\" \"https://h.example/\"\n",
+            "- - [] \"GET /x/./y HTTP/1.1\"\n",
+            "- - [] \"GET /x HTTP/1.1\" \"https://h.example/.x\"\n",
+            "- \"\" [] \"GET http://h.example HTTP/1.1\"\n",
+        );
+        let with = |except_encoded, except_slashes| {
+            vec![Required { except_encoded, except_slashes, ..required(&["wp-login"], false) }]
+        };
+        assert_eq!(found(with(false, false), text), [0; 0]);
+        assert_eq!(found(with(true, false), text), [0, 1]);
+        assert_eq!(found(with(false, true), text), [2, 3, 5]);
     }
 }

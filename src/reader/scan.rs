@@ -10,6 +10,7 @@ use super::counts::FileReading;
 use super::lens::{Lens, Shared};
 use super::prefilter::Prefilter;
 use crate::address::Address;
+use crate::filter::Required;
 use crate::record::{Format, Record, Reference};
 use crate::terms::{Observation, Offence};
 
@@ -79,9 +80,10 @@ impl Reader {
     ) {
         file.bytes += buffer.len() as u64;
         let Some(format) = file.format.or_else(|| detect(buffer)) else {
-            let first = lines(buffer).next().unwrap_or_default();
             file.lines += lines(buffer).count() as u64;
-            file.refuse(first, || "its format is not recognised; set `format` of its source".to_owned());
+            for line in lines(buffer) {
+                file.refuse(line, || "its format is not recognised; set `format` of its source".to_owned());
+            }
             return;
         };
         file.format = Some(format);
@@ -100,29 +102,10 @@ impl Reader {
     }
 
     fn make_candidates(&self, format: Format) -> Candidates {
-        let (mut exact, mut any_case, mut spelled) = (Vec::new(), Vec::new(), false);
-        for shared in &self.shared {
-            let Some(required) = shared.filter.required(&format) else { return Candidates::Every };
-            let mut literals = required.literals;
-            if required.except_respelled {
-                literals.iter_mut().for_each(|literal| *literal = certain_piece(literal));
-            }
-            if required.ignore_case {
-                any_case.extend(literals)
-            } else {
-                exact.extend(literals)
-            }
-            spelled |= required.except_respelled || required.except_encoded;
-        }
-        Candidates::Holding(Prefilter::new(exact, any_case, spelled))
+        let required: Option<Vec<Required>> =
+            self.shared.iter().map(|shared| shared.filter.required(&format)).collect();
+        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
     }
-}
-
-/// A path can be spelled with other slashes and dots between its segments, so only what lies inside one segment is
-/// certain to stand in the line; then no line needs to be looked at for its `//` and `/.` (every Referer has them).
-fn certain_piece(literal: &[u8]) -> Vec<u8> {
-    let piece = literal.split(|b| *b == b'/').max_by_key(|piece| piece.len());
-    piece.filter(|piece| !piece.is_empty()).unwrap_or(b"/").to_vec()
 }
 
 /// The format of a log that begins with `buffer`; `None` where its first lines fit none.
@@ -194,7 +177,7 @@ impl Pass<'_> {
             Ok(record) => record,
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
-        self.file.parsed += 1;
+        self.file.accept();
         self.record(&record);
     }
 
@@ -207,19 +190,24 @@ impl Pass<'_> {
         self.observe(record, client, offences);
     }
 
-    /// A record without a client field: each filter names its own host.
+    /// A record without an address of its own: each filter names its host. What concerns one address is one
+    /// observation, since all jails judge a record by the bans that were there before it.
     fn hosts(&mut self, record: &Record<'_>) {
-        let mut any = false;
+        self.file.nameless += u64::from(record.client_range().is_some());
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
         for shared in &self.reader.shared {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
-            if let Some(address) = address {
-                any = true;
-                self.observe(record, address, offences);
+            let Some(address) = address else { continue };
+            match named.iter_mut().find(|(known, _)| *known == address) {
+                Some((_, all)) => all.append(&mut offences),
+                None => named.push((address, offences)),
             }
         }
-        self.file.nameless += u64::from(!any);
+        for (address, offences) in named {
+            self.observe(record, address, offences);
+        }
     }
 
     fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {

@@ -12,7 +12,7 @@ use crate::filter::{Definition, Filter, Judgement};
 use crate::record::{Format, Reference};
 use crate::terms::Observation;
 
-const PATHS: &str = r#"
+const PATHS: &str = r"
 [[rule]]
 path = '/wp-login\.php(?:/|$)'
 status = [200, 401]
@@ -20,7 +20,7 @@ status = [200, 401]
 path = '(?:^|/)\.git/'
 [[rule]]
 user_agent = '(?i)sqlmap'
-"#;
+";
 const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.php.*" (401|403|200)']"#;
 
 fn lens(jail: &str, toml: &str) -> Lens {
@@ -111,7 +111,9 @@ proptest! {
         let text = line(7, "/", 200, "Mozilla/5.0").repeat(count);
         let reader = Reader::new(vec![lens("raw", RAW)], false);
         let mut file = FileReading::new(Some(Format::Combined));
-        pieces(text.as_bytes(), at_most).into_iter().for_each(|piece| { read(&reader, &mut file, piece); });
+        for piece in pieces(text.as_bytes(), at_most) {
+            read(&reader, &mut file, piece);
+        }
         prop_assert_eq!(file.parsed, count.div_ceil(1024) as u64);
         prop_assert_eq!(file.lines, count as u64);
     }
@@ -132,7 +134,7 @@ fn a_format_that_nobody_knows_is_said_and_tried_again() {
     let reader = Reader::new(vec![lens("raw", RAW)], true);
     let mut file = FileReading::new(None);
     assert!(read(&reader, &mut file, b"one\ntwo\n").is_empty());
-    assert_eq!((file.format, file.lines, file.unparsed), (None, 2, 1));
+    assert_eq!((file.format, file.lines, file.unparsed), (None, 2, 2));
     let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
     assert_eq!(file.format, Some(Format::Combined));
     assert_eq!(found[0].offences.len(), 1);
@@ -191,4 +193,48 @@ fn a_wrong_clock_is_noticed_after_three_records() {
     }
     reader.read(&mut file, text.as_bytes(), Basis::Arrival, &reference(), &mut Vec::new());
     assert_eq!(file.skew, Some(("2026-05-01T10:00:00Z".parse().unwrap(), reference().now)));
+}
+
+#[test]
+fn filters_that_name_the_same_host_judge_one_record() {
+    let raw = |jail: &str, pattern: &str| lens(jail, &format!("failregex = ['{pattern}']"));
+    let lenses = vec![
+        raw("one", "failed for .* from <HOST>$"),
+        raw("two", "^app: .* from <HOST>"),
+        raw("three", "^app: <HOST>"),
+    ];
+    let reader = Reader::new(lenses, true);
+    let mut file = FileReading::new(Some(Format::Raw));
+    let found = read(&reader, &mut file, b"app: 203.0.113.9 failed for bob from 203.0.113.7\n");
+    let seen: Vec<_> = found
+        .iter()
+        .map(|o| (o.address.to_string(), o.offences.iter().map(|o| o.jail.to_string()).collect::<Vec<_>>()))
+        .collect();
+    let expected = [("203.0.113.7", vec!["one", "two"]), ("203.0.113.9", vec!["three"])];
+    let expected =
+        expected.map(|(address, jails)| (address.to_owned(), jails.into_iter().map(String::from).collect()));
+    assert_eq!(seen, expected);
+    assert_eq!((file.nameless, file.parsed), (0, 1));
+}
+
+#[test]
+fn a_log_of_host_names_is_noticed() {
+    let reader = Reader::new(vec![lens("fields", "rule = [{ path = '/x' }]")], true);
+    let mut file = FileReading::new(Some(Format::Combined));
+    let text = line(1, "/xy", 404, "-").replace("203.0.113.1", "client.example.net").repeat(30);
+    assert!(read(&reader, &mut file, text.as_bytes()).is_empty());
+    assert!(file.mostly_nameless());
+    let mut file = FileReading::new(Some(Format::Combined));
+    read(&reader, &mut file, (line(1, "/xy", 404, "-").repeat(40) + &text).as_bytes());
+    assert!(!file.mostly_nameless());
+}
+
+#[test]
+fn a_format_that_changes_after_many_good_lines_is_noticed() {
+    let reader = Reader::new(vec![lens("fields", "rule = [{ status = 404 }]")], true);
+    let mut file = FileReading::new(Some(Format::Combined));
+    read(&reader, &mut file, line(1, "/", 404, "-").repeat(50_000).as_bytes());
+    assert!(!file.mostly_unparsed());
+    read(&reader, &mut file, "203.0.113.1 other \"x\" 404 y\n".repeat(200).as_bytes());
+    assert!(file.mostly_unparsed());
 }

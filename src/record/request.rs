@@ -94,7 +94,7 @@ impl Words {
             return None;
         }
         let last = line.start + memrchr2(b' ', b'\t', line.of(text))? + 1;
-        let protocol = Some(Span { start: last, ..line }).filter(|last| last.of(text).starts_with(b"HTTP/"));
+        let protocol = Some(Span { start: last, ..line }).filter(|last| is_protocol(last.of(text)));
         let end = protocol.map_or(line.end, |protocol| protocol.start);
         let target = trim(text, Span { start: method.end, end });
         let is_http =
@@ -126,6 +126,11 @@ impl Words {
         let query = mark.map(|mark| Span { start: rest.start + mark + 1, ..rest });
         Self { path: Some(Span { end: rest.start + end, ..rest }), query, ..self }
     }
+}
+
+/// In either case: Apache takes `http/1.1` with `HttpProtocolOptions Unsafe`.
+fn is_protocol(word: &[u8]) -> bool {
+    word.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 fn is_token(byte: u8) -> bool {
@@ -208,6 +213,7 @@ mod tests {
             ("GET /a b c HTTP/1.0", ["GET", "/a b c", "HTTP/1.0", "/a b c", "-"]),
             ("  GET   /.env  HTTP/1.1  ", ["GET", "/.env", "HTTP/1.1", "/.env", "-"]),
             (r"GET\t/.env\tHTTP/1.1", ["GET", "/.env", "HTTP/1.1", "/.env", "-"]),
+            ("GET /.env http/1.1", ["GET", "/.env", "http/1.1", "/.env", "-"]),
             ("GET /.env", ["GET", "/.env", "-", "/.env", "-"]),
             ("GET /.env ", ["GET", "/.env", "-", "/.env", "-"]),
             (r"GET /\x22x\x5C HTTP/1.1", ["GET", "/\"x\\", "HTTP/1.1", "/\"x\\", "-"]),

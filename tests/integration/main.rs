@@ -12,3 +12,4 @@ mod gates;
 mod reading;
 mod servers;
 mod trouble;
+mod verbs;

@@ -400,7 +400,7 @@ fn who_is_banned_and_knocks_on_is_not_banned_longer() {
     let scene = Scene::new();
     // Without a status in the rule: each of its requests is looked at, however it is answered.
     let posts = "[filter.posts]\nrule = [{ method = \"POST\", path = '^/login$' }]\n";
-    let daemon = scene.start(&format!("{posts}{}filter = \"posts\"\n{SITE}", LOGIN));
+    let daemon = scene.start(&format!("{posts}{LOGIN}filter = \"posts\"\n{SITE}"));
     scene.append(LOG, failed_logins(BAD, 3));
     scene.wait_listed(&daemon, &[BAD]);
     let before = ban(&daemon, BAD);

@@ -118,14 +118,8 @@ fn a_state_directory_that_cannot_be_written_is_named_with_the_fix() {
 fn run_unprivileged(scene: &Scene, config: &Path) -> Output {
     let program = scene.path("banmap");
     fs::copy(env!("CARGO_BIN_EXE_banmap"), &program).unwrap();
-    let mut command = match is_root() {
-        true => {
-            let mut command = Command::new(AS_NOBODY[0]);
-            command.args(&AS_NOBODY[1..]).arg(program);
-            command
-        }
-        false => Command::new(program),
-    };
+    let mut command = Command::new(if is_root() { AS_NOBODY[0] } else { "env" });
+    command.args(if is_root() { &AS_NOBODY[1..] } else { &[] }).arg(program);
     command.arg("-c").arg(config).arg("run").stdin(Stdio::null()).output().unwrap()
 }
 

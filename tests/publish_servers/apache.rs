@@ -1,4 +1,4 @@
-//! Apache with the text map, and HAProxy in front of it.
+//! Apache with the text map, and `HAProxy` in front of it.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};

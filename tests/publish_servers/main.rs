@@ -1,5 +1,8 @@
-//! Outputs on real servers: nginx, Apache and HAProxy, started here on free loopback ports in temporary directories.
+//! Outputs at work, on real servers: nginx, Apache and `HAProxy`, started here on free loopback ports in temporary
+//! directories.
+#![allow(clippy::unwrap_used, reason = "a test's own helpers may panic as the test may")]
 
 mod apache;
 mod harness;
 mod nginx;
+mod plain;

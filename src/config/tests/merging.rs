@@ -129,7 +129,7 @@ error_log = "/var/log/nginx/error.log"
 [output.apache]
 kind  = "apache-rewritemap"
 path  = "/var/lib/banmap/out/apache-banned"
-owner = "banmap:www-data"
+owner = "root:root"
 mode  = "0640"
 "#;
     let config = Site::new(text).load();

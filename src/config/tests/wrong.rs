@@ -253,13 +253,15 @@ fn what_is_hardly_meant_is_warned_about() {
     );
     let text = format!(
         "jails = []\n{text}[defaults]\nignoreip = \"0.0.0.0/0\"\n\
-         [output.a]\nkind = \"nginx-geo\"\n[output.b]\nkind = \"nginx-geo\"\n[output.c]\nkind = \"nginx-geo\"\nvariable = \"other\"\n"
+         [output.a]\nkind = \"nginx-geo\"\n[output.b]\nkind = \"nginx-geo\"\n[output.c]\nkind = \"nginx-geo\"\nvariable = \"other\"\n\
+         [output.d]\nkind = \"list\"\nowner = \":no-such-group\"\n"
     );
     assert_told(
         &Site::new(&text).warned(),
         &[
             "banmap.toml:5:12: [defaults] ignoreip: `0.0.0.0/0` holds every address: nobody would be banned | name only those that must never be banned",
             "banmap.toml:8:9: [output.b] variable: `bad_user` is also the variable of [output.a] | in one nginx only one of the two blocks counts: give each a variable of its own",
+            "banmap.toml:15:9: [output.d] owner: there is no group `no-such-group` on this host: create it, or name another in `owner`",
         ],
     );
 }

@@ -86,6 +86,18 @@ fn a_ban_found_when_it_is_over_is_history_only() {
 }
 
 #[test]
+fn a_ban_that_is_over_consumes_only_what_lies_before_its_end() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    scene.now = 10_000;
+    for second in [100, 110, 500] {
+        assert_eq!(scene.offend("203.0.113.7", second, &["j"]), [""; 0]);
+    }
+    assert_eq!(scene.offend("203.0.113.7", 120, &["j"]), ["past 203.0.113.7 by j until 420"]);
+    assert_eq!(scene.offend("203.0.113.7", 510, &["j"]), [""; 0]);
+    assert_eq!(scene.offend("203.0.113.7", 520, &["j"]), ["past 203.0.113.7 by j until 820"]);
+}
+
+#[test]
 fn a_late_offence_completes_the_window_of_a_later_one() {
     let mut scene = Scene::new(vec![jail("j")]);
     scene.offend("203.0.113.7", 100, &["j"]);

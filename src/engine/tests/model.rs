@@ -167,7 +167,9 @@ impl Model {
         let simulated: Vec<&Row> =
             simulated.into_iter().filter(|row| self.jails[&row.jail].simulate).collect();
         let hit: BTreeSet<&JailName> = real.iter().chain(&simulated).map(|row| &row.jail).collect();
-        hit.into_iter().for_each(|jail| *self.hits.entry(jail.clone()).or_default() += 1);
+        for jail in hit {
+            *self.hits.entry(jail.clone()).or_default() += 1;
+        }
         for offence in &observation.offences {
             if !self.is_configured(&offence.jail) {
                 continue;

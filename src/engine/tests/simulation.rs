@@ -8,7 +8,7 @@ use super::model::{Model, Row};
 use super::*;
 use crate::terms::{Mark, Pause, TrackerEntry};
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
 
 impl Random {
@@ -98,7 +98,9 @@ fn random_settings(random: &mut Random) -> Settings {
     let (trusted, global) = (some(20), some(20));
     let union = |own: Allowlist| own.entries().iter().chain(global.entries()).cloned().collect::<Allowlist>();
     let mut jails = all_jails();
-    jails.iter_mut().for_each(|jail| jail.allow = union(some(16)));
+    for jail in &mut jails {
+        jail.allow = union(some(16));
+    }
     jails.retain(|_| !random.one_in(6));
     for jail in jails.iter_mut().filter(|jail| ["simulated", "plain"].contains(&jail.name.as_str())) {
         jail.simulate = if random.one_in(3) { !jail.simulate } else { jail.simulate };

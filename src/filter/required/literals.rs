@@ -31,8 +31,8 @@ pub(super) enum Cut {
     Escaped,
     /// The same value, looked at in every decoding: where it holds such a byte, or `%`, the line is a candidate anyway.
     Encoded,
-    /// A normalised path: where it holds such a byte, or its target `%`, `//` or `/.`, the line is a candidate anyway.
-    Respelled,
+    /// A normalised path: the same; and between its segments the line may have other slashes and dots.
+    Segments,
     /// The line without its date, which stood inside brackets: `[]`.
     Brackets,
     /// The line without a date that stood anywhere, but never touched a letter or digit.
@@ -183,19 +183,16 @@ impl Finder {
 impl Cut {
     /// Whether a line that holds this text is a candidate without it.
     fn excepts(self, text: &[u8]) -> bool {
-        let encoded = || !text.iter().all(|byte| is_unescaped(*byte) && *byte != b'%');
         match self {
-            Self::Encoded => encoded(),
-            Self::Respelled => encoded() || text.windows(2).any(|pair| matches!(pair, b"//" | b"/.")),
+            Self::Encoded | Self::Segments => !text.iter().all(|byte| is_unescaped(*byte) && *byte != b'%'),
             Self::Escaped | Self::Brackets | Self::Boundaries => false,
         }
     }
 
     fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
         match self {
-            Self::Escaped | Self::Encoded | Self::Respelled => {
-                text.split(|byte| !is_unescaped(*byte)).collect()
-            }
+            Self::Escaped | Self::Encoded => text.split(|byte| !is_unescaped(*byte)).collect(),
+            Self::Segments => text.split(|byte| *byte == b'/' || !is_unescaped(*byte)).collect(),
             Self::Brackets => text.chunk_by(|a, b| !(*a == b'[' && *b == b']')).collect(),
             Self::Boundaries => {
                 text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()).collect()

@@ -9,6 +9,8 @@ mod rarity;
 mod tests;
 mod texts;
 
+pub use rarity::share;
+
 use literals::{Cut, Set};
 use regex_syntax::hir::literal::{Extractor, Literal};
 use regex_syntax::hir::{Hir, Look};
@@ -29,17 +31,17 @@ pub struct Required {
     pub literals: Vec<Vec<u8>>,
     /// The case of ASCII letters does not count; the literals are then in lower case.
     pub ignore_case: bool,
-    /// Or not, where the request (from its opening quote to its first `?`, else its end) holds `%`, `//`, `/.` or `\`.
-    pub except_respelled: bool,
-    /// Or not, where request, Referer or User-Agent hold `%` or `\`.
+    /// Or not, where the line holds `%` or `\`.
     pub except_encoded: bool,
+    /// Or not, where the request's target holds `//` or `/.`.
+    pub except_slashes: bool,
 }
 
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
-    respelled: bool,
     encoded: bool,
+    slashes: bool,
 }
 
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
@@ -47,9 +49,9 @@ pub(super) fn required(definition: &Definition, format: Format) -> Option<Requir
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
-    let (respelled, encoded) = (found.iter().any(|f| f.respelled), found.iter().any(|f| f.encoded));
+    let (encoded, slashes) = (found.iter().any(|f| f.encoded), found.iter().any(|f| f.slashes));
     let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
-    Some(Required { literals, ignore_case, except_respelled: respelled, except_encoded: encoded })
+    Some(Required { literals, ignore_case, except_encoded: encoded, except_slashes: slashes })
 }
 
 fn of_rule(rule: &ConditionSet, format: Format) -> Option<Found> {
@@ -62,16 +64,17 @@ fn of_rule(rule: &ConditionSet, format: Format) -> Option<Found> {
 }
 
 impl Found {
-    /// Lines that are candidates for their spelling alone are some percent of a log: they count against a set.
+    /// Lines that are candidates for their spelling alone are some percent of a log, and finding targets takes a look
+    /// at each line: both count against a set.
     fn cost(&self) -> f32 {
-        let spelled = if self.encoded { 0.03 } else { 0.0 } + if self.respelled { 0.01 } else { 0.0 };
+        let spelled = if self.encoded { 0.01 } else { 0.0 } + if self.slashes { 0.03 } else { 0.0 };
         self.set.cost() + spelled
     }
 }
 
 fn of_condition(condition: &Condition, format: Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
-        return Some(Found { set: of_numbers(condition, format)?, respelled: false, encoded: false });
+        return Some(Found { set: of_numbers(condition, format)?, encoded: false, slashes: false });
     }
     // A virtual host may be logged with a port and in either case.
     if condition.fields.contains(&Field::Host) {
@@ -84,16 +87,15 @@ fn of_condition(condition: &Condition, format: Format) -> Option<Found> {
     let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
     let target = condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
     if target && !condition.decoded && hirs.iter().all(begins_respelled) {
-        return Some(Found { set: Set::of_whole(Vec::new()), respelled: true, encoded: false });
+        return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, slashes: true });
     }
-    let respelled = condition.fields.contains(&Field::Path);
-    let cut = match (condition.decoded, respelled) {
-        (true, _) => Cut::Encoded,
-        (false, true) => Cut::Respelled,
-        (false, false) => Cut::Escaped,
+    let cut = match () {
+        () if condition.fields.contains(&Field::Path) => Cut::Segments,
+        () if condition.decoded => Cut::Encoded,
+        () => Cut::Escaped,
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
-    Some(Found { set: Set::union(sets), respelled, encoded: condition.decoded })
+    Some(Found { set: Set::union(sets), encoded: cut != Cut::Escaped, slashes: false })
 }
 
 /// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
@@ -135,5 +137,5 @@ fn of_raw(pattern: &str, format: Format) -> Option<Found> {
         Format::Raw => Cut::Boundaries,
     };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
-    Some(Found { set, respelled: false, encoded: false })
+    Some(Found { set, encoded: false, slashes: false })
 }

@@ -23,7 +23,7 @@ struct Typical {
 }
 
 /// The share of lines that hold this string, 0 to 1, whatever the case of its letters.
-pub(super) fn share(literal: &[u8]) -> f32 {
+pub fn share(literal: &[u8]) -> f32 {
     let literal = literal.to_ascii_lowercase();
     let typical = &*TYPICAL;
     let seen = memmem::find_iter(&typical.text, &literal).count() as f32;

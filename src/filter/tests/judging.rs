@@ -136,6 +136,27 @@ fn on_a_raw_line_the_host_is_where_the_tag_stood() {
 }
 
 #[test]
+fn a_piece_of_a_word_is_no_host() {
+    for (pattern, line, expected) in [
+        ("from <HOST>", "app: bob from 192.0.2.17", Some("192.0.2.17")),
+        ("from <HOST>", "app: bob from 192.0.2.17.", Some("192.0.2.17")),
+        ("from <HOST>", "app: bob from 192.0.2.17:4711", Some("192.0.2.17")),
+        ("from <HOST>", "app: bob from 192.0.2.17.client.example", None),
+        ("from <HOST>", "app: bob from 192.0.2.17-dsl.example", None),
+        ("from <ADDR>", "app: bob from 192.0.2.171234", None),
+        ("from .*<ADDR>$", "app: bob from 192.0.2.17", None),
+        ("from .*<ADDR>$", "app: bob from 2001:db8::17", None),
+        ("from .*<ADDR>$", "app: bob from [2001:db8::17", None),
+        ("ip:<HOST>", "app: bob ip:2001:db8::17", Some("2001:db8::17")),
+        ("ip:<HOST>", "app: bob ip:192.0.2.17", Some("192.0.2.17")),
+        (r"from <HOST>:\d+ ", "haproxy: from 2001:db8::1:47902 x", Some("2001:db8::1")),
+        (r"from \[<HOST>\]", "app: from [2001:db8::1]", Some("2001:db8::1")),
+    ] {
+        assert_eq!(host(pattern, Format::Raw, line), expected, "{pattern}: {line}");
+    }
+}
+
+#[test]
 fn the_first_pattern_that_matches_is_told_and_exceptions_hold() {
     let filter =
         compile("failregex = ['^<HOST> x', '^<HOST> -', '<HOST>']\nignoreregex = ['\"GET', '404.*z']");

@@ -20,9 +20,8 @@ fn is_candidate(line: &[u8], required: &Required) -> bool {
     let folded = if required.ignore_case { line.to_ascii_lowercase() } else { line.to_string() };
     let holds =
         required.literals.iter().any(|literal| folded.contains(std::str::from_utf8(literal).unwrap()));
-    let after_date = line.split_once("] \"").map_or("", |(_, rest)| rest);
-    let target = after_date.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ");
-    let respelled = ["%", "//", "/.", "\\"].iter().any(|spelling| target.contains(spelling));
-    let encoded = after_date.contains(['%', '\\']);
-    holds || (required.except_respelled && respelled) || (required.except_encoded && encoded)
+    let request = line.split_once("] \"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
+    let slashes = ["//", "/."].iter().any(|spelling| request.contains(spelling));
+    let encoded = line.contains(['%', '\\']);
+    holds || (required.except_slashes && slashes) || (required.except_encoded && encoded)
 }

@@ -1,3 +1,5 @@
+//! The tracker: caps, eviction, what survives.
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Counted, Offender, SPARE_MARKS, Tracker};

@@ -1,3 +1,5 @@
+//! The window against a naive count of all offences.
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 

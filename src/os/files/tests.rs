@@ -179,3 +179,39 @@ fn a_committed_file_is_known_again_until_somebody_else_writes_it() {
     put(&target, b"22");
     assert_ne!(FileId::of(&target), Some(committed.id));
 }
+
+/// In a mount name space of its own, with `target` a mount point; see the test below, which runs it so.
+#[test]
+fn inside_a_mount_name_space() {
+    let Some(target) = std::env::var_os("BANMAP_TEST_MOUNT_POINT") else { return };
+    let committed = put(Path::new(&target), b"new");
+    assert!(committed.in_place, "a mount point cannot be renamed over");
+    assert_eq!(fs::read(&target).unwrap(), b"new");
+}
+
+#[test]
+fn a_mount_point_is_written_in_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, target) = (directory.path().join("source"), directory.path().join("target"));
+    put(&source, b"old and longer");
+    put(&target, b"below");
+    let test = std::env::current_exe().unwrap();
+    let script = format!(
+        "mount --bind {} {} || exit 77; exec {} --exact os::files::tests::inside_a_mount_name_space",
+        source.display(),
+        target.display(),
+        test.display()
+    );
+    let ended = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", &script])
+        .env("BANMAP_TEST_MOUNT_POINT", &target)
+        .output()
+        .unwrap();
+    if ended.status.code() == Some(77) || !crate::os::owner::is_root() {
+        // Without the right to mount there is nothing to see.
+        return;
+    }
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert_eq!(fs::read(&source).unwrap(), b"new");
+    assert_eq!(names(directory.path()), ["source", "target"]);
+}

@@ -87,7 +87,7 @@ pub(super) fn by_pid_file(path: &Path, program: Program) -> Found {
         return Found::Absent(format!("{} holds no process id", path.display()));
     };
     let Some(process) = process::find(pid) else {
-        return Found::Absent(format!("process {pid} of {} has ended", path.display()));
+        return unseen(pid, path);
     };
     if !program.is_master(&process) || (program == Program::Other && is_younger(&process, path)) {
         let name = &process.name;
@@ -97,6 +97,16 @@ pub(super) fn by_pid_file(path: &Path, program: Program) -> Found {
         ));
     }
     Found::Master(process)
+}
+
+/// /proc does not show the process: it has ended, or it is hidden from us.
+fn unseen(pid: i32, pid_file: &Path) -> Found {
+    if process::exists(pid) {
+        return Found::Unclear(format!(
+            "process {pid} is hidden (/proc is mounted with hidepid): run as root, or set reload = \"external\""
+        ));
+    }
+    Found::Absent(format!("process {pid} of {} has ended", pid_file.display()))
 }
 
 /// The process began after the file was written: its pid is an old one, used again.

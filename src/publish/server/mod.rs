@@ -56,6 +56,17 @@ pub(super) struct Attempt {
     pub(super) trouble: Option<String>,
 }
 
+/// Whether a process of the server's program existed at a look after the last commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absence {
+    /// Nobody looked.
+    Unknown,
+    /// One did: it may be another server, or this one about to start.
+    Refuted,
+    /// None did, at this time (ticks after boot): one that comes later reads the new files.
+    At(u64),
+}
+
 /// The server of one reload group.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -66,8 +77,7 @@ pub(super) struct Server {
     /// Our files that it reads.
     files: Vec<PathBuf>,
     runner: Runner,
-    /// After the last commit no process of that program existed, at this time (ticks after boot).
-    absent_at: Option<u64>,
+    absence: Absence,
 }
 
 impl Server {
@@ -82,7 +92,7 @@ impl Server {
             error_log: outputs.iter().find_map(|output| output.error_log.clone()),
             files: outputs.iter().map(|output| output.path.clone()).collect(),
             runner,
-            absent_at: None,
+            absence: Absence::Unknown,
         }
     }
 
@@ -93,7 +103,7 @@ impl Server {
 
     /// The files changed: what was known about who read them is over.
     pub(super) fn files_changed(&mut self) {
-        self.absent_at = None;
+        self.absence = Absence::Unknown;
     }
 
     /// The master as it runs now.
@@ -110,7 +120,7 @@ impl Server {
         let Some(Found::Master(master)) = self.find() else { return None };
         // The process that is the master now was forked after its configuration was read: that may have begun before.
         let surely = committed + reading_time(bytes).as_secs() * process::ticks_per_second();
-        let after_absence = self.absent_at.is_some_and(|absent| master.started > absent);
+        let after_absence = matches!(self.absence, Absence::At(absent) if master.started > absent);
         let read = master.started > surely || after_absence || all_workers_since(&master, surely);
         read.then(|| identity(&master))
     }
@@ -230,12 +240,11 @@ impl Server {
         }
     }
 
-    /// Looks once after each commit whether any process of the program is there: one that comes later reads the new
-    /// files.
+    /// Looks once after each commit: a look at all processes takes milliseconds.
     fn note_absence(&mut self) {
-        if self.absent_at.is_none() {
+        if self.absence == Absence::Unknown {
             let now = process::ticks_since_boot();
-            self.absent_at = self.program.is_absent().then_some(now);
+            self.absence = if self.program.is_absent() { Absence::At(now) } else { Absence::Refuted };
         }
     }
 

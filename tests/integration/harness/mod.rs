@@ -18,6 +18,6 @@ pub(crate) use banmap::Daemon;
 pub(crate) use client::{Answer, Request, send};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
-pub(crate) use place::Place;
+pub(crate) use place::{Place, text};
 pub(crate) use scene::Scene;
 pub(crate) use wait::wait_until;

@@ -1,0 +1,288 @@
+//! Orders of people: ban, unban, pause, resume. A change is answered once it is stored and, unless nobody wants to wait
+//! for that, in force.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use super::commands::{Answer, Reports, refused, rows};
+use super::run::Circuit;
+use crate::address::Prefix;
+use crate::ban::{Ban, Change, Ended};
+use crate::control::{BanLength, BanRow, Peer, Refusal, Reply};
+use crate::engine::{Effects, Notice, Order, Refusal as Refused, Term};
+use crate::os::clock;
+use crate::publish::Report;
+use crate::store::{HistoryEvent, HistoryKind};
+use crate::terms::JailName;
+
+/// How long a command by hand waits for its outputs before it says that they are not there yet: less than clients wait
+/// for an answer.
+const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
+/// A failure that an output had before the command may be over with the next attempt, which comes at once.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
+
+/// Who gave an order, why, and whether they wait until it is in force.
+pub(super) struct By {
+    pub(super) peer: Peer,
+    pub(super) reason: Option<String>,
+    pub(super) no_wait: bool,
+}
+
+/// Whom an unban means.
+pub(super) enum Whom {
+    /// Everybody, or everybody whom one jail banned; only bans that began then or later, where a time is given.
+    All { since: Option<Timestamp> },
+    /// Exactly these.
+    These(Vec<Prefix>),
+}
+
+/// What an order for several addresses led to.
+#[derive(Default)]
+pub(super) struct Outcome {
+    effects: Effects,
+    refused: Vec<Refusal>,
+    /// How many bans were there already, as long or longer.
+    unchanged: usize,
+}
+
+impl Circuit {
+    pub(super) fn ban(&mut self, orders: impl Iterator<Item = Order>, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::default();
+        for order in orders {
+            let prefix = order.prefix;
+            let done = self.owner.engine.ban(order, now);
+            outcome.unchanged += usize::from(done.as_ref().is_ok_and(|effects| effects.changes.is_empty()));
+            outcome.add(prefix, done);
+        }
+        outcome
+    }
+
+    /// Whom an unban would be about.
+    pub(super) fn would_unban(
+        &self,
+        whom: &Whom,
+        jail: Option<&JailName>,
+        now: Timestamp,
+    ) -> Result<Reply, Refused> {
+        self.known(jail)?;
+        let (mut bans, mut refused) = (Vec::new(), Vec::new());
+        match whom {
+            Whom::All { since } => {
+                let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
+                let meant = |ban: &&Arc<Ban>| jail.is_none_or(|name| ban.jail == *name) && young(ban);
+                bans.extend(self.owner.engine.bans().filter(meant).cloned());
+            }
+            Whom::These(chosen) => {
+                for prefix in chosen {
+                    match self.owner.engine.would_unban(*prefix, jail, now) {
+                        Ok(ended) => bans.extend(ended),
+                        Err(refusal) => refused.push(refusal_of(*prefix, &refusal)),
+                    }
+                }
+            }
+        }
+        let messages = vec![format!("{} bans would end; nothing was changed", bans.len())];
+        Ok(Reply::Done { messages, bans: rows(bans.iter()), refused })
+    }
+
+    pub(super) fn unban(
+        &mut self,
+        whom: Whom,
+        jail: Option<&JailName>,
+        now: Timestamp,
+    ) -> Result<Outcome, Refused> {
+        self.known(jail)?;
+        let mut outcome = Outcome::default();
+        match whom {
+            Whom::All { since } => outcome.effects = self.owner.engine.unban_all(jail, since, now)?,
+            Whom::These(chosen) => {
+                for prefix in chosen {
+                    let done = self.owner.engine.unban(prefix, jail, now);
+                    outcome.add(prefix, done);
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn note_command(&mut self, outcome: &Outcome, by: &By, now: Timestamp) {
+        for change in outcome.effects.changes.iter().filter(|change| is_by_hand(change)) {
+            let ban = change.ban();
+            self.owner.note(HistoryEvent {
+                at: now,
+                kind: HistoryKind::Command,
+                address: Some(ban.prefix),
+                jail: Some(ban.jail.clone()),
+                uid: Some(by.peer.uid),
+                reason: by.reason.clone(),
+                text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
+            });
+        }
+    }
+
+    /// Answers an order: with its refusal, or when it is done.
+    pub(super) fn answer_order(&mut self, outcome: Result<Outcome, Refused>, by: &By, answer: Answer) {
+        match outcome {
+            Ok(outcome) => {
+                self.note_command(&outcome, by, clock::now());
+                self.finish(outcome, by.no_wait, answer);
+            }
+            Err(refusal) => drop(answer.send(refused(&refusal))),
+        }
+    }
+
+    /// Carries the effects on, and answers once they are stored and the outputs are at their best. What is not is
+    /// listed with what was refused, so that the command does not end as if all were well.
+    fn finish(&mut self, outcome: Outcome, no_wait: bool, answer: Answer) {
+        let messages = outcome.messages();
+        let Outcome { effects, mut refused, .. } = outcome;
+        let changes = effects.changes.iter().filter(|change| is_by_hand(change));
+        let bans: Vec<BanRow> = changes.map(|change| BanRow::from(&**change.ban())).collect();
+        self.owner.carry(effects, true);
+        let (durable, generation) = (self.durable(), self.owner.engine.generation());
+        let reports = self.reports.subscribe();
+        tokio::spawn(async move {
+            refused.extend(durable.await.map(|reason| Refusal { target: "the database".to_owned(), reason }));
+            if !no_wait {
+                refused.extend(not_in_force(reports, generation).await);
+            }
+            let _ = answer.send(Reply::Done { messages, bans, refused });
+        });
+    }
+
+    /// Stores all that is unsaved; yields when that is done, and what is wrong if it is not.
+    fn durable(&mut self) -> impl Future<Output = Option<String>> + use<> {
+        let (stored, durable) = oneshot::channel();
+        self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
+        async {
+            match durable.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("in force, but not stored yet (it is tried again): {error}")),
+                Err(_stopping) => Some("in force, but the daemon stopped before it was stored".to_owned()),
+            }
+        }
+    }
+
+    pub(super) fn pause(
+        &mut self,
+        jail: Option<JailName>,
+        until: Option<Timestamp>,
+        peer: Peer,
+        answer: Answer,
+    ) {
+        let paused = self.owner.engine.pause(jail.clone(), until);
+        let what = format!("paused {}", jails(jail.as_ref()));
+        let told = format!("{what}: offences are judged and logged, nobody new is banned");
+        self.answer_pause(paused, (HistoryKind::Paused, jail, what, peer), told, answer);
+    }
+
+    pub(super) fn resume(&mut self, jail: Option<JailName>, peer: Peer, answer: Answer) {
+        let resumed = self.owner.engine.resume(jail.as_ref());
+        let what = format!("resumed {}", jails(jail.as_ref()));
+        self.answer_pause(resumed, (HistoryKind::Resumed, jail, what.clone(), peer), what, answer);
+    }
+
+    /// Answers when a pause, or its end, is stored.
+    fn answer_pause(
+        &mut self,
+        done: Result<(), Refused>,
+        (kind, jail, text, peer): (HistoryKind, Option<JailName>, String, Peer),
+        told: String,
+        answer: Answer,
+    ) {
+        if let Err(refusal) = done {
+            let _ = answer.send(refused(&refusal));
+            return;
+        }
+        let (at, uid) = (clock::now(), Some(peer.uid));
+        self.owner.note(HistoryEvent { at, kind, address: None, jail, uid, reason: None, text });
+        self.owner.pauses_changed();
+        self.answer_when_stored(told, answer);
+    }
+
+    /// Answers once everything up to now is stored.
+    pub(super) fn answer_when_stored(&mut self, done: String, answer: Answer) {
+        let durable = self.durable();
+        tokio::spawn(async move {
+            let unstored = durable.await.map(|reason| Refusal { target: "the database".to_owned(), reason });
+            let refused = unstored.into_iter().collect();
+            let _ = answer.send(Reply::Done { messages: vec![done], bans: Vec::new(), refused });
+        });
+    }
+}
+
+fn jails(jail: Option<&JailName>) -> String {
+    jail.map_or_else(|| "all jails".to_owned(), |jail| format!("jail {jail}"))
+}
+
+impl Outcome {
+    /// Reads in how an order for one prefix ended.
+    fn add(&mut self, prefix: Prefix, done: Result<Effects, Refused>) {
+        match done {
+            Ok(effects) => {
+                self.effects.changes.extend(effects.changes);
+                self.effects.notices.extend(effects.notices);
+            }
+            Err(refusal) => self.refused.push(refusal_of(prefix, &refusal)),
+        }
+    }
+
+    /// What is good to know about it.
+    fn messages(&self) -> Vec<String> {
+        let mut messages: Vec<String> =
+            self.effects.notices.iter().filter(|notice| is_answer(notice)).map(ToString::to_string).collect();
+        match self.unchanged {
+            0 => {}
+            1 => messages.push("one of them is banned already, as long or longer".to_owned()),
+            many => messages.push(format!("{many} of them are banned already, as long or longer")),
+        }
+        messages
+    }
+}
+
+fn refusal_of(prefix: Prefix, refusal: &Refused) -> Refusal {
+    Refusal { target: prefix.to_string(), reason: refusal.to_string() }
+}
+
+pub(super) fn term(length: Option<BanLength>) -> Term {
+    match length {
+        None => Term::Usual,
+        Some(BanLength::Forever) => Term::Forever,
+        Some(BanLength::For(length)) => Term::For(length),
+    }
+}
+
+/// What a command changed itself; bans that were over when it came are none of its doing.
+fn is_by_hand(change: &Change) -> bool {
+    !matches!(change, Change::Ended(_, Ended::Expired | Ended::Allowed))
+}
+
+/// What the one who gave an order wants to know; the rest is for the log.
+fn is_answer(notice: &Notice) -> bool {
+    matches!(notice, Notice::StillBanned { .. })
+}
+
+/// Waits until each output is at its best for `generation`; tells those that are not.
+async fn not_in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<Refusal> {
+    let settled = |report: &Option<Report>| {
+        report.as_ref().is_some_and(|report| report.settled && report.generation >= generation)
+    };
+    let failed = |report: &Option<Report>| report.as_ref().is_some_and(|report| report.error.is_some());
+    let all_settled = |reports: &Reports| reports.values().all(settled);
+    let all_told = |reports: &Reports| reports.values().all(|report| settled(report) || failed(report));
+    // An error says that the other end is gone, or that time is over: what is late then is told below.
+    let _ = timeout(ATTEMPT_WITHIN, reports.wait_for(all_settled)).await;
+    let _ = timeout(OUTPUTS_WITHIN, reports.wait_for(all_told)).await;
+    let reports = reports.borrow();
+    let late = reports.iter().filter(|(_, report)| !settled(report));
+    late.map(|(name, report)| {
+        let error = report.as_ref().and_then(|report| report.error.as_deref());
+        let reason = error.unwrap_or("the new list is not in force yet; `banmap status` shows when it is");
+        Refusal { target: format!("output {name}"), reason: reason.to_owned() }
+    })
+    .collect()
+}

@@ -1,0 +1,87 @@
+//! What a terminal gets to see: colours only there, and never a byte that a client wrote as it was.
+
+use std::process::{Command, Stdio};
+
+use super::{Site, bare, stderr, stdout};
+use crate::harness::Scene;
+use crate::harness::scene::{LOG, LOGIN, SITE, line, minutes_ago, request};
+
+/// Clears the screen, colours, turns the direction of text, sets the window's title.
+const EVIL: &str = "\u{1b}[2J\u{1b}[31m\u{9b}1m\u{202e}\u{1b}]0;mine\u{7}";
+
+/// Runs a command on a terminal of its own (`script`, of Debian's essential packages); all that it shows there.
+fn on_terminal(command: &[&str], environment: &[(&str, &str)]) -> String {
+    let quoted: Vec<String> = command.iter().map(|word| format!("'{word}'")).collect();
+    let mut script = Command::new("script");
+    script.args(["-qec", &quoted.join(" "), "/dev/null"]).stdin(Stdio::null()).env("TERM", "xterm");
+    script.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").envs(environment.iter().copied());
+    String::from_utf8(script.output().unwrap().stdout).unwrap()
+}
+
+/// What is left of a text without our own styles (`ESC [ digits m`).
+fn without_styles(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let mut rest = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap();
+        rest += if piece[end..].starts_with('m') { &piece[end + 1..] } else { piece };
+    }
+    rest
+}
+
+fn is_harmless(text: &str) -> bool {
+    !text.contains(|c: char| (c.is_control() && c != '\n' && c != '\r') || c == '\u{202e}')
+}
+
+#[test]
+fn evidence_is_coloured_by_us_and_by_nobody_else() {
+    let scene = Scene::new();
+    let attack = line("203.0.113.7", minutes_ago(1), "POST /login", 401, EVIL).repeat(20);
+    let visits = request("192.0.2.1", "GET /", 200).repeat(20);
+    scene.append(LOG, attack + &visits + &format!("{EVIL} is no line\" 401 \n").repeat(5));
+    let daemon = scene.start(&format!("{LOGIN}{SITE}"));
+    scene.wait_listed(&daemon, &["203.0.113.7"]);
+    let (banmap, config) = (env!("CARGO_BIN_EXE_banmap"), scene.path("banmap.toml"));
+    let config = config.to_str().unwrap();
+    let why = [banmap, "-c", config, "why", "203.0.113.7"];
+    let shown = on_terminal(&why, &[]);
+    assert!(shown.contains("\u{1b}[31mbanned"), "{shown:?}");
+    assert!(
+        shown.contains("\\x1b[2J"),
+        "this terminal says that it has no width: lines stay whole: {shown:?}"
+    );
+    assert!(is_harmless(&without_styles(&shown)), "{shown:?}");
+    for verb in
+        ["why 203.0.113.7", "list", "status", "history", "replay", "test login logs/access.log --missed"]
+    {
+        let mut words = vec![banmap, "-c", config];
+        words.extend(verb.split(' '));
+        let log = scene.path(LOG);
+        words.iter_mut().filter(|word| **word == LOG).for_each(|word| *word = log.to_str().unwrap());
+        let plain = on_terminal(&words, &[("NO_COLOR", "1")]);
+        assert!(plain.contains("203.0.113.7") || plain.contains("login"), "{verb}: {plain:?}");
+        assert!(is_harmless(&plain), "{verb}: {plain:?}");
+        let piped = bare(&words[1..]).output().unwrap();
+        let piped = String::from_utf8(piped.stdout).unwrap() + &String::from_utf8(piped.stderr).unwrap();
+        assert!(is_harmless(&piped), "{verb}: {piped:?}");
+    }
+    let (_, log) = daemon.stop();
+    assert!(
+        log.contains("banned 203.0.113.7") && log.contains("do not parse") && is_harmless(&log),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn problems_are_coloured_on_a_terminal_only() {
+    let site = Site::new("jails = [\"nowhere\"]\n");
+    let (banmap, config) = (env!("CARGO_BIN_EXE_banmap"), site.path("banmap.toml"));
+    let check = [banmap, "-c", config.to_str().unwrap(), "check"];
+    assert!(on_terminal(&check, &[]).contains("\u{1b}["));
+    assert!(!on_terminal(&check, &[("NO_COLOR", "1")]).contains('\u{1b}'));
+    assert!(on_terminal(&check, &[("NO_COLOR", "")]).contains("\u{1b}["), "an empty NO_COLOR says nothing");
+    let ended = site.banmap(&["check"]).assert().code(2);
+    assert!(is_harmless(&(stdout(&ended) + &stderr(&ended))));
+    let help = on_terminal(&[banmap, "--help"], &[("NO_COLOR", "1")]);
+    assert!(help.contains("Usage:") && !help.contains('\u{1b}'), "{help:?}");
+}
