@@ -96,7 +96,7 @@ fn file(view: &FileView) -> FileStatus {
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
         dropped: view.file.dropped,
-        error: view.file.error.clone().or_else(|| in_vain(view)),
+        error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolve => "find",
+            Self::Resolve => "use",
             Self::Read => "read",
             Self::Create => "create a temporary file beside",
             Self::Chown => "set the owner of the new",
@@ -103,6 +103,7 @@ fn fix(path: &Path, step: Step, error: &io::Error) -> String {
         (_, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
             format!(": free some space on the file system of {directory}")
         }
+        (_, ErrorKind::NotADirectory) => format!(": {directory} has to be a directory"),
         (Step::Create, ErrorKind::NotFound) => format!(": create the directory {directory}"),
         _ => String::new(),
     }
@@ -295,7 +296,9 @@ pub fn resolve(target: &Path) -> Result<PathBuf, FileError> {
 fn regular(target: &Path) -> Result<Option<fs::Metadata>, FileError> {
     match fs::symlink_metadata(target) {
         Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
-        Ok(_) => Err(at(target, Step::Resolve)(io::Error::other("it is there, but it is no regular file"))),
+        Ok(_) => Err(at(target, Step::Resolve)(io::Error::other(
+            "it is no regular file: move it away, or set another `path`",
+        ))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(at(target, Step::Resolve)(error)),
     }

@@ -13,7 +13,9 @@ pub enum LockError {
     #[error("{0} is locked by another banmap (only one may use a state directory)")]
     Held(PathBuf),
     /// The lock file cannot be made or locked.
-    #[error("cannot lock {0}: {1}")]
+    #[error(
+        "cannot lock {0}: {1}; its directory must belong to the user banmap runs as (chown), or set `state` under [daemon]"
+    )]
     Io(PathBuf, std::io::Error),
 }
 

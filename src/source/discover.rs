@@ -26,8 +26,8 @@ pub(super) struct Scan {
     pub(super) files: Vec<(PathBuf, FileKey)>,
     /// Which file each matching path names: also the second name of a file.
     pub(super) by_path: BTreeMap<PathBuf, FileKey>,
-    /// Matching, but no regular file.
-    pub(super) irregular: Vec<PathBuf>,
+    /// Matching, but no regular file; whether it is a directory.
+    pub(super) irregular: Vec<(PathBuf, bool)>,
     /// Matching, but compressed.
     pub(super) compressed: Vec<PathBuf>,
     /// Directories that cannot be read, and links that lead nowhere one may go.
@@ -98,14 +98,15 @@ impl Scan {
                 self.by_path.insert(path, FileKey::of(&stat));
             }
             Ok(stat) if stat.is_dir() => return false,
-            Ok(_) => self.irregular.push(path),
+            Ok(_) => self.irregular.push((path, false)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
             Err(error) => self.unreadable.push((path, error)),
         }
         true
     }
 
-    /// A pattern may match nothing since a directory on the way cannot be entered: then that is to be told.
+    /// A pattern may match nothing since a directory on the way cannot be entered, or since it names a directory: then that
+    /// is to be told.
     fn explain_nothing(&mut self, pattern: &Pattern) {
         let whole = Path::new(pattern.as_str());
         let literal =
@@ -118,6 +119,7 @@ impl Scan {
                 self.unreadable.push((literal, error));
             }
             Some((part, _)) => self.unmatched.push((pattern.to_string(), Some(part.to_owned()))),
+            None if literal == whole => self.irregular.push((literal, true)),
             None => self.unmatched.push((pattern.to_string(), None)),
         }
     }
@@ -177,9 +179,18 @@ mod tests {
         let scan = scan(root.path(), &["*access.log*", "none/x.log", "none-*"]);
         assert!(scan.files.is_empty());
         assert_eq!(scan.compressed, [root.path().join("access.log.2.gz")]);
-        assert_eq!(scan.irregular, [root.path().join("access.log")]);
+        assert_eq!(scan.irregular, [(root.path().join("access.log"), false)]);
         let absent: Vec<_> = scan.unmatched.into_iter().map(|(_, absent)| absent).collect();
         assert_eq!(absent, [Some(root.path().join("none")), None]);
+    }
+
+    #[test]
+    fn a_pattern_that_is_a_directory_is_told_as_one() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("nginx")).unwrap();
+        let scan = scan(root.path(), &["nginx", "ngin?"]);
+        assert_eq!(scan.irregular, [(root.path().join("nginx"), true)]);
+        assert_eq!(scan.unmatched.len(), 1, "a wildcard may match a file later");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a follower has to tell, each with what the operator should do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Access;
 use crate::terms::SourceName;
@@ -107,10 +107,12 @@ pub enum Event {
         error: io::Error,
     },
     /// What a pattern matches is no regular file.
-    #[error("{} is no regular file and cannot be followed: let the server log to a file, or use `stdin` or `listen`", path.display())]
+    #[error("{}", not_a_file(path, *is_directory))]
     NotAFile {
         /// The path.
         path: PathBuf,
+        /// Whether it is a directory.
+        is_directory: bool,
     },
     /// A pattern matches a compressed file.
     #[error("{} is compressed and is not followed (`banmap replay` reads it)", path.display())]
@@ -247,4 +249,13 @@ fn journal_fix(said: &str) -> String {
         );
     }
     String::new()
+}
+
+fn not_a_file(path: &Path, is_directory: bool) -> String {
+    let path = path.display();
+    if is_directory {
+        format!("{path} is a directory: name the logs in it, as in {path}/*.log")
+    } else {
+        format!("{path} is no regular file and cannot be followed: let the server log to a file, or use `stdin` or `listen`")
+    }
 }

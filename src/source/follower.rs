@@ -30,10 +30,6 @@ const SCAN_PAUSE: SignedDuration = SignedDuration::from_millis(50);
 /// Descriptors that are kept open; of more files the others are closed when they are read, and found again by their path.
 const OPEN_FILES: usize = 256;
 
-/// What `status` says of a file that two sources match.
-const READ_ELSEWHERE: &str =
-    "another source reads this file, and this one leaves it alone: make one of their patterns match less";
-
 /// What a turn leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -173,24 +169,15 @@ impl Follower {
 
     /// Each file, and what cannot be followed.
     pub fn status(&self) -> Vec<FileStatus> {
-        let troubled = self.troubles.known().filter_map(|(path, trouble)| {
-            let state = match trouble {
-                Trouble::Missing => FileState::Missing,
+        let troubled = self.troubles.known().filter_map(|(path, trouble, told)| {
+            let (state, problem) = match trouble {
+                Trouble::Missing => (FileState::Missing, None),
                 Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored | Trouble::ReadElsewhere => {
-                    FileState::Unreadable
+                    (FileState::Unreadable, Some(told.to_owned()))
                 }
                 Trouble::Compressed => return None,
             };
-            let shared = (trouble == Trouble::ReadElsewhere).then(|| READ_ELSEWHERE.to_owned());
-            Some(FileStatus {
-                id: None,
-                path: path.to_owned(),
-                offset: 0,
-                size: 0,
-                state,
-                dropped: 0,
-                error: shared,
-            })
+            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state, dropped: 0, problem })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }
@@ -251,8 +238,9 @@ impl Follower {
         for (path, error) in std::mem::take(&mut scan.unreadable) {
             self.meet_unreadable(path, error, *consumer);
         }
-        for path in std::mem::take(&mut scan.irregular) {
-            self.troubles.meet(&path.clone(), Trouble::NotAFile, *consumer, Event::NotAFile { path });
+        for (path, is_directory) in std::mem::take(&mut scan.irregular) {
+            let event = Event::NotAFile { path: path.clone(), is_directory };
+            self.troubles.meet(&path, Trouble::NotAFile, *consumer, event);
         }
         for path in std::mem::take(&mut scan.compressed) {
             self.troubles.meet(&path.clone(), Trouble::Compressed, *consumer, Event::Compressed { path });

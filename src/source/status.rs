@@ -45,6 +45,6 @@ pub struct FileStatus {
     pub state: FileState,
     /// Datagrams that the system dropped before they were read.
     pub dropped: u64,
-    /// What is wrong, where `state` does not say it all.
-    pub error: Option<String>,
+    /// Why it cannot be read, and the fix, where that is so.
+    pub problem: Option<String>,
 }

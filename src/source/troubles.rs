@@ -1,6 +1,6 @@
 //! What cannot be followed now: told once, until it is gone.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Consumer, Event};
@@ -16,21 +16,25 @@ pub(super) enum Trouble {
     ReadElsewhere,
 }
 
+/// What is wrong, and how it was told.
+type Known = BTreeMap<(PathBuf, Trouble), String>;
+
 /// The troubles of the last scan and of the one that is going on.
 #[derive(Default)]
 pub(super) struct Troubles {
-    known: BTreeSet<(PathBuf, Trouble)>,
-    now: BTreeSet<(PathBuf, Trouble)>,
+    known: Known,
+    now: Known,
 }
 
 impl Troubles {
     /// Meets a trouble; tells it unless the last scan met it too.
     pub(super) fn meet(&mut self, path: &Path, trouble: Trouble, consumer: &mut dyn Consumer, event: Event) {
         let entry = (path.to_owned(), trouble);
-        if !self.known.contains(&entry) && !self.now.contains(&entry) {
+        let told = event.to_string();
+        if !self.known.contains_key(&entry) && !self.now.contains_key(&entry) {
             consumer.event(event);
         }
-        self.now.insert(entry);
+        self.now.insert(entry, told);
     }
 
     /// The scan is over: what it did not meet is gone.
@@ -38,7 +42,8 @@ impl Troubles {
         self.known = std::mem::take(&mut self.now);
     }
 
-    pub(super) fn known(&self) -> impl Iterator<Item = (&Path, Trouble)> {
-        self.known.iter().map(|(path, trouble)| (path.as_path(), *trouble))
+    /// Each path, what is wrong with it, and the words for it.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&Path, Trouble, &str)> {
+        self.known.iter().map(|((path, trouble), told)| (path.as_path(), *trouble, told.as_str()))
     }
 }

@@ -215,9 +215,9 @@ impl Feed {
             Inlet::Journal(journal) => (journal.state(), 0, journal.trouble()),
         };
         let state = if self.failure.is_some() { FileState::Unreadable } else { state };
-        let error = self.failure.clone().or(error);
+        let problem = self.failure.clone().or(error);
         let (id, path) = (Some(self.info.id), self.info.path.clone());
-        vec![FileStatus { id, path, offset: self.offset, size: self.offset, state, dropped, error }]
+        vec![FileStatus { id, path, offset: self.offset, size: self.offset, state, dropped, problem }]
     }
 }
 

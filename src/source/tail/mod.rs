@@ -88,6 +88,8 @@ pub(super) struct Tail {
     pub(super) finished_once: bool,
     /// The last error, so that it is told once.
     pub(super) failed: bool,
+    /// What was told when a look last failed.
+    failure: Option<String>,
 }
 
 /// Opens a log. Never blocks, also where a pipe has the name.
@@ -126,6 +128,7 @@ impl Tail {
             deleted: false,
             finished_once: false,
             failed: false,
+            failure: None,
         })
     }
 
@@ -160,7 +163,9 @@ impl Tail {
         }
         if !std::mem::replace(&mut self.failed, true) && !self.deleted {
             let (path, offset) = (self.info.path.clone(), self.offset);
-            consumer.event(Event::ReadFailed { path, offset, error });
+            let event = Event::ReadFailed { path, offset, error };
+            self.failure = Some(event.to_string());
+            consumer.event(event);
         }
     }
 
@@ -179,7 +184,7 @@ impl Tail {
             size: self.size,
             state,
             dropped: 0,
-            error: None,
+            problem: self.failure.clone().filter(|_| state == FileState::Unreadable),
         }
     }
 
