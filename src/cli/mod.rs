@@ -19,6 +19,7 @@ mod man;
 mod outcome;
 mod pause;
 mod ping;
+mod progress;
 mod rehearsal;
 mod reload;
 mod replay;
