@@ -128,26 +128,23 @@ impl Feed {
     }
 
     fn fill(&mut self, now: Timestamp, consumer: &mut dyn Consumer) -> Result<bool, String> {
-        fn told(error: impl ToString) -> String {
-            error.to_string()
-        }
         let at = self.info.path.to_string_lossy();
         let mut inlet = lock(&self.inlet);
         if self.looked_at.is_none_or(|last| now.duration_since(last).abs() >= LOOK) {
             self.looked_at = Some(now);
-            if inlet.rebind().map_err(told)? {
+            if inlet.rebind().map_err(|error| error.to_string())? {
                 self.haul.events.push(Event::Unlinked { at: at.clone().into_owned() });
             }
         }
         match &mut *inlet {
-            Inlet::Stdin(stdin) => stdin.read(&at, &mut self.haul).map_err(told),
-            Inlet::Datagrams(socket) => socket.read(&mut self.haul).map_err(told),
-            Inlet::Streams(socket) => socket.read(&mut self.haul).map_err(told),
+            Inlet::Stdin(stdin) => stdin.read(&at, &mut self.haul).map_err(|error| error.to_string()),
+            Inlet::Datagrams(socket) => socket.read(&mut self.haul).map_err(|error| error.to_string()),
+            Inlet::Streams(socket) => socket.read(&mut self.haul).map_err(|error| error.to_string()),
             Inlet::Journal(journal) => {
                 if !journal.has_place() {
                     let first = first_place(self.read, now, consumer);
                     let checkpoint = self.positions.cursor(&self.info.path, first.cursor());
-                    consumer.begin(&checkpoint).map_err(not_stored)?;
+                    consumer.begin(&checkpoint).map_err(|error| not_stored(&error))?;
                     journal.begin(first);
                 }
                 Ok(journal.read(now, &mut self.haul))
@@ -276,7 +273,7 @@ fn open(
     }
 }
 
-fn not_stored(error: io::Error) -> String {
+fn not_stored(error: &io::Error) -> String {
     format!("where reading begins cannot be stored ({error}); it is not read before that")
 }
 
