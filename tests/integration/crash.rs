@@ -76,7 +76,7 @@ impl Writer {
                 self.rotate(rotations);
             }
             if random.below(2) == 0 {
-                std::thread::park_timeout(Duration::from_millis(6));
+                std::thread::park_timeout(Duration::from_millis(16));
             }
         }
         self.done.store(true, Ordering::Relaxed);
@@ -92,18 +92,35 @@ impl Writer {
     }
 }
 
-/// Kills the daemon: at once, after some milliseconds, or when another ban has just been published.
-/// Returns its log.
-fn kill_at_some_moment(scene: &Scene, config: &Path, random: &mut Random) -> String {
-    let daemon = Daemon::spawn(config);
-    let limit = Instant::now() + Duration::from_millis(300);
-    let (pause, before) = (Duration::from_millis(random.below(250) as u64), scene.listed().len());
-    if random.below(2) == 0 {
-        std::thread::park_timeout(pause);
-    } else {
-        while scene.listed().len() == before && Instant::now() < limit {
-            std::thread::park_timeout(Duration::from_millis(1));
+/// When the daemon is killed.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// After so long: at its start, at its first look, or amid its work.
+    After(Duration),
+    /// Another ban has just been published, and is hardly stored.
+    Published,
+    /// It has just begun to store what happened in a second.
+    Stored,
+}
+
+/// Kills the daemon at such a moment; returns its log.
+fn kill_at(moment: Moment, scene: &Scene, config: &Path) -> String {
+    let stored =
+        || fs::metadata(scene.path("state/banmap.sqlite3-wal")).and_then(|stat| stat.modified()).ok();
+    let (daemon, began) = (Daemon::spawn(config), Instant::now());
+    let (listed, mut last_stored) = (scene.listed(), None);
+    let mut is_time = |after: Duration| match moment {
+        Moment::After(pause) => after >= pause,
+        Moment::Published => scene.listed() != listed,
+        // The first second's: a start stores too.
+        Moment::Stored => {
+            let now = stored();
+            let before = last_stored.replace(now);
+            after > Duration::from_millis(700) && before.is_some_and(|before| before != now)
         }
+    };
+    while !is_time(began.elapsed()) && began.elapsed() < Duration::from_millis(1500) {
+        std::thread::park_timeout(Duration::from_millis(1));
     }
     daemon.kill()
 }
@@ -122,8 +139,13 @@ fn survives(rotates: bool) {
     std::thread::scope(|scope| {
         let for_writer = Random(random.0 ^ 0x5555);
         scope.spawn(|| writer.write(&offences, for_writer));
-        for _ in 0..ROUNDS {
-            logs += &kill_at_some_moment(&scene, &config, &mut random);
+        for round in 0..ROUNDS {
+            let moment = match round % 4 {
+                0 => Moment::Stored,
+                1 => Moment::Published,
+                _ => Moment::After(Duration::from_millis(random.below(300) as u64)),
+            };
+            logs += &kill_at(moment, &scene, &config);
             logs += "- killed -\n";
         }
         wait_until(SOON, "everything is written", || writer.done.load(Ordering::Relaxed));

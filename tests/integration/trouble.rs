@@ -297,11 +297,13 @@ fn output(daemon: &Daemon) -> serde_json::Value {
 
 #[track_caller]
 fn wait_failed(daemon: &Daemon, words: &str) {
-    let failed = || output(daemon)["state"] == "failed";
-    wait_until(SOON, "the output has failed", failed);
-    let shown = output(daemon);
-    assert!(shown["error"].as_str().is_some_and(|error| error.contains(words)), "{shown}");
-    assert_eq!(daemon.ask(&["status"]).0, 1);
+    let mut shown = serde_json::Value::Null;
+    let failed = || {
+        shown = output(daemon);
+        shown["state"] == "failed" && shown["error"].as_str().is_some_and(|error| error.contains(words))
+    };
+    wait_until(SOON, &format!("the output has failed: {words}"), failed);
+    assert_eq!(daemon.ask(&["status"]).0, 1, "{shown}");
 }
 
 #[test]
@@ -331,6 +333,7 @@ fn a_target_that_cannot_be_written_is_told_and_tried_again() {
     fs::remove_file(&out).unwrap();
     fs::rename(scene.path("out.saved"), &out).unwrap();
     scene.wait_listed(&daemon, &[BAD, "203.0.113.9", WORSE]);
+    wait_until(SOON, "status is well again", || daemon.ask(&["status"]).0 == 0);
     // It is gone.
     fs::remove_dir_all(&out).unwrap();
     scene.append(LOG, failed_logins("203.0.113.10", 3));
