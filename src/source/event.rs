@@ -218,12 +218,18 @@ pub enum Event {
         said: String,
     },
     /// The program that reads a journal ended.
-    #[error("{at}: journalctl ended ({ending}); it is started again in {seconds} s")]
+    #[error(
+        "{at}: journalctl ended ({ending}){}{}; it is started again in {seconds} s",
+        said_so(said),
+        journal_fix(said)
+    )]
     JournalEnded {
         /// Which journal.
         at: String,
         /// How it ended.
         ending: String,
+        /// What it said.
+        said: String,
         /// When it is started again.
         seconds: i64,
     },
@@ -242,6 +248,10 @@ pub enum Event {
 
 /// What one should know of a port: measured with nginx, whose escaping makes 71 kB of two headers of 8 kB.
 const DATAGRAM: &str = "(a datagram holds 65,507 bytes: longer lines, which a client can make nginx write, come through unix: only)";
+
+fn said_so(said: &str) -> String {
+    if said.trim().is_empty() { String::new() } else { format!(" and said: {}", said.trim()) }
+}
 
 /// What helps where journalctl may not see what it should.
 fn journal_fix(said: &str) -> String {

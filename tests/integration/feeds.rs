@@ -204,6 +204,8 @@ with open(here + "/calls", "a") as calls:
 if os.path.exists(here + "/closed"):
     sys.stderr.write("No journal files were opened due to insufficient permissions.\n"); sys.exit(1)
 value = lambda name: next((a[len(name):] for a in arguments if a.startswith(name)), None)
+if "--follow" in arguments and os.path.exists(here + "/noboot"):
+    sys.stderr.write("No such boot ID in journal\n"); sys.exit(1)
 cursor, since, follow = value("--cursor="), value("--since=@"), "--follow" in arguments
 assert value("--unit=") == "nginx" and value("--output=") == "export", arguments
 def entries():
@@ -265,7 +267,7 @@ impl Journal {
     }
 
     fn calls(&self) -> String {
-        fs::read_to_string(self.bin.join("calls")).unwrap()
+        fs::read_to_string(self.bin.join("calls")).unwrap_or_default()
     }
 }
 
@@ -344,5 +346,24 @@ fn a_journal_that_may_not_be_read_is_told_with_the_fix_and_tried_again() {
     journal.log("b0", 0, WORSE, 3);
     fs::remove_file(journal.bin.join("closed")).unwrap();
     journal.scene.wait_listed(&daemon, &[BAD, WORSE]);
+    assert_eq!(daemon.jail("raw")["offences_total"], 6, "{}", daemon.log());
+}
+
+#[test]
+fn a_journalctl_that_ends_again_and_again_is_told_once() {
+    let journal = Journal::new();
+    journal.scene.write("bin/noboot", "");
+    let daemon = journal.start();
+    let runs = |calls: String| calls.lines().filter(|call| call.contains("--follow")).count();
+    wait_until(SOON, "three attempts", || runs(journal.calls()) >= 3);
+    let told = daemon.log().matches("journalctl ended (exit code 1) and said: No such boot ID").count();
+    assert_eq!(told, 1, "{}", daemon.log());
+    journal.log("b0", 0, BAD, 3);
+    journal.scene.wait_listed(&daemon, &[BAD]);
+    assert_eq!(daemon.file("journal:nginx")["error"], "No such boot ID in journal");
+    fs::remove_file(journal.bin.join("noboot")).unwrap();
+    journal.log("b0", 0, WORSE, 3);
+    journal.scene.wait_listed(&daemon, &[BAD, WORSE]);
+    wait_until(SOON, "all is well", || daemon.ask(&["status"]).0 == 0);
     assert_eq!(daemon.jail("raw")["offences_total"], 6, "{}", daemon.log());
 }

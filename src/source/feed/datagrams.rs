@@ -18,6 +18,9 @@ use crate::source::{Endpoint, Event, Listen, SourceError};
 /// `net.core.rmem_max`.
 const KERNEL_BUFFER: usize = 8 << 20;
 
+/// At most so many are taken in a turn, also where they are empty.
+const MESSAGES: usize = 16_384;
+
 /// A socket that takes datagrams.
 pub(in crate::source) struct Datagrams {
     listen: Listen,
@@ -75,15 +78,18 @@ impl Datagrams {
     }
 
     fn read_all(&mut self, haul: &mut Haul) -> io::Result<bool> {
-        while !haul.is_full() {
+        for _ in 0..MESSAGES {
             match self.receive() {
+                Err(Errno::EAGAIN) => return Ok(false),
                 Ok(length) if length > self.buffer.len() => {
                     haul.overlong(&self.at, length as u64, &self.buffer);
                 }
                 Ok(length) => haul.message(&self.at, without_header(&self.buffer[..length])),
-                Err(Errno::EAGAIN) => return Ok(false),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
+            }
+            if haul.is_full() {
+                break;
             }
         }
         Ok(true)

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alarm::is_ready;
 use super::export::{Entry, Export};
-use super::haul::{Haul, Part, READ};
+use super::haul::{BUDGET, Haul, Part, READ};
 use crate::os::child::ChildError;
 use crate::os::spout::Spout;
 use crate::source::{Event, FileState, SourceError};
@@ -19,6 +19,9 @@ use crate::source::{Event, FileState, SourceError};
 /// Until a journalctl that failed is started again; doubles up to the longest.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// A journalctl that follows for so long will go on: one that cannot ends at once.
+const LONG_ENOUGH: SignedDuration = SignedDuration::from_secs(5);
 
 /// So much of what journalctl says is kept.
 const WORDS: usize = 1000;
@@ -76,16 +79,22 @@ pub(in crate::source) struct Journal {
     /// When the next run begins, and how long the pause before it is.
     next: Option<Timestamp>,
     pause: SignedDuration,
-    /// What journalctl said last, or why it does not run.
+    /// What an operator should know: why nothing is read, or what journalctl remarked.
     trouble: Option<String>,
+    /// The remark, and the end, that were told last: each is told once, until all was well in between.
+    remark_told: Option<String>,
+    end_told: Option<String>,
 }
 
 /// One journalctl.
 struct Run {
     spout: Spout,
     export: Export,
-    /// Its first pass over what is there.
+    /// It only reads what is there.
     backlog: bool,
+    started: Timestamp,
+    /// It follows, and for so long that it will go on.
+    settled: bool,
     out_ended: bool,
     err_ended: bool,
     said: String,
@@ -103,6 +112,8 @@ impl Journal {
             next: None,
             pause: FIRST_PAUSE,
             trouble: None,
+            remark_told: None,
+            end_told: None,
         }
     }
 
@@ -154,16 +165,34 @@ impl Journal {
         let Self { run, place, buffer, at, .. } = self;
         let Some(run) = run else { return false };
         run.listen(buffer);
-        while !haul.is_full() && !run.out_ended && is_ready(run.spout.out()) {
+        let (mut taken, before) = (0, haul.parts.len());
+        while taken < BUDGET && !run.out_ended && is_ready(run.spout.out()) {
             let read = run.spout.read_out(buffer).unwrap_or(0);
             run.out_ended = read == 0;
+            taken += read;
             run.export.feed(&buffer[..read], &mut |entry| take(entry, at, place, haul));
         }
         if run.out_ended {
             run.listen(buffer);
             return self.ended(now, haul);
         }
-        haul.is_full()
+        let delivers = haul.parts.len() > before || now.duration_since(run.started) >= LONG_ENOUGH;
+        if delivers && !run.backlog && !std::mem::replace(&mut run.settled, true) {
+            let said = run.said.trim().to_owned();
+            (self.pause, self.end_told) = (FIRST_PAUSE, None);
+            self.remark(said, haul);
+        }
+        taken >= BUDGET
+    }
+
+    /// All is well, but for what journalctl remarks.
+    fn remark(&mut self, said: String, haul: &mut Haul) {
+        self.trouble = (!said.is_empty()).then_some(said);
+        if self.trouble != self.remark_told {
+            let told = self.trouble.clone().map(|said| Event::JournalSays { at: self.at.clone(), said });
+            haul.events.extend(told);
+        }
+        self.remark_told.clone_from(&self.trouble);
     }
 
     fn start(&mut self, now: Timestamp, haul: &mut Haul) -> bool {
@@ -173,8 +202,7 @@ impl Journal {
         let backlog = !self.backlog_read;
         match Spout::start("journalctl", &arguments(&self.unit, &place, backlog)) {
             Ok(spout) => {
-                let (export, said) = (Export::default(), String::new());
-                self.run = Some(Run { spout, export, backlog, out_ended: false, err_ended: false, said });
+                self.run = Some(Run::new(spout, backlog, now));
                 true
             }
             Err(error) => {
@@ -192,31 +220,29 @@ impl Journal {
             self.run = Some(run);
             return false;
         };
-        let said = std::mem::take(&mut run.said).trim().to_owned();
-        let is_news = self.trouble.as_ref() != Some(&said);
-        if !said.is_empty() && is_news {
-            haul.events.push(Event::JournalSays { at: self.at.clone(), said: said.clone() });
-        }
         if run.backlog && ending.success() {
-            (self.backlog_read, self.pause) = (true, FIRST_PAUSE);
-            self.trouble = (!said.is_empty()).then_some(said);
+            self.backlog_read = true;
             return true;
-        }
-        if is_news {
-            let (at, seconds) = (self.at.clone(), self.pause.as_secs());
-            haul.events.push(Event::JournalEnded { at, ending: ending.to_string(), seconds });
         }
         // What came in between is read first, whichever boot it is from.
         self.backlog_read = false;
-        self.trouble = Some(if said.is_empty() { format!("journalctl ended ({ending})") } else { said });
+        let said = run.said.trim().to_owned();
+        let problem = if said.is_empty() { format!("journalctl ended ({ending})") } else { said };
+        if self.end_told.as_ref() != Some(&problem) {
+            let (at, ending, seconds) = (self.at.clone(), ending.to_string(), self.pause.as_secs());
+            haul.events.push(Event::JournalEnded { at, ending, said: run.said, seconds });
+        }
+        self.end_told = Some(problem.clone());
+        self.trouble = Some(problem);
         self.wait(now);
         false
     }
 
     fn fail(&mut self, error: String, now: Timestamp, haul: &mut Haul) {
-        if self.trouble.as_ref() != Some(&error) {
+        if self.end_told.as_ref() != Some(&error) {
             haul.events.push(Event::Broken { at: self.at.clone(), error: error.clone() });
         }
+        self.end_told = Some(error.clone());
         self.trouble = Some(error);
         self.wait(now);
     }
@@ -228,6 +254,11 @@ impl Journal {
 }
 
 impl Run {
+    fn new(spout: Spout, backlog: bool, started: Timestamp) -> Self {
+        let (export, said) = (Export::default(), String::new());
+        Self { spout, export, backlog, started, settled: false, out_ended: false, err_ended: false, said }
+    }
+
     /// Takes what journalctl says on standard error.
     fn listen(&mut self, buffer: &mut [u8]) {
         while !self.err_ended && is_ready(self.spout.err()) {

@@ -65,7 +65,7 @@ pub(super) enum Inlet {
     Stdin(Stdin),
     Datagrams(Datagrams),
     Streams(Streams),
-    Journal(Journal),
+    Journal(Box<Journal>),
 }
 
 impl Feed {
@@ -265,7 +265,7 @@ fn open(
             let known = checkpoints.iter().find(|known| known.path == path && !known.finished);
             let journal = Journal::new(unit, known.and_then(|known| known.cursor.as_deref()));
             Journal::check()?;
-            Ok((Arc::new(Mutex::new(Inlet::Journal(journal))), None))
+            Ok((Arc::new(Mutex::new(Inlet::Journal(Box::new(journal)))), None))
         }
         Input::Stdin | Input::Files(_) => {
             Ok((registry.inlet(&name, || Ok(Inlet::Stdin(Stdin::new())))?, None))
