@@ -256,6 +256,8 @@ fn not_a_file(path: &Path, is_directory: bool) -> String {
     if is_directory {
         format!("{path} is a directory: name the logs in it, as in {path}/*.log")
     } else {
-        format!("{path} is no regular file and cannot be followed: let the server log to a file, or use `stdin` or `listen`")
+        format!(
+            "{path} is no regular file and cannot be followed: let the server log to a file, or use `stdin` or `listen`"
+        )
     }
 }

@@ -177,7 +177,15 @@ impl Follower {
                 }
                 Trouble::Compressed => return None,
             };
-            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state, dropped: 0, problem })
+            Some(FileStatus {
+                id: None,
+                path: path.to_owned(),
+                offset: 0,
+                size: 0,
+                state,
+                dropped: 0,
+                problem,
+            })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }
