@@ -25,6 +25,7 @@ have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || missing
 have nginx nginx
 have apache2 apache2
 have haproxy haproxy
+have logrotate logrotate
 have python3 python3
 have cc gcc
 [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"

@@ -25,7 +25,7 @@ pub(super) fn source_of<'a>(
     fallback: Option<&'a Source>,
 ) -> Result<&'a Source, CliError> {
     let matching = names_of(path).into_iter().find_map(|name| {
-        sources.iter().find(|source| source.settings.patterns.iter().any(|pattern| matches(pattern, &name)))
+        sources.iter().find(|source| source.settings.patterns().iter().any(|pattern| matches(pattern, &name)))
     });
     let only = || sources.first().filter(|_| sources.len() == 1);
     matching.or(fallback).or_else(only).ok_or_else(|| {
@@ -41,7 +41,7 @@ pub(super) fn source_of<'a>(
 pub(super) fn logs_of<'a>(sources: impl Iterator<Item = &'a Source>) -> Vec<(PathBuf, &'a Source)> {
     let mut files = Vec::new();
     for source in sources {
-        let found = source.settings.patterns.iter().filter_map(|pattern| glob::glob(pattern).ok());
+        let found = source.settings.patterns().iter().filter_map(|pattern| glob::glob(pattern).ok());
         let existing = found.flatten().flatten().filter(|path| path.is_file());
         files.extend(existing.map(|path| (path, source)));
     }

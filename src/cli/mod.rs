@@ -19,6 +19,8 @@ mod man;
 mod outcome;
 mod pause;
 mod ping;
+mod progress;
+mod progress;
 mod rehearsal;
 mod reload;
 mod replay;

@@ -12,7 +12,7 @@ use crate::config::{Config, Source};
 use crate::daemon::{engine_settings, lenses};
 use crate::engine::{Effects, Engine, Restored, Settings};
 use crate::os::clock;
-use crate::reader::{FileReading, Reader, Whole, next_of};
+use crate::reader::{FileReading, Meter, Reader, Whole, next_of};
 use crate::record::Reference;
 use crate::resolve::Lists;
 use crate::terms::{JailName, Observation, OutputName};
@@ -27,6 +27,8 @@ pub(super) struct Rehearsal<'a> {
     pub(super) jails: &'a [JailName],
     /// Leave out records before this time.
     pub(super) since: Option<Timestamp>,
+    /// Shows how far the logs are read.
+    pub(super) meter: Meter,
 }
 
 /// What it came to.
@@ -60,7 +62,9 @@ impl Rehearsal<'_> {
         let readers: Vec<Reader> = self.logs.iter().map(|(_, source)| self.reader(source)).collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
-            .map(|((path, source), reader)| Whole::open(path, reader, FileReading::new(source.format)))
+            .map(|((path, source), reader)| {
+                Whole::open(path, reader, FileReading::new(source.format), &self.meter)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
         let (mut court, mut outcome) = (Court::new(self.settings()), Outcome::default());

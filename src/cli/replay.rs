@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
+use super::progress::Progress;
 use super::rehearsal::{Outcome, Rehearsal};
 use super::screen::{Screen, many, remark};
 use super::since::Since;
@@ -19,6 +20,7 @@ use crate::ban::{Ban, Snapshot};
 use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
 use crate::publish::{self, Kind};
+use crate::reader::Meter;
 use crate::terms::{JailName, SourceName, escape, show_duration};
 
 /// Shows who would have been banned, when and by which jail, from whole log files
@@ -107,11 +109,14 @@ impl Replay {
             logs: self.logs(&config)?,
             jails: &self.jail,
             since: self.since.map(|since| since.resolve(clock::now())),
+            meter: Meter::default(),
         };
+        let progress = Progress::show(rehearsal.meter.clone(), size_of(&rehearsal.logs));
         let mut screen = Screen::new();
         let (outcome, banned) = rehearsal.run(&mut |ban| {
             if self.json { screen.json(&BanEvent::from(ban)) } else { screen.line(sentence(ban)) }
         })?;
+        drop(progress);
         self.summarise(&outcome, began, screen)?;
         self.write_lists(&banned)?;
         Ok(Exit::Done)
@@ -170,6 +175,12 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// How many bytes the logs have; `None` where that cannot be known.
+fn size_of(logs: &[(PathBuf, &Source)]) -> Option<u64> {
+    let size = |path: &PathBuf| path.metadata().ok().filter(|stat| stat.is_file()).map(|stat| stat.len());
+    logs.iter().map(|(path, _)| size(path)).sum()
 }
 
 impl<'a> From<&'a Ban> for BanEvent<'a> {

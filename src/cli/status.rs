@@ -121,6 +121,7 @@ fn file_state(file: &FileStatus) -> Cell {
         FileState::Rotated => table::doubtful("rotated"),
         FileState::Deleted => table::doubtful("deleted"),
         FileState::Missing => table::doubtful("missing"),
+        FileState::Ended => table::doubtful("ended"),
         FileState::Unreadable => table::bad("unreadable"),
     }
 }

@@ -22,8 +22,11 @@ pub(super) const DAEMON: Keys = Keys { known: &["state", "socket", "log", "filte
 pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] };
 
 pub(super) const SOURCE: Keys = Keys {
-    known: &["path", "logpath", "format", "escape", "client", "read"],
-    later: &["stdin", "listen", "journal", "fields", "host_from_path"],
+    known: &[
+        "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "escape", "client",
+        "read",
+    ],
+    later: &["fields", "host_from_path"],
 };
 
 pub(super) const JAIL: Keys = Keys {

@@ -12,6 +12,7 @@ mod effective;
 mod environment;
 mod found;
 mod gather;
+mod input;
 mod jail;
 mod keys;
 mod library;

@@ -65,8 +65,8 @@ fn read(section: Section<'_>, name: OutputName, host: Host<'_>) -> Option<Placed
     let reload = reload::read(section, is_nginx);
     let validate = reload::validate(section, is_nginx, default_validate(is_nginx, &reload, host));
     let error_log = error_log(section, is_nginx);
-    let owner = owner(section);
-    let mode = mode(section);
+    let owner = owner(section, "as the old file has it");
+    let mode = mode(section, "as the old file has it, 0644 for a new one");
     let settings =
         Settings { name, kind: kind?, path, min_interval, validate, reload, error_log, owner, mode };
     let owner_at = section.node("owner").map(|node| node.place.clone());
@@ -186,7 +186,8 @@ fn error_log(section: Section<'_>, is_nginx: bool) -> Option<PathBuf> {
     section.settle_optional("error_log", section.path("error_log").or(default), "unknown")
 }
 
-fn owner(section: Section<'_>) -> Option<String> {
+/// Whose a file or socket is to be; `about` says whose it is otherwise.
+pub(super) fn owner(section: Section<'_>, about: &'static str) -> Option<String> {
     let found = section.string("owner").filter(|found| {
         let usable = is_owner(&found.value);
         if let (false, Some(place)) = (usable, found.from.place()) {
@@ -195,7 +196,7 @@ fn owner(section: Section<'_>) -> Option<String> {
         }
         usable
     });
-    section.settle_optional("owner", found, "as the old file has it")
+    section.settle_optional("owner", found, about)
 }
 
 fn is_owner(text: &str) -> bool {
@@ -206,11 +207,12 @@ fn is_owner(text: &str) -> bool {
     }
 }
 
-fn mode(section: Section<'_>) -> Option<u32> {
+/// The permission bits of a file or socket; `about` says which it has otherwise.
+pub(super) fn mode(section: Section<'_>, about: &'static str) -> Option<u32> {
     let found = section.node("mode").and_then(|_| mode_bits(section));
     let shown =
         found.as_ref().map(|found| Found { value: format!("{:04o}", found.value), from: found.from.clone() });
-    section.settle_optional("mode", shown, "as the old file has it, 0644 for a new one");
+    section.settle_optional("mode", shown, about);
     found.map(|found| found.value)
 }
 

@@ -1,16 +1,17 @@
 //! `[source.NAME]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use glob::Pattern;
 
 use super::found::{Found, Reading};
+use super::input;
 use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
 use crate::record::Format;
-use crate::source::{FirstRead, Settings};
+use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::{SourceName, nearest};
 
 /// The names of formats, `auto` apart.
@@ -40,29 +41,22 @@ pub(super) fn read(
     taken: &mut BTreeMap<String, SourceName>,
 ) -> Option<Source> {
     section.only(keys::SOURCE);
-    let patterns = patterns(section, &name, taken);
+    let input = input::read(section, &name, taken);
     let format = format(section);
     only_default(section, "escape", "default");
     only_default(section, "client", "remote_addr");
-    let read = first_read(section);
-    (!patterns.is_empty()).then_some(Source { settings: Settings { name, patterns, read }, format })
+    let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
+    let read = if arrives { FirstRead::default() } else { first_read(section) };
+    Some(Source { settings: Settings { name, input: input?, read }, format })
 }
 
-fn patterns(
+/// The patterns under `path` or its alias.
+pub(super) fn patterns(
     section: Section<'_>,
+    key: &str,
     name: &SourceName,
     taken: &mut BTreeMap<String, SourceName>,
 ) -> Vec<String> {
-    let Some((key, _)) = section.either(["path", "logpath"]) else {
-        if !keys::SOURCE.later.iter().any(|key| section.entry(key).is_some()) {
-            section.missing(
-                "path",
-                "is missing",
-                "say which logs it reads: path = \"/var/log/nginx/*access.log\"".to_owned(),
-            );
-        }
-        return Vec::new();
-    };
     let texts = section.strings(key).unwrap_or_default();
     if let (true, Some(node)) = (texts.is_empty(), section.node(key))
         && node.items().is_empty()
@@ -72,7 +66,7 @@ fn patterns(
     let found: Vec<Found<String>> =
         texts.into_iter().filter_map(|text| pattern(section, key, text)).collect();
     for pattern in &found {
-        claim(section, key, name, pattern, taken);
+        input::claim(section, key, name, pattern, taken);
     }
     section.settle_list("path", Some(found), || (Vec::new(), ""))
 }
@@ -99,30 +93,6 @@ fn pattern(section: Section<'_>, key: &str, text: Found<String>) -> Option<Found
         return None;
     };
     Some(text.map(|pattern| clean(&std::path::Path::new(&base).join(pattern)).to_string_lossy().into_owned()))
-}
-
-/// A file is read by one source.
-fn claim(
-    section: Section<'_>,
-    key: &str,
-    name: &SourceName,
-    pattern: &Found<String>,
-    taken: &mut BTreeMap<String, SourceName>,
-) {
-    let other = taken.insert(pattern.value.clone(), name.clone());
-    let (Some(other), Some(place)) = (other, pattern.from.place()) else { return };
-    if other == *name {
-        section.wrong(
-            key,
-            format_args!("`{}` is named twice", pattern.value),
-            place,
-            "remove one".to_owned(),
-        );
-        return;
-    }
-    let what = format_args!("`{}` is already read by [source.{other}]", pattern.value);
-    let fix = "a file belongs to one source, and any number of jails can look at that";
-    section.wrong(key, what, place, fix.to_owned());
 }
 
 fn format(section: Section<'_>) -> Option<Format> {
@@ -193,5 +163,28 @@ pub(super) fn read_all(reading: &Reading, all: Section<'_>) -> Vec<Source> {
             Err(error) => reading.report(Problem::error(format!("source {error}")).at(entry.key.clone())),
         }
     }
+    shared_files(reading, all, &sources);
     sources
+}
+
+/// Reports the first file that two sources match now: its lines would count twice.
+fn shared_files(reading: &Reading, all: Section<'_>, sources: &[Source]) {
+    let mut read: HashMap<FileIdentity, &SourceName> = HashMap::new();
+    for source in sources {
+        let name = &source.settings.name;
+        let files = matching(source.settings.patterns());
+        let shared = files.iter().find_map(|(path, file)| Some((path, *read.get(file)?)));
+        if let Some((path, other)) = shared {
+            let what = format!(
+                "[source.{name}] path: {} is already read by [source.{other}], and its lines would count twice",
+                path.display()
+            );
+            let entry = all.entries().find(|(key, _)| *key == name.as_str());
+            let fix = "make one of the two patterns match less; any number of jails can look at one source";
+            reading.report(
+                Problem::error(what).at(entry.map(|(_, entry)| entry.key.clone())).fix(fix.to_owned()),
+            );
+        }
+        read.extend(files.into_iter().map(|(_, file)| (file, name)));
+    }
 }

@@ -103,7 +103,7 @@ fn reads(source: &Source, path: &Path) -> bool {
     let matches = |pattern: &String| {
         Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_path_with(path, options))
     };
-    source.settings.patterns.iter().any(matches)
+    source.settings.patterns().iter().any(matches)
 }
 
 fn over_a_log(output: &Placed, source: &Source) -> Problem {

@@ -80,6 +80,9 @@ pub struct FileStatus {
     pub last_line: Option<Timestamp>,
     /// How reading it goes.
     pub state: FileState,
+    /// Datagrams that the system dropped before they were read.
+    #[serde(default)]
+    pub dropped: u64,
     /// What is wrong, where something is.
     #[serde(default)]
     pub error: Option<String>,
@@ -101,6 +104,8 @@ pub enum FileState {
     Unreadable,
     /// It is not there, or no file matches the pattern.
     Missing,
+    /// Standard input that was read to its end.
+    Ended,
 }
 
 /// One output.

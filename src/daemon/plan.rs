@@ -11,6 +11,7 @@ use crate::engine::{Protection, Settings};
 use crate::os::host;
 use crate::reader::{Following, Lens, Reader};
 use crate::resolve::Lists;
+use crate::source::Registry;
 use crate::terms::Checkpoint;
 
 /// What the engine judges by: the jails, the outputs' names, and who is never banned.
@@ -45,13 +46,14 @@ pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
 }
 
 /// Each source as it is to be followed from `checkpoints` on.
-pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint]) -> Vec<Following> {
+pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint], registry: &Registry) -> Vec<Following> {
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format,
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
         reader: Reader::new(lenses(config, source), true),
         findtime: findtime(config, source),
+        registry: registry.clone(),
     };
     config.sources.iter().map(following).collect()
 }

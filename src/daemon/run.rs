@@ -23,6 +23,7 @@ use crate::os::lock::Lock;
 use crate::publish::{self, Report, Wanted};
 use crate::reader::Told;
 use crate::resolve::Lists;
+use crate::source::Registry;
 use crate::store::{HistoryEvent, HistoryKind};
 
 /// Existing outputs are held back until every file's backlog is read, but no longer than this.
@@ -42,6 +43,8 @@ pub(super) struct Circuit {
     pub(super) reports: watch::Sender<Reports>,
     pub(super) wanted: watch::Sender<Wanted>,
     pub(super) calls: mpsc::Receiver<Call>,
+    /// What outlives the readers of one configuration.
+    pub(super) registry: Registry,
     pub(super) readers: Readers,
     pub(super) readings: mpsc::Receiver<Reading>,
     /// How many sources have looked at their files once.
@@ -294,11 +297,13 @@ impl Circuit {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
-        let started = Readers::start(plan::followings(&loaded.config, &self.owner.positions()));
+        let started =
+            Readers::start(plan::followings(&loaded.config, &self.owner.positions(), &self.registry));
         if started.is_err() {
             self.start_readers_again()?;
         }
         let (readers, readings) = started?;
+        self.registry.sweep();
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         let changed = loaded.config.outputs != self.config.outputs;
         if changed {
@@ -320,7 +325,8 @@ impl Circuit {
 
     /// The new sources cannot be followed: the old ones go on.
     fn start_readers_again(&mut self) -> Result<(), DaemonError> {
-        let (readers, readings) = Readers::start(plan::followings(&self.config, &self.owner.positions()))?;
+        let sources = plan::followings(&self.config, &self.owner.positions(), &self.registry);
+        let (readers, readings) = Readers::start(sources)?;
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         Ok(())
     }

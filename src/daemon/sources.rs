@@ -40,18 +40,16 @@ impl Readers {
         let (sender, receiver) = mpsc::channel(BATCHES);
         let mut readers =
             Self { stop: Arc::default(), threads: Vec::new(), views: Vec::new(), lost: Vec::new() };
-        for following in sources {
+        // All are opened before the first is read: where one cannot be, none has begun.
+        let opened = sources.into_iter().map(|following| open(following, &sender));
+        for (name, view, follow) in opened.collect::<Result<Vec<_>, _>>()? {
             // Those that have begun would go on without anybody to hear them.
-            readers.follow(following, sender.clone()).inspect_err(|_| readers.stop())?;
+            readers.run(name, view, follow).inspect_err(|_| readers.stop())?;
         }
         Ok((readers, receiver))
     }
 
-    fn follow(&mut self, following: Following, sender: mpsc::Sender<Reading>) -> Result<(), StartError> {
-        let (name, view) = (following.settings.name.clone(), View::default());
-        let wire = Wire { source: name.clone(), sender };
-        let follow = Follow::new(following, wire, Arc::clone(&view))
-            .map_err(|error| StartError::Source(name.clone(), error))?;
+    fn run(&mut self, name: SourceName, view: View, follow: Follow<Wire>) -> Result<(), StartError> {
         let (waker, stop) = (follow.waker(), Arc::clone(&self.stop));
         let thread = std::thread::Builder::new()
             .name(format!("read {name}"))
@@ -96,6 +94,17 @@ impl Readers {
     pub(super) fn count(&self) -> usize {
         self.views.len()
     }
+}
+
+fn open(
+    following: Following,
+    sender: &mpsc::Sender<Reading>,
+) -> Result<(SourceName, View, Follow<Wire>), StartError> {
+    let (name, view) = (following.settings.name.clone(), View::default());
+    let wire = Wire { source: name.clone(), sender: sender.clone() };
+    let follow = Follow::new(following, wire, Arc::clone(&view));
+    let follow = follow.map_err(|error| StartError::Source(name.clone(), error))?;
+    Ok((name, view, follow))
 }
 
 /// A source that cannot be followed at all.

@@ -19,6 +19,7 @@ use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
 use crate::publish::{self, EventSink, Feed, Publisher, Wanted};
 use crate::resolve::{ListError, Lists};
+use crate::source::Registry;
 use crate::store::{Keeper, Kept, Store, StoreError};
 use crate::terms::PublishedFile;
 
@@ -124,7 +125,8 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let listener = Listener::bind(&config.daemon.socket)?;
     let control_log = log.clone();
     let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
-    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions()))?;
+    let registry = Registry::default();
+    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions(), &registry))?;
     Ok(Circuit {
         started: now,
         path,
@@ -136,6 +138,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         reports,
         wanted,
         calls,
+        registry,
         readers,
         readings,
         opened: 0,

@@ -95,6 +95,7 @@ fn file(view: &FileView) -> FileStatus {
         unparsed: view.reading.unparsed,
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
+        dropped: view.file.dropped,
         error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
 }
@@ -107,6 +108,7 @@ fn file_state(state: source::FileState) -> FileState {
         source::FileState::Deleted => FileState::Deleted,
         source::FileState::Unreadable => FileState::Unreadable,
         source::FileState::Missing => FileState::Missing,
+        source::FileState::Ended => FileState::Ended,
     }
 }
 

@@ -287,6 +287,12 @@ fn needs_attention(event: &source::Event) -> bool {
     use source::Event as E;
     !matches!(
         event,
-        E::Opened { .. } | E::Rotated { .. } | E::LetGo { .. } | E::CopySkipped { .. } | E::Compressed { .. }
+        E::Opened { .. }
+            | E::Rotated { .. }
+            | E::LetGo { .. }
+            | E::CopySkipped { .. }
+            | E::Compressed { .. }
+            | E::Listening { .. }
+            | E::Ended { .. }
     )
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -46,11 +46,16 @@ impl Finished {
 
     /// How it ended, in words: `exit code 1`, `signal 9`.
     pub fn ending(&self) -> String {
-        match (self.status.code(), self.status.signal()) {
-            (Some(code), _) => format!("exit code {code}"),
-            (None, Some(signal)) => format!("signal {signal}"),
-            (None, None) => "an unknown end".to_owned(),
-        }
+        ending(self.status)
+    }
+}
+
+/// How a child ended, in words.
+pub(super) fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown end".to_owned(),
     }
 }
 
@@ -99,7 +104,9 @@ impl Runner {
 
 async fn run(call: &Call) -> Result<Finished, ChildError> {
     let program = call.argv.first().ok_or(ChildError::Empty)?;
-    let mut child = command(program, &call.argv[1..]).spawn().map_err(|error| start_error(program, error))?;
+    let mut command = Command::from(command(program, &call.argv[1..]));
+    let child = command.kill_on_drop(true).spawn();
+    let mut child = child.map_err(|error| start_error(program, error))?;
     let mut group = Leash::on(&child);
     let mut said = Tail { kept: VecDeque::new(), cap: call.cap };
     let Ok(waited) = timeout(call.limit, watch(&mut child, &mut said)).await else {
@@ -124,8 +131,9 @@ fn is_anywhere(program: &str) -> bool {
     program.contains('/') || search_path().split(':').any(is_there)
 }
 
-fn command(program: &str, arguments: &[String]) -> Command {
-    let mut command = Command::new(program);
+/// A child in a process group of its own, with the same surroundings wherever we were started.
+pub(super) fn command(program: &str, arguments: &[String]) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
     command
         .args(arguments)
         .env_clear()
@@ -136,12 +144,11 @@ fn command(program: &str, arguments: &[String]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .process_group(0);
     command
 }
 
-fn start_error(program: &str, error: std::io::Error) -> ChildError {
+pub(super) fn start_error(program: &str, error: std::io::Error) -> ChildError {
     match error.kind() {
         ErrorKind::NotFound => ChildError::Missing(program.to_owned()),
         // The search also ends so when a directory on the path is closed to us.

@@ -10,3 +10,4 @@ pub mod host;
 pub mod lock;
 pub mod owner;
 pub mod process;
+pub mod spout;

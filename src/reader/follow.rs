@@ -11,7 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Basis, FileReading, Reader};
 use crate::os::clock;
 use crate::record::{Format, Reference};
-use crate::source::{Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Follower, SourceError, Waker};
+use crate::source::{
+    Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Intake, Registry, SourceError, Waker,
+};
 use crate::terms::{Batch, Checkpoint, SourceName};
 
 /// What follows from a source's files, told to whoever owns the engine. Each call may wait: the file is the buffer.
@@ -71,7 +73,7 @@ pub enum Told {
 
 /// What to follow.
 pub struct Following {
-    /// The files.
+    /// What it reads.
     pub settings: crate::source::Settings,
     /// Their format; `None`: found out for each file.
     pub format: Option<Format>,
@@ -81,6 +83,8 @@ pub struct Following {
     pub reader: Reader,
     /// The longest findtime of the jails: how far back a file is read that has no checkpoint.
     pub findtime: SignedDuration,
+    /// What it shares with the other sources.
+    pub registry: Registry,
 }
 
 /// One file as `status` shows it.
@@ -97,7 +101,8 @@ pub type View = Arc<Mutex<Vec<FileView>>>;
 
 /// Follows the files of a source until the listener breaks or `stop` says so.
 pub struct Follow<L> {
-    follower: Follower,
+    // Before the desk: who hears no more from the listener may open the same source again.
+    intake: Intake,
     desk: Desk<L>,
     view: View,
     opened_told: bool,
@@ -127,7 +132,7 @@ struct Complaints {
 impl<L: Listener> Follow<L> {
     /// Prepares to follow; nothing is read yet.
     pub fn new(following: Following, listener: L, view: View) -> Result<Self, SourceError> {
-        let Following { settings, format, checkpoints, reader, findtime } = following;
+        let Following { settings, format, checkpoints, reader, findtime, registry } = following;
         let desk = Desk {
             source: settings.name.clone(),
             reader,
@@ -138,7 +143,7 @@ impl<L: Listener> Follow<L> {
             listener,
         };
         Ok(Self {
-            follower: Follower::new(settings, checkpoints)?,
+            intake: Intake::open(settings, checkpoints, &registry)?,
             desk,
             view,
             opened_told: false,
@@ -148,27 +153,27 @@ impl<L: Listener> Follow<L> {
 
     /// Wakes the thread out of its sleep, so that it looks at `stop`.
     pub fn waker(&self) -> Waker {
-        self.follower.waker()
+        self.intake.waker()
     }
 
     /// Reads, and sleeps while there is nothing to read, until `stop` returns true or the listener breaks.
     pub fn run(mut self, stop: &dyn Fn() -> bool) {
         while !stop() {
-            let turn = self.follower.turn(clock::now(), &mut self.desk);
+            let turn = self.intake.turn(clock::now(), &mut self.desk);
             if self.leftover().is_break() || turn.stopped {
                 return;
             }
             self.show();
             self.tell_progress();
             if !turn.more {
-                self.follower.wait();
+                self.intake.wait();
             }
         }
     }
 
     /// Positions that no observation took along.
     fn leftover(&mut self) -> ControlFlow<()> {
-        let positions = self.follower.positions();
+        let positions = self.intake.positions();
         if positions.is_empty() {
             return ControlFlow::Continue(());
         }
@@ -185,14 +190,14 @@ impl<L: Listener> Follow<L> {
             self.opened_told = true;
             self.desk.listener.event(Told::Opened);
         }
-        if !self.backlog_told && self.follower.backlog_read() {
+        if !self.backlog_told && self.intake.backlog_read() {
             self.backlog_told = true;
             self.desk.listener.event(Told::CaughtUp);
         }
     }
 
     fn show(&mut self) {
-        let files = self.follower.status();
+        let files = self.intake.status();
         let live: std::collections::HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
         self.desk.files.retain(|id, _| live.contains(id));
         let reading = |file: &FileStatus| {
@@ -230,14 +235,15 @@ impl<L: Listener> Desk<L> {
         }
     }
 
-    fn reference(&self) -> Reference {
-        Reference { now: clock::now(), zone: self.zone.clone() }
+    fn reference(&self, arrived: Option<Timestamp>) -> Reference {
+        let now = clock::now();
+        Reference { now: arrived.map_or(now, |arrived| arrived.min(now)), zone: self.zone.clone() }
     }
 }
 
 impl<L: Listener> Consumer for Desk<L> {
     fn lines(&mut self, chunk: Chunk<'_>) -> ControlFlow<()> {
-        let reference = self.reference();
+        let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
         let fresh = || (FileReading::new(self.format), Complaints::default());
         let (reading, _) = self.files.entry(chunk.file.id).or_insert_with(fresh);
@@ -253,7 +259,7 @@ impl<L: Listener> Consumer for Desk<L> {
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {
         let format = self.format.or_else(|| Format::detect(std::iter::once(line)))?;
-        format.time_at(line, &self.reference())
+        format.time_at(line, &self.reference(None))
     }
 
     fn since(&mut self, now: Timestamp) -> Timestamp {

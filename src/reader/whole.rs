@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Basis, FileReading, Reader};
+use super::{Basis, FileReading, Meter, Reader};
 use crate::record::Reference;
 use crate::source::Chunker;
 use crate::terms::Observation;
@@ -42,7 +42,12 @@ pub struct ReadError {
 impl Lines {
     /// Opens a log; `-` is standard input. Compressed ones (gzip) are known by their first bytes.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let input = open(path).map_err(|error| ReadError { path: path.to_owned(), error })?;
+        Self::open_metered(path, &Meter::default())
+    }
+
+    /// The same; `meter` shows how far it is read.
+    pub fn open_metered(path: &Path, meter: &Meter) -> Result<Self, ReadError> {
+        let input = open(path, meter).map_err(|error| ReadError { path: path.to_owned(), error })?;
         Ok(Self { path: path.to_owned(), chunks: Chunker::new(input) })
     }
 
@@ -54,9 +59,14 @@ impl Lines {
 }
 
 impl<'r> Whole<'r> {
-    /// Opens a log, as [`Lines`] does.
-    pub fn open(path: &Path, reader: &'r Reader, reading: FileReading) -> Result<Self, ReadError> {
-        let lines = Lines::open(path)?;
+    /// Opens a log, as [`Lines`] does; `meter` shows how far it is read.
+    pub fn open(
+        path: &Path,
+        reader: &'r Reader,
+        reading: FileReading,
+        meter: &Meter,
+    ) -> Result<Self, ReadError> {
+        let lines = Lines::open_metered(path, meter)?;
         Ok(Self { lines, reader, reading, ahead: VecDeque::new(), spare: Vec::new(), ended: false })
     }
 
@@ -104,9 +114,9 @@ pub fn next_of(logs: &mut [Whole<'_>], reference: &Reference) -> Result<Option<O
     Ok(first.and_then(|log| log.ahead.pop_front()))
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+fn open(path: &Path, meter: &Meter) -> io::Result<Box<dyn Read>> {
     if path == Path::new("-") {
-        return unzipped(io::stdin().lock());
+        return unzipped(meter.over(io::stdin().lock()));
     }
     let mut file = File::open(path)?;
     if file.metadata()?.is_dir() {
@@ -118,6 +128,7 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     let mut magic = [0; 2];
     let read = file.read(&mut magic)?;
     io::Seek::rewind(&mut file).or_else(|error| if read == 0 { Ok(()) } else { Err(error) })?;
+    let file = meter.over(file);
     if magic == GZIP { unzipped(file) } else { Ok(Box::new(file)) }
 }
 

@@ -9,6 +9,9 @@ use memchr::{memchr, memrchr};
 /// making its line too long.
 pub const MAX_LINE: usize = 1 << 20;
 
+/// How much of a line that is too long is shown.
+pub(super) const SAMPLE: usize = 200;
+
 /// How much is read at once.
 pub(super) const READ: usize = 256 << 10;
 

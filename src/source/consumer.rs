@@ -34,6 +34,8 @@ pub struct Chunk<'a> {
     pub offset: u64,
     /// Whether the last look before this one reached the file's end, at most 2 s ago: arrival is event time.
     pub caught_up: bool,
+    /// When these lines arrived, where somebody noted it: a journal. Otherwise they arrive now.
+    pub arrived: Option<Timestamp>,
     /// What changed and is not yet stored, this chunk included. Take it into the batch that holds the chunk's
     /// observations, or leave it for the next.
     pub positions: &'a mut Positions,

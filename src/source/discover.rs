@@ -64,6 +64,16 @@ impl Patterns {
     }
 }
 
+/// A file by device and inode, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity(FileKey);
+
+/// The files that these patterns match now, each once. A pattern that is none matches nothing.
+pub fn matching(patterns: &[String]) -> Vec<(PathBuf, FileIdentity)> {
+    let files = Patterns::new(patterns).map(|patterns| patterns.scan().files).unwrap_or_default();
+    files.into_iter().map(|(path, key)| (path, FileIdentity(key))).collect()
+}
+
 impl Scan {
     /// Whether anything matched.
     fn add(&mut self, pattern: &Pattern) -> bool {

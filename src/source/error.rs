@@ -17,4 +17,29 @@ pub enum SourceError {
         /// The pattern as configured.
         pattern: String,
     },
+    /// A socket cannot be listened at.
+    #[error("`listen`: cannot listen at {at}: {error}; {fix}")]
+    Listen {
+        /// Where.
+        at: String,
+        /// What the system said.
+        error: String,
+        /// What helps.
+        fix: String,
+    },
+    /// The owner of a socket does not exist.
+    #[error("`owner`: {0}")]
+    Owner(crate::os::owner::OwnerError),
+    /// The program that reads the journal cannot be run.
+    #[error("`journal`: {error} (the journal is read through systemd's journalctl)")]
+    Journal {
+        /// Why.
+        error: String,
+    },
+    /// The system gives no descriptors.
+    #[error("cannot make a pipe: {error}")]
+    System {
+        /// What it said.
+        error: String,
+    },
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Access;
+use crate::terms::SourceName;
 
 /// Why a file is read from where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +148,85 @@ pub enum Event {
         /// What the store said.
         error: io::Error,
     },
+    /// Another source reads this file already: a line is counted once.
+    #[error("{} is already read by source {by}: this source leaves it alone (a file belongs to one source: make one of the two patterns match less)", path.display())]
+    ReadElsewhere {
+        /// The file.
+        path: PathBuf,
+        /// The source that reads it.
+        by: SourceName,
+    },
+    /// A socket is listened at.
+    #[error("listening at {at}{}", access.as_ref().map_or(String::new(), |access| format!(" ({access}: who may write there may send)")))]
+    Listening {
+        /// Where.
+        at: String,
+        /// Mode and owner of a unix socket.
+        access: Option<String>,
+    },
+    /// The path of a unix socket led to it no more: it is bound anew.
+    #[error("{at} was removed or replaced by another program: listening there anew")]
+    Unlinked {
+        /// Where.
+        at: String,
+    },
+    /// What is no file cannot be read at present; it is tried again.
+    #[error("cannot read {at}: {error}; trying again each second")]
+    Broken {
+        /// What.
+        at: String,
+        /// What the system said.
+        error: String,
+    },
+    /// Standard input has ended.
+    #[error("{at} has ended, nothing more comes from it{}; everything else goes on", if *unfinished == 0 { String::new() } else { format!(" (its last {unfinished} bytes lack their newline and do not count)") })]
+    Ended {
+        /// What.
+        at: String,
+        /// So many bytes followed the last newline.
+        unfinished: usize,
+    },
+    /// The system dropped datagrams since nobody took them in time.
+    #[error(
+        "{at}: the system dropped {count} datagrams since its buffer was full; their lines are lost (raise net.core.rmem_max, or let the server log to a file)"
+    )]
+    Dropped {
+        /// Where.
+        at: String,
+        /// How many since this was last told.
+        count: u64,
+    },
+    /// A line that came otherwise than in a file was longer than [`MAX_LINE`](super::MAX_LINE) and was left out.
+    #[error(
+        "{at}: a line of {length} bytes was left out; it begins with {:?}",
+        String::from_utf8_lossy(sample)
+    )]
+    OverlongMessage {
+        /// Where.
+        at: String,
+        /// Its length.
+        length: u64,
+        /// Its first bytes.
+        sample: Vec<u8>,
+    },
+    /// The program that reads a journal said something.
+    #[error("{at}: journalctl says: {said}{}", journal_fix(said))]
+    JournalSays {
+        /// Which journal.
+        at: String,
+        /// Its words.
+        said: String,
+    },
+    /// The program that reads a journal ended.
+    #[error("{at}: journalctl ended ({ending}); it is started again in {seconds} s")]
+    JournalEnded {
+        /// Which journal.
+        at: String,
+        /// How it ended.
+        ending: String,
+        /// When it is started again.
+        seconds: i64,
+    },
     /// The system tells no changes (limits, permissions, file systems without them): the tick alone finds them.
     #[error("no change notifications{}: {error}; looking each second instead (is fs.inotify.max_user_watches or max_user_instances used up?)", directory.as_ref().map_or(String::new(), |at| format!(" for {}", at.display())))]
     NoNotifications {
@@ -160,11 +240,24 @@ pub enum Event {
     NotificationsDropped,
 }
 
+/// What helps where journalctl may not see what it should.
+fn journal_fix(said: &str) -> String {
+    if said.contains("not seeing messages") || said.contains("ermission") {
+        let user = crate::os::owner::own_user();
+        return format!(
+            " (add the user banmap runs as to group systemd-journal: usermod -aG systemd-journal {user}, and restart banmap)"
+        );
+    }
+    String::new()
+}
+
 fn not_a_file(path: &Path, is_directory: bool) -> String {
     let path = path.display();
     if is_directory {
         format!("{path} is a directory: name the logs in it, as in {path}/*.log")
     } else {
-        format!("{path} is no regular file and cannot be followed: let the server log to a file")
+        format!(
+            "{path} is no regular file and cannot be followed: let the server log to a file, or use `stdin` or `listen`"
+        )
     }
 }

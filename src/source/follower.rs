@@ -11,6 +11,7 @@ use super::chunker::MAX_LINE;
 use super::consumer::{Consumer, FileId};
 use super::discover::{Patterns, Scan};
 use super::head::FileKey;
+use super::registry::{Claims, Registry};
 use super::rotate::Vacated;
 use super::start::Pending;
 use super::tail::{Hands, Look, Tail};
@@ -58,6 +59,8 @@ pub struct Follower {
     pub(super) filled: Vec<(FileId, Metadata)>,
     pub(super) positions: Positions,
     pub(super) troubles: Troubles,
+    /// The files that are this source's and no other's.
+    pub(super) claims: Claims,
     /// When it was made: a file born later had no line before.
     pub(super) started: Timestamp,
     buffer: Vec<u8>,
@@ -94,14 +97,15 @@ impl Follower {
         checkpoints: Vec<Checkpoint>,
         events: bool,
     ) -> Result<Self, SourceError> {
-        let patterns = Patterns::new(&settings.patterns)?;
+        let patterns = Patterns::new(settings.patterns())?;
         let (watch, untold) = Watch::new(events);
         Ok(Self {
             positions: Positions::new(settings.name.clone()),
+            claims: Registry::default().claims(&settings.name),
             patterns,
             settings,
             tails: Vec::new(),
-            pending: checkpoints.into_iter().filter(|known| !known.finished).map(Pending::new).collect(),
+            pending: checkpoints.into_iter().filter(is_of_a_file).map(Pending::new).collect(),
             vacated: BTreeMap::new(),
             copies: BTreeMap::new(),
             let_go: VecDeque::new(),
@@ -118,6 +122,13 @@ impl Follower {
             sleep: Duration::ZERO,
             next_id: 0,
         })
+    }
+
+    /// Leaves the files alone that another source of this registry reads.
+    #[must_use]
+    pub fn sharing(mut self, registry: &Registry) -> Self {
+        self.claims = registry.claims(&self.settings.name);
+        self
     }
 
     /// Ends a wait from another thread.
@@ -161,12 +172,20 @@ impl Follower {
         let troubled = self.troubles.known().filter_map(|(path, trouble, told)| {
             let (state, problem) = match trouble {
                 Trouble::Missing => (FileState::Missing, None),
-                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored => {
+                Trouble::Unreadable | Trouble::NotAFile | Trouble::NotStored | Trouble::ReadElsewhere => {
                     (FileState::Unreadable, Some(told.to_owned()))
                 }
                 Trouble::Compressed => return None,
             };
-            Some(FileStatus { id: None, path: path.to_owned(), offset: 0, size: 0, state, problem })
+            Some(FileStatus {
+                id: None,
+                path: path.to_owned(),
+                offset: 0,
+                size: 0,
+                state,
+                dropped: 0,
+                problem,
+            })
         });
         self.tails.iter().map(Tail::status).chain(troubled).collect()
     }
@@ -214,6 +233,7 @@ impl Follower {
         self.open_new(&mut pass);
         self.open_copies_of_filled(&mut pass);
         self.troubles.settle();
+        self.claims.keep(&self.tails.iter().map(|tail| tail.key).collect());
         self.watch_all(pass.consumer);
     }
 
@@ -233,6 +253,19 @@ impl Follower {
         for path in std::mem::take(&mut scan.compressed) {
             self.troubles.meet(&path.clone(), Trouble::Compressed, *consumer, Event::Compressed { path });
         }
+    }
+
+    /// Whether another source reads this file; then that is told. Else it is this source's from now on.
+    pub(super) fn is_elsewhere(
+        &mut self,
+        path: &std::path::Path,
+        key: FileKey,
+        consumer: &mut dyn Consumer,
+    ) -> bool {
+        let Err(by) = self.claims.take(key) else { return false };
+        let event = Event::ReadElsewhere { path: path.to_owned(), by };
+        self.troubles.meet(path, Trouble::ReadElsewhere, consumer, event);
+        true
     }
 
     pub(super) fn meet_unreadable(
@@ -334,4 +367,9 @@ impl Follower {
         let files = self.tails.iter().map(|tail| tail.real.clone()).collect();
         self.watch.set(&directories, files).into_iter().for_each(|event| consumer.event(event));
     }
+}
+
+/// Of this source when it still read files, and not done with.
+fn is_of_a_file(known: &Checkpoint) -> bool {
+    !known.finished && known.cursor.is_none()
 }

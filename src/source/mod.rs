@@ -1,7 +1,8 @@
-//! Where lines come from: files that are discovered, followed through rotation and truncation, and read once.
+//! Where lines come from: files that are discovered, followed through rotation and truncation, and read once; standard
+//! input, sockets and the journal.
 //!
-//! A [`Follower`] owns the files of one source on a blocking thread of its own: [`Follower::turn`] looks and hands
-//! whole lines to a [`Consumer`], [`Follower::wait`] sleeps until there may be more. Events from the system are hints;
+//! An [`Intake`] reads one source on a blocking thread of its own: [`Intake::turn`] looks and hands whole lines to a
+//! [`Consumer`], [`Intake::wait`] sleeps until there may be more. Of files ([`Follower`]) the system's events are hints;
 //! a stat tick decides. What was handed out is told as changed checkpoints through [`Positions`].
 
 mod access;
@@ -9,12 +10,16 @@ mod chunker;
 mod consumer;
 mod copies;
 mod discover;
+mod endpoint;
 mod error;
 mod event;
+mod feed;
 mod follower;
 mod head;
+mod intake;
 mod positions;
 mod recent;
+mod registry;
 mod rotate;
 mod settings;
 mod siblings;
@@ -29,11 +34,15 @@ mod watch;
 pub use access::Access;
 pub use chunker::{Chunker, MAX_LINE};
 pub use consumer::{Chunk, Consumer, FileId, FileInfo};
+pub use discover::{FileIdentity, matching};
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::SourceError;
 pub use event::{Event, Start};
 pub use follower::{Follower, Turn};
+pub use intake::Intake;
 pub use positions::Positions;
-pub use settings::{FirstRead, Settings};
+pub use registry::Registry;
+pub use settings::{FirstRead, Input, Listen, Settings};
 pub use siblings::live_names;
 pub use status::{FileState, FileStatus};
 pub use watch::Waker;

@@ -50,8 +50,19 @@ impl Positions {
             path: path.to_owned(),
             fingerprint,
             offset,
+            cursor: None,
             finished: false,
         }
+    }
+
+    /// The place in a journal.
+    pub(super) fn set_cursor(&mut self, path: &Path, cursor: String) {
+        let checkpoint = self.cursor(path, cursor);
+        self.put(checkpoint);
+    }
+
+    pub(super) fn cursor(&self, path: &Path, cursor: String) -> Checkpoint {
+        Checkpoint { cursor: Some(cursor), ..self.checkpoint(path, Fingerprint::NONE, 0) }
     }
 
     fn put(&mut self, checkpoint: Checkpoint) {

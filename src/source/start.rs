@@ -62,7 +62,7 @@ impl Follower {
         now: Timestamp,
         consumer: &mut dyn Consumer,
     ) -> Option<FileId> {
-        if self.follows(found.key) {
+        if self.follows(found.key) || self.is_elsewhere(&found.path, found.key, consumer) {
             return None;
         }
         let Found { path, file, head, key, .. } = found;
@@ -225,6 +225,9 @@ impl Follower {
         for (path, key) in std::mem::take(&mut pass.scan.files) {
             let is_copy = self.copies.get(&key).is_some_and(|of| self.tail(*of).is_some());
             if is_copy || followed.contains(&key) || self.vacated.contains_key(&path) {
+                continue;
+            }
+            if self.is_elsewhere(&path, key, pass.consumer) {
                 continue;
             }
             if let Some(found) = self.open_scanned(&path, key, pass.consumer) {

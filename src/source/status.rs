@@ -25,9 +25,12 @@ pub enum FileState {
     /// No file matches this pattern, or the file of a checkpoint is not there.
     #[error("missing")]
     Missing,
+    /// It was read to its end, and nothing more can come: standard input.
+    #[error("ended")]
+    Ended,
 }
 
-/// One file, or one pattern without a file.
+/// One file, one pattern without a file, or whatever else lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStatus {
     /// Its identity within the follower; `None` for what is not followed.
@@ -40,6 +43,8 @@ pub struct FileStatus {
     pub size: u64,
     /// How it stands.
     pub state: FileState,
+    /// Datagrams that the system dropped before they were read.
+    pub dropped: u64,
     /// Why it cannot be read, and the fix, where that is so.
     pub problem: Option<String>,
 }

@@ -13,6 +13,7 @@ pub(super) enum Trouble {
     NotAFile,
     Compressed,
     NotStored,
+    ReadElsewhere,
 }
 
 /// What is wrong, and how it was told.

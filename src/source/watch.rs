@@ -9,16 +9,30 @@ use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::Event;
+use super::feed::Bell;
 use super::head::FileKey;
 
-/// Ends a follower's [`wait`](super::Follower::wait) from another thread: at once, or the next one.
+/// Ends a source's [`wait`](super::Intake::wait) from another thread: at once, or the next one.
 #[derive(Clone)]
-pub struct Waker(Arc<Signal>);
+pub struct Waker(Wakes);
+
+#[derive(Clone)]
+enum Wakes {
+    Follower(Arc<Signal>),
+    Feed(Bell),
+}
 
 impl Waker {
+    pub(super) fn of_feed(bell: Bell) -> Self {
+        Self(Wakes::Feed(bell))
+    }
+
     /// Ends the wait.
     pub fn wake(&self) {
-        self.0.change(|inbox| inbox.woken = true);
+        match &self.0 {
+            Wakes::Follower(signal) => signal.change(|inbox| inbox.woken = true),
+            Wakes::Feed(bell) => bell.ring(),
+        }
     }
 }
 
@@ -111,7 +125,7 @@ impl Watch {
     }
 
     pub(super) fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.signal))
+        Waker(Wakes::Follower(Arc::clone(&self.signal)))
     }
 
     /// Takes what arrived.

@@ -139,7 +139,7 @@ impl Loader {
     }
 
     fn checkpoints(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "SELECT source, device, inode, head_len, head, path, offset FROM checkpoints";
+        let sql = "SELECT source, device, inode, head_len, head, path, offset, cursor FROM checkpoints";
         self.rows(connection, "checkpoints", sql, |this, row| {
             let fingerprint = Fingerprint {
                 device: row.get::<_, i64>(1)? as u64,
@@ -152,6 +152,7 @@ impl Loader {
                 path: path(row.get(5)?)?,
                 fingerprint,
                 offset: row.get::<_, i64>(6)?.try_into()?,
+                cursor: row.get(7)?,
                 finished: false,
             });
             Ok(())

@@ -204,10 +204,12 @@ impl<'c> Writer<'c> {
                 AND (head_len < ?4 OR (head_len = ?4 AND head = ?5))";
             return self.prepared(sql)?.execute(params![key.0, key.1, key.2, head.0, head.1]).map(drop);
         }
-        let sql = "INSERT INTO checkpoints VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
-            head_len = excluded.head_len, head = excluded.head, path = excluded.path, offset = excluded.offset";
+        let sql = "INSERT INTO checkpoints VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET
+            head_len = excluded.head_len, head = excluded.head, path = excluded.path, offset = excluded.offset,
+            cursor = excluded.cursor";
         let (path, offset) = (path_column(&checkpoint.path), checkpoint.offset as i64);
-        self.prepared(sql)?.execute(params![key.0, key.1, key.2, head.0, head.1, path, offset]).map(drop)
+        let row = params![key.0, key.1, key.2, head.0, head.1, path, offset, checkpoint.cursor];
+        self.prepared(sql)?.execute(row).map(drop)
     }
 
     fn pauses(&mut self, pauses: &[Pause]) -> rusqlite::Result<()> {

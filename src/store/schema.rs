@@ -9,7 +9,10 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-const MIGRATIONS: [&str; 1] = [FIRST];
+pub(super) const MIGRATIONS: [&str; 2] = [FIRST, CURSORS];
+
+/// The place in a journal, where a file has its offset.
+const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
 
 // `bans.event` is the history row that began the ban: its evidence hangs there, so that nothing moves when it ends.
 const FIRST: &str = "

@@ -17,7 +17,12 @@ pub struct Fingerprint {
     pub head: u64,
 }
 
-/// How far a source has read in one file.
+impl Fingerprint {
+    /// What has no file: a journal.
+    pub const NONE: Self = Self { device: 0, inode: 0, head_len: 0, head: 0 };
+}
+
+/// How far a source has read in one file, or in a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The source that reads it.
@@ -28,6 +33,9 @@ pub struct Checkpoint {
     pub fingerprint: Fingerprint,
     /// The offset of the first byte not yet read; always the start of a line.
     pub offset: u64,
+    /// The place in a journal, instead of `fingerprint` and `offset`, which are none and 0 then: of the last entry that
+    /// was read, in the journal's own words.
+    pub cursor: Option<String>,
     /// The file was read to its end and let go: the store forgets it.
     pub finished: bool,
 }

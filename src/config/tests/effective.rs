@@ -36,6 +36,16 @@ path = \"a.log\"
 [source.b]
 path = [\"/b.log\", \"/c.log\"]
 format = \"common\"
+[source.c]
+stdin = true
+[source.d]
+listen = \"unix:log.sock\"
+owner = \":adm\"
+[source.e]
+listen = \"udp:[::1]:5514\"
+[source.f]
+journal = \"nginx\"
+read = \"end\"
 [jail.plain]
 bantime = \"forever\"
 [[jail.plain.where]]

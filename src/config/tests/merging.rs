@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{FilterOrigin, LogFormat, Need};
 use crate::publish::{Kind, Reload, Style};
 use crate::resolve::{ListEntry, Lists};
-use crate::source::FirstRead;
+use crate::source::{Endpoint, FirstRead, Input, Listen};
 use crate::terms::show_duration;
 
 const SOURCE: &str = "[source.site]\npath = \"/var/log/nginx/*access.log\"\n";
@@ -46,7 +46,7 @@ fn the_smallest_useful_file() {
         "jails = [\"wordpress-login\", \"probe-paths\"]\n{SOURCE}[output.nginx]\nkind = \"nginx-geo\"\n"
     );
     let config = Site::new(&text).load();
-    assert_eq!(config.sources[0].settings.patterns, ["/var/log/nginx/*access.log"]);
+    assert_eq!(config.sources[0].settings.patterns(), ["/var/log/nginx/*access.log"]);
     assert_eq!((config.sources[0].format, config.sources[0].settings.read), (None, FirstRead::Recent));
     let [probes, wordpress] = &config.jails[..] else { panic!("two jails: {:?}", config.jails) };
     assert_eq!((wordpress.name.as_str(), wordpress.maxretry), ("wordpress-login", 5));
@@ -300,7 +300,7 @@ fn variables_override_and_are_read_as_toml_or_text() {
     assert_eq!(mine.bantime.map(show_duration).as_deref(), Some("1d"));
     assert_eq!(show_duration(eager.findtime), "20m");
     assert_eq!(mine.ignoreip[0].origin().as_ref(), "ignoreip of [defaults] ($BANMAP_DEFAULTS__IGNOREIP)");
-    assert_eq!(config.sources[0].settings.patterns, ["/srv/log/a.log"]);
+    assert_eq!(config.sources[0].settings.patterns(), ["/srv/log/a.log"]);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
@@ -320,7 +320,7 @@ fn relative_paths_are_relative_to_their_file() {
     let config = site.load();
     assert_eq!(config.daemon.socket, site.path("b.sock"));
     let pattern = site.path("logs/*.log").to_string_lossy().into_owned();
-    assert_eq!(config.sources[0].settings.patterns, [pattern.as_str(), "/x.log"]);
+    assert_eq!(config.sources[0].settings.patterns(), [pattern.as_str(), "/x.log"]);
     assert_eq!(config.sources[0].settings.read, FirstRead::Beginning);
     assert_eq!(config.outputs[0].path, site.path("out/l"));
     assert_eq!(
@@ -339,7 +339,7 @@ fn a_directory_with_pattern_characters_is_taken_literally() {
     let options = Options { path: Some(site.path("[x]/banmap.toml")), ..site.options() };
     let config = load(&options).unwrap();
     let expected = format!("{}/[[]x[]]/a*.log", site.directory.path().display());
-    assert_eq!(config.sources[0].settings.patterns, [expected]);
+    assert_eq!(config.sources[0].settings.patterns(), [expected]);
 }
 
 #[test]
@@ -351,4 +351,25 @@ fn what_a_verb_does_not_use_does_not_stop_it() {
     let site =
         Site::new("jails = [\"nowhere\"]\n[source.s]\n[output.o]\nkind = \"list\"\n").needs(Needs::OUTPUTS);
     assert_eq!(site.load().outputs.len(), 1);
+}
+
+#[test]
+fn a_source_reads_what_it_says() {
+    let site = Site::new(
+        "[source.a]\nstdin = true\n[source.b]\nlisten = \"unix:log.sock\"\nmode = \"0666\"\nowner = \":adm\"\n\
+         [source.c]\nlisten = \"unix-stream:/run/x\"\nstdin = false\n[source.d]\njournal = \"nginx.service\"\nread = \"end\"\n",
+    );
+    let config = site.load();
+    let inputs: Vec<&Input> = config.sources.iter().map(|source| &source.settings.input).collect();
+    let socket = Endpoint::UnixDatagram(site.path("log.sock"));
+    let listen = Listen { mode: 0o666, owner: Some(":adm".to_owned()), ..Listen::new(socket) };
+    let stream = Listen::new(Endpoint::UnixStream("/run/x".into()));
+    let expected = [
+        &Input::Stdin,
+        &Input::Listen(listen),
+        &Input::Listen(stream),
+        &Input::Journal("nginx.service".to_owned()),
+    ];
+    assert_eq!(inputs, expected);
+    assert_eq!(config.sources[3].settings.read, FirstRead::End);
 }

@@ -81,11 +81,11 @@ fn missing_and_unreadable_files() {
 fn unknown_keys_and_those_of_other_versions_and_programs() {
     assert_told(
         &with(
-            "bantime = 5\nlisten = \"udp:127.0.0.1:5514\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
+            "bantime = 5\nfields = { client = \"ip\" }\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
         ),
         &[
-            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, format, escape, client, read",
-            "banmap.toml:4:1: `listen` of [source.site] is not supported by this version | remove it",
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, escape, client, read",
+            "banmap.toml:4:1: `fields` of [source.site] is not supported by this version | remove it",
             "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
             "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
             "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
@@ -98,7 +98,7 @@ fn sources() {
     let text = "[source.a]\npath = [\"/l/x.log\", \"/l/x.log\", \"/l/a**\", \"\"]\nlogpath = \"y\"\n\
                 [source.b]\npath = \"/l/x.log\"\nformat = \"combine\"\nread = \"start\"\n\
                 [source.c]\nformat = '$remote_addr [$time_local]'\nescape = \"json\"\nclient = \"x_forwarded_for\"\npath = []\n\
-                [source.\"d e\"]\npath = \"/x\"\n[source.e]\nstdin = true\n[source.f]\n";
+                [source.\"d e\"]\npath = \"/x\"\n[source.e]\nfields = {}\n[source.f]\n";
     assert_told(
         &told(text),
         &[
@@ -114,9 +114,48 @@ fn sources() {
             "banmap.toml:11:10: [source.c] client: \"x_forwarded_for\" is not supported by this version | leave it out, or write \"remote_addr\"",
             "banmap.toml:12:8: [source.c] path: names no file",
             "banmap.toml:13:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
-            "banmap.toml:16:1: `stdin` of [source.e] is not supported by this version | remove it",
-            "banmap.toml:17:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\"",
+            "banmap.toml:15:9: [source.e] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
+            "banmap.toml:16:1: `fields` of [source.e] is not supported by this version | remove it",
+            "banmap.toml:17:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
         ],
+    );
+}
+
+#[test]
+fn sources_that_are_no_files() {
+    let text = "[source.a]\nstdin = true\nread = \"end\"\n[source.b]\nstdin = true\nlisten = \"udp:127.0.0.1:5514\"\n\
+                [source.c]\nlisten = \"udp:5514\"\nowner = \"www-data\"\n[source.d]\nlisten = \"udp:127.0.0.1:5514\"\nmode = \"0666\"\n\
+                [source.e]\nlisten = \"udp:[::1]:5514\"\n[source.f]\nlisten = \"udp:[::1]:5514\"\n[source.g]\njournal = \"a b\"\n\
+                [source.h]\njournal = \"nginx\"\nowner = \"x\"\n[source.i]\npath = \"/l/a.log\"\nmode = \"0660\"\n[source.j]\nstdin = false\n\
+                [source.k]\nstdin = \"yes\"\n";
+    assert_told(
+        &told(text),
+        &[
+            "banmap.toml:3:1: [source.a] read: means nothing for `stdin` | remove it: what arrives is read from now on",
+            "banmap.toml:5:9: [source.b] stdin: `stdin` is already read by [source.a] | a file belongs to one source, and any number of jails can look at that",
+            "banmap.toml:6:1: [source.b] listen: this source has `stdin` already: it reads one of path, stdin, listen and journal | make it a source of its own",
+            "banmap.toml:8:10: [source.c] listen: `5514` is no address with a port | write an address of this host and a port: \"udp:127.0.0.1:5514\", \"udp:[::1]:5514\"",
+            "banmap.toml:12:1: [source.d] mode: means nothing for `listen` | remove it: only a unix socket under `listen` has it",
+            "banmap.toml:16:10: [source.f] listen: `udp:[::1]:5514` is already read by [source.e] | a file belongs to one source, and any number of jails can look at that",
+            "banmap.toml:18:11: [source.g] journal: `a b` is no name of a unit | write \"nginx\" or \"nginx.service\"",
+            "banmap.toml:21:1: [source.h] owner: means nothing for `journal` | remove it: only a unix socket under `listen` has it",
+            "banmap.toml:24:1: [source.i] mode: means nothing for `path` | remove it: only a unix socket under `listen` has it",
+            "banmap.toml:25:9: [source.j] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
+            "banmap.toml:28:9: [source.k] stdin: must be true or false, without quotes, not a text",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_two_sources_match_now() {
+    let site = Site::new("[source.a]\npath = \"logs/*.log\"\n[source.b]\npath = [\"logs/x*\", \"logs/y\"]\n");
+    assert_eq!(site.load().sources.len(), 2, "nothing is there yet");
+    let told = site.file("logs/z.log", "").file("logs/xa.log", "").file("logs/y", "").told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let expected = "banmap.toml:3:9: [source.b] path: ";
+    assert!(
+        told[0].starts_with(expected) && told[0].contains("logs/xa.log is already read by [source.a]"),
+        "{told:?}"
     );
 }
 
@@ -335,4 +374,12 @@ fn line() -> impl Strategy<Value = String> {
         2 => table.prop_map(|table| format!("[{table}]")),
         5 => (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
     ]
+}
+
+#[test]
+fn a_port_that_others_reach_is_warned_about() {
+    let site = Site::new("[source.l]\nlisten = \"udp:0.0.0.0:5514\"\n");
+    let expected = "banmap.toml:2:10: [source.l] listen: anybody who can send there can have any client banned: senders of UDP \
+                    prove nothing | listen at 127.0.0.1 or [::1], or let a firewall pass your servers only";
+    assert!(site.warned().iter().any(|one| one == expected), "{:?}", site.warned());
 }

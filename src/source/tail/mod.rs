@@ -183,6 +183,7 @@ impl Tail {
             offset: self.offset,
             size: self.size,
             state,
+            dropped: 0,
             problem: self.failure.clone().filter(|_| state == FileState::Unreadable),
         }
     }

@@ -7,15 +7,12 @@ use std::ops::ControlFlow;
 use memchr::{memchr, memrchr};
 
 use super::{Hands, Look, RECENT, Tail};
-use crate::source::chunker::{MAX_LINE, READ};
+use crate::source::chunker::{MAX_LINE, READ, SAMPLE};
 use crate::source::head::{Head, read_full_at, starts_line};
 use crate::source::{Chunk, Event};
 
 /// At most so much is read from one file before the others have their turn.
 const BUDGET: usize = 1 << 20;
-
-/// How much of a line that is too long is shown.
-const SAMPLE: usize = 200;
 
 /// How one read ended.
 enum Step {
@@ -76,7 +73,8 @@ impl Tail {
         self.offset += len as u64;
         self.record(hands.positions);
         let Hands { buffer, positions, consumer, .. } = hands;
-        let chunk = Chunk { file: &self.info, bytes: &buffer[..len], offset, caught_up, positions };
+        let chunk =
+            Chunk { file: &self.info, bytes: &buffer[..len], offset, caught_up, arrived: None, positions };
         match consumer.lines(chunk) {
             ControlFlow::Continue(()) => Step::Moved { bytes: len, end },
             ControlFlow::Break(()) => Step::Stopped,

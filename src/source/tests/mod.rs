@@ -173,7 +173,7 @@ impl Lab {
 
 fn follower(root: &Path, patterns: &[&str], read: FirstRead, stored: Vec<Checkpoint>) -> Follower {
     let patterns = patterns.iter().map(|pattern| root.join(pattern).display().to_string()).collect();
-    let settings = Settings { name: "site".parse().unwrap(), patterns, read };
+    let settings = Settings { name: "site".parse().unwrap(), input: Input::Files(patterns), read };
     Follower::with_watch(settings, stored, false).unwrap()
 }
 

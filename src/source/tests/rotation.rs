@@ -293,6 +293,25 @@ fn a_backlog_does_not_starve_the_others() {
 }
 
 #[test]
+fn a_live_log_is_read_in_every_turn_of_a_long_catching_up() {
+    let mut lab = Lab::new(&["*.log"], FirstRead::Beginning);
+    lab.append("live.log", "0\n");
+    lab.catch_up();
+    for name in ["a.log", "z.log"] {
+        lab.append(name, &"backlog of one file\n".repeat(200_000));
+    }
+    lab.turn_after(1);
+    for n in 1..=2 {
+        lab.append("live.log", &format!("{n}\n"));
+        assert!(lab.turn_after(0).more, "the backlog takes more turns");
+        let n = n.to_string();
+        assert!(lab.recorder.lines.iter().any(|(_, line)| *line == n), "read in the same turn");
+    }
+    lab.catch_up();
+    assert_eq!(lab.lines().len(), 400_003);
+}
+
+#[test]
 fn caught_up_is_the_look_before_at_most_two_seconds_ago() {
     let mut lab = Lab::beginning();
     for (pause, expected) in [(0, false), (1, true), (2, true), (3, false), (0, true)] {

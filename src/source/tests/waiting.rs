@@ -10,7 +10,8 @@ use crate::os::clock;
 /// A follower on a thread of its own, as the daemon runs it; sends each line with the time of its arrival.
 fn run(root: &Path) -> (mpsc::Receiver<String>, Waker, mpsc::Sender<()>, thread::JoinHandle<()>) {
     let patterns = vec![root.join("access.log").display().to_string()];
-    let settings = Settings { name: "site".parse().unwrap(), patterns, read: FirstRead::Beginning };
+    let settings =
+        Settings { name: "site".parse().unwrap(), input: Input::Files(patterns), read: FirstRead::Beginning };
     let mut follower = Follower::new(settings, Vec::new()).unwrap();
     let waker = follower.waker();
     let (lines, received) = mpsc::channel();
@@ -65,7 +66,7 @@ fn a_write_to_an_idle_file_is_heard_before_the_tick() {
     append(&log, "old\n");
     let settings = Settings {
         name: "site".parse().unwrap(),
-        patterns: vec![log.display().to_string()],
+        input: Input::Files(vec![log.display().to_string()]),
         read: FirstRead::Beginning,
     };
     let mut follower = Follower::new(settings, Vec::new()).unwrap();

@@ -61,6 +61,7 @@ fn checkpoint(inode: u64, offset: u64) -> Checkpoint {
         path: "/var/log/access.log".into(),
         fingerprint,
         offset,
+        cursor: None,
         finished: false,
     }
 }

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use rusqlite::Connection;
 
-use super::super::{Event, Kept, Store, StoreError};
+use super::super::{Event, Kept, Store, StoreError, schema};
 use super::{Place, at, ban, banned, bans, checkpoint, tracker};
 
 fn message(result: Result<(Store, Kept, Vec<Event>), StoreError>) -> String {
@@ -198,4 +198,35 @@ fn a_full_disk_is_an_error_and_leaves_what_was_saved() {
     store.limit_pages(1 << 30);
     store.save(&bans(many), at(0)).unwrap();
     assert_eq!(place.kept().bans.len(), 2010);
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
+    let place = Place::new();
+    filled(&place, 3);
+    let first = place.kept();
+    // As the first version made it: what came later is taken away.
+    let old = Connection::open(place.path()).unwrap();
+    old.execute_batch("ALTER TABLE checkpoints DROP COLUMN cursor; PRAGMA user_version = 1;").unwrap();
+    drop(old);
+    assert_eq!(place.kept(), first);
+    let now = Connection::open(place.path()).unwrap();
+    let version: i64 = now.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, schema::VERSION);
+}
+
+#[test]
+fn every_step_leads_to_the_same_tables() {
+    let tables = |from_first: bool| {
+        let mut connection = Connection::open_in_memory().unwrap();
+        if from_first {
+            connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
+        }
+        schema::migrate(&mut connection, i64::from(from_first)).unwrap();
+        let mut columns = connection.prepare("SELECT name FROM pragma_table_info('checkpoints')").unwrap();
+        let columns = columns.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        columns.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(tables(true), tables(false));
+    assert!(tables(true).contains(&"cursor".to_owned()));
 }

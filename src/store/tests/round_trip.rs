@@ -7,7 +7,7 @@ use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
 use super::{Place, at, ban, banned, bans, checkpoint, jail, story, tracker, whole_history};
 use crate::ban::{Ban, Change, Ended, Origin};
-use crate::terms::{Checkpoint, Master, Pause, PublishedFile};
+use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -256,4 +256,26 @@ fn an_operator_reads_it_with_plain_sql() {
         let count: i64 = reader.query_row(&sql, [], |row| row.get(0)).unwrap();
         assert_eq!(count, 1, "{view}");
     }
+}
+
+#[test]
+fn the_place_in_a_journal_is_kept() {
+    let place = Place::new();
+    let at_cursor = |cursor: &str| Checkpoint {
+        path: "journal:nginx".into(),
+        fingerprint: Fingerprint::NONE,
+        offset: 0,
+        cursor: Some(cursor.to_owned()),
+        ..checkpoint(0, 0)
+    };
+    let (mut store, _) = place.open();
+    for cursor in ["@1790000000000000", "s=ab;i=7"] {
+        let save =
+            Transaction { checkpoints: vec![at_cursor(cursor), checkpoint(7, 10)], ..Transaction::default() };
+        store.save(&save, at(0)).unwrap();
+    }
+    drop(store);
+    let mut kept = place.kept().checkpoints;
+    kept.sort_by_key(|checkpoint| checkpoint.fingerprint.inode);
+    assert_eq!(kept, [at_cursor("s=ab;i=7"), checkpoint(7, 10)]);
 }

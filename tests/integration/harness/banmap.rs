@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,7 +34,22 @@ impl Daemon {
     pub(crate) fn start_by(wrapper: &[&str], program: &Path, config: &Path) -> Self {
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).arg(program).arg("-c").arg(config).env("NO_COLOR", "1");
-        Self::spawn_as(config, command).ready()
+        Self::spawn_as(config, command, Stdio::null()).ready()
+    }
+
+    /// Starts it with something to write to its standard input, and waits.
+    pub(crate) fn start_fed(config: &Path) -> (Self, ChildStdin) {
+        let mut daemon = Self::spawn_as(config, banmap(config), Stdio::piped());
+        let stdin = daemon.process.child().stdin.take().unwrap();
+        (daemon.ready(), stdin)
+    }
+
+    /// Starts it with programs found in `bin` before all others, and waits.
+    pub(crate) fn start_finding(bin: &Path, config: &Path) -> Self {
+        let mut command = banmap(config);
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", bin.display()));
+        Self::spawn_as(config, command, Stdio::null()).ready()
     }
 
     #[track_caller]
@@ -50,12 +65,12 @@ impl Daemon {
 
     /// Starts it and does not wait.
     pub(crate) fn spawn(config: &Path) -> Self {
-        Self::spawn_as(config, banmap(config))
+        Self::spawn_as(config, banmap(config), Stdio::null())
     }
 
-    fn spawn_as(config: &Path, mut command: Command) -> Self {
+    fn spawn_as(config: &Path, mut command: Command, stdin: Stdio) -> Self {
         command.arg("run").stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = Process::spawn("banmap", &mut command);
+        let mut process = Process::spawn_reading("banmap", stdin, &mut command);
         let mut stderr = process.child().stderr.take().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&log);

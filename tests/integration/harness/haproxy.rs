@@ -22,10 +22,15 @@ pub(crate) struct Haproxy {
 impl Haproxy {
     /// Starts it in front of the server on `backend`.
     pub(crate) fn start(backend: u16) -> Self {
+        Self::start_logging(backend, "")
+    }
+
+    /// The same, with lines of the section `frontend` about logs.
+    pub(crate) fn start_logging(backend: u16, logs: &str) -> Self {
         let place = Place::new();
         let (process, port) = on_free_port(
             |port| {
-                let conf = place.write("haproxy.cfg", &configuration(port, backend));
+                let conf = place.write("haproxy.cfg", &configuration(port, backend, logs));
                 let log = std::fs::File::create(place.path("log")).unwrap();
                 let mut command = Command::new(installed("haproxy", "haproxy"));
                 command.arg("-db").arg("-f").arg(conf).stderr(log.try_clone().unwrap()).stdout(log);
@@ -48,7 +53,7 @@ impl Haproxy {
     }
 }
 
-fn configuration(port: u16, backend: u16) -> String {
+fn configuration(port: u16, backend: u16, logs: &str) -> String {
     format!(
         "global
     maxconn 200
@@ -62,6 +67,7 @@ defaults
 frontend site
     bind 127.0.0.1:{port}
     http-request add-header X-Forwarded-For %[req.fhdr({CLIENT})] if {{ req.fhdr({CLIENT}) -m found }}
+    {logs}
     http-request del-header {CLIENT}
     default_backend server
 backend server

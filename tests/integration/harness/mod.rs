@@ -21,5 +21,6 @@ pub(crate) use guard::guarding;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use place::{Place, text};
+pub(crate) use process::installed;
 pub(crate) use scene::Scene;
 pub(crate) use wait::wait_until;

@@ -24,13 +24,18 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts it on a ban list of its own, in which nobody is banned.
     pub(crate) fn start() -> Self {
+        Self::start_logging("")
+    }
+
+    /// The same, with other lines about logs beside its own.
+    pub(crate) fn start_logging(logs: &str) -> Self {
         let place = Place::new();
         let geo = place.write("out/geo.conf", "geo $bad_user {\n    default 0;\n}\n");
         place.write("www/index.html", "welcome\n");
         place.dir("temp");
         let (process, port) = on_free_port(
             |port| {
-                place.write("nginx.conf", &configuration(&place, &geo, port));
+                place.write("nginx.conf", &configuration(&place, &geo, port, logs));
                 Process::spawn("nginx", &mut command(&place))
             },
             // The pid file is written after the port is bound: an answer of somebody else's server is not taken for ours.
@@ -109,7 +114,7 @@ fn command(place: &Place) -> Command {
     command
 }
 
-fn configuration(place: &Place, geo: &Path, port: u16) -> String {
+fn configuration(place: &Place, geo: &Path, port: u16, logs: &str) -> String {
     let (dir, geo) = (place.path(""), geo.display());
     let dir = dir.display().to_string();
     let dir = dir.trim_end_matches('/');
@@ -128,6 +133,7 @@ http {{
     uwsgi_temp_path       {dir}/temp/uwsgi;
     scgi_temp_path        {dir}/temp/scgi;
     access_log {dir}/access.log combined;
+    {logs}
     set_real_ip_from 127.0.0.1;
     real_ip_header   X-Forwarded-For;
     include {geo};

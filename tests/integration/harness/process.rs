@@ -20,7 +20,12 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self::spawn_reading(name, Stdio::null(), command)
+    }
+
+    /// The same with something to read.
+    pub(crate) fn spawn_reading(name: &'static str, stdin: Stdio, command: &mut Command) -> Self {
+        let child = command.stdin(stdin).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         Self { name, child }
     }
 

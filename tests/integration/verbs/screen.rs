@@ -85,3 +85,23 @@ fn problems_are_coloured_on_a_terminal_only() {
     let help = on_terminal(&[banmap, "--help"], &[("NO_COLOR", "1")]);
     assert!(help.contains("Usage:") && !help.contains('\u{1b}'), "{help:?}");
 }
+
+#[test]
+fn progress_is_shown_on_a_terminal_only_and_goes_in_the_end() {
+    let scene = Scene::new();
+    scene.configure(&format!("{LOGIN}{SITE}"));
+    scene.append(LOG, request("203.0.113.7", "POST /login", 401).repeat(3));
+    let (banmap, config) = (env!("CARGO_BIN_EXE_banmap"), scene.path("banmap.toml"));
+    // A log that takes its time: longer than what is shown at once.
+    let slowly = format!(
+        "(cat {log}; sleep 1.5; cat {log}) | {banmap} -c {config} replay -",
+        log = scene.path(LOG).display(),
+        config = config.display()
+    );
+    let shown = on_terminal(&["sh", "-c", &slowly], &[]);
+    assert!(shown.contains("read 0.0 MB\u{1b}[K\r"), "{shown:?}");
+    let last = shown.rsplit("\u{1b}[K").next().unwrap();
+    assert!(last.contains("203.0.113.7") && last.contains("6 lines"), "{shown:?}");
+    let piped = std::process::Command::new("sh").args(["-c", &slowly]).output().unwrap();
+    assert!(!String::from_utf8(piped.stderr).unwrap().contains("read "));
+}

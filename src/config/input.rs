@@ -1,0 +1,141 @@
+//! Which one of `path`, `stdin`, `listen` and `journal` a source reads.
+
+use std::collections::BTreeMap;
+
+use super::found::Found;
+use super::section::{Section, clean};
+use super::text::Place;
+use super::{output, source};
+use crate::source::{Endpoint, Input, Listen};
+use crate::terms::SourceName;
+
+/// What is read by which source: files by their patterns, everything else by what events call it.
+type Taken = BTreeMap<String, SourceName>;
+
+/// `stdin = false` says nothing.
+pub(super) fn read(section: Section<'_>, name: &SourceName, taken: &mut Taken) -> Option<Input> {
+    let files = section.either(["path", "logpath"]).map(|(key, _)| key);
+    let stdin = section.boolean("stdin");
+    let mistyped = stdin.is_none() && section.entry("stdin").is_some();
+    let stdin = stdin.filter(|found| found.value);
+    let other = ["listen", "journal"].into_iter().filter(|key| section.entry(key).is_some());
+    let keys: Vec<&str> = files.into_iter().chain(stdin.is_some().then_some("stdin")).chain(other).collect();
+    let Some((key, more)) = keys.split_first() else {
+        if !mistyped {
+            missing(section);
+        }
+        return None;
+    };
+    for more in more {
+        surplus(section, key, more);
+    }
+    let input = match *key {
+        "stdin" => stdin.map(|found| section.settle("stdin", Some(found), true)).map(|_| Input::Stdin),
+        "listen" => listen(section).map(Input::Listen),
+        "journal" => journal(section).map(Input::Journal),
+        key => {
+            Some(source::patterns(section, key, name, taken)).filter(|all| !all.is_empty()).map(Input::Files)
+        }
+    };
+    only_where_it_means_something(section, key, input.as_ref());
+    let input = input?;
+    let place = section.node(key).map(|node| &node.place).filter(|_| !matches!(input, Input::Files(_)));
+    if let Some(place) = place {
+        claim(section, key, name, &Found::written(input.to_string(), place), taken);
+    }
+    Some(input)
+}
+
+fn missing(section: Section<'_>) {
+    let fix = "say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)";
+    section.missing("path", "is missing", fix.to_owned());
+}
+
+fn surplus(section: Section<'_>, first: &str, key: &str) {
+    let Some(entry) = section.entry(key) else { return };
+    let what =
+        format_args!("this source has `{first}` already: it reads one of path, stdin, listen and journal");
+    section.wrong(key, what, &entry.key, "make it a source of its own".to_owned());
+}
+
+/// Whatever is read is read by one source.
+pub(super) fn claim(
+    section: Section<'_>,
+    key: &str,
+    name: &SourceName,
+    what: &Found<String>,
+    taken: &mut Taken,
+) {
+    let other = taken.insert(what.value.clone(), name.clone());
+    let (Some(other), Some(place)) = (other, what.from.place()) else { return };
+    if other == *name {
+        section.wrong(key, format_args!("`{}` is named twice", what.value), place, "remove one".to_owned());
+        return;
+    }
+    let what = format_args!("`{}` is already read by [source.{other}]", what.value);
+    let fix = "a file belongs to one source, and any number of jails can look at that";
+    section.wrong(key, what, place, fix.to_owned());
+}
+
+fn listen(section: Section<'_>) -> Option<Listen> {
+    let found = section.string("listen")?;
+    let place = found.from.place()?.clone();
+    let at = match found.value.parse::<Endpoint>() {
+        Ok(at) => absolute(at, &place),
+        Err(error) => {
+            section.wrong("listen", &error, &place, error.fix.clone());
+            return None;
+        }
+    };
+    section.settle("listen", Some(found.map(|_| at.to_string())), String::new());
+    if at.is_public() {
+        let what = "anybody who can send there can have any client banned: senders of UDP prove nothing";
+        let fix = "listen at 127.0.0.1 or [::1], or let a firewall pass your servers only";
+        section.warn("listen", what, Some(&place), fix);
+    }
+    let (owner, mode) = if at.path().is_some() { access(section) } else { (None, None) };
+    Some(Listen { owner, mode: mode.unwrap_or(Listen::DEFAULT_MODE), ..Listen::new(at) })
+}
+
+fn absolute(at: Endpoint, place: &Place) -> Endpoint {
+    let absolute = |path: std::path::PathBuf| clean(&place.text.base().join(path));
+    match at {
+        Endpoint::UnixDatagram(path) => Endpoint::UnixDatagram(absolute(path)),
+        Endpoint::UnixStream(path) => Endpoint::UnixStream(absolute(path)),
+        udp @ Endpoint::Udp(_) => udp,
+    }
+}
+
+/// Who may send to a unix socket.
+fn access(section: Section<'_>) -> (Option<String>, Option<u32>) {
+    (output::owner(section, "that of the process"), output::mode(section, "0660"))
+}
+
+/// systemd's own characters for unit names, and what it completes to `.service`.
+fn journal(section: Section<'_>) -> Option<String> {
+    let found = section.string("journal")?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || "@:-_.\\".contains(c);
+    if let (false, Some(place)) = (found.value.chars().all(legal), found.from.place()) {
+        let what = format_args!("`{}` is no name of a unit", found.value);
+        section.wrong("journal", what, place, "write \"nginx\" or \"nginx.service\"".to_owned());
+        return None;
+    }
+    Some(section.settle("journal", Some(found), String::new()))
+}
+
+fn only_where_it_means_something(section: Section<'_>, key: &str, input: Option<&Input>) {
+    let is_socket = matches!(input, Some(Input::Listen(listen)) if listen.at.path().is_some());
+    let unknown = input.is_none() && key == "listen";
+    let foreign = |own: &str, why: &str| {
+        if let Some(entry) = section.entry(own) {
+            section.wrong(own, format_args!("means nothing for `{key}`"), &entry.key, why.to_owned());
+        }
+    };
+    if !is_socket && !unknown {
+        foreign("owner", "remove it: only a unix socket under `listen` has it");
+        foreign("mode", "remove it: only a unix socket under `listen` has it");
+    }
+    if matches!(key, "stdin" | "listen") {
+        foreign("read", "remove it: what arrives is read from now on");
+    }
+}
