@@ -20,7 +20,6 @@ mod outcome;
 mod pause;
 mod ping;
 mod progress;
-mod progress;
 mod rehearsal;
 mod reload;
 mod replay;

@@ -179,7 +179,8 @@ impl Replay {
 
 /// How many bytes the logs have; `None` where that cannot be known.
 fn size_of(logs: &[(PathBuf, &Source)]) -> Option<u64> {
-    let size = |path: &PathBuf| path.metadata().ok().filter(|stat| stat.is_file()).map(|stat| stat.len());
+    let size =
+        |path: &PathBuf| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|stat| stat.len());
     logs.iter().map(|(path, _)| size(path)).sum()
 }
 
