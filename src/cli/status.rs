@@ -116,6 +116,7 @@ fn sources(status: &control::Status, now: Timestamp, screen: &mut Screen) -> io:
 
 fn file_state(file: &FileStatus) -> Cell {
     match file.state {
+        FileState::Live if file.dropped > 0 => table::doubtful(&format!("live, {} dropped", file.dropped)),
         FileState::Live => table::good("live"),
         FileState::CatchingUp => table::doubtful("catching up"),
         FileState::Rotated => table::doubtful("rotated"),

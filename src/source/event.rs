@@ -157,7 +157,7 @@ pub enum Event {
         by: SourceName,
     },
     /// A socket is listened at.
-    #[error("listening at {at}{}", access.as_ref().map_or(String::new(), |access| format!(" ({access}: who may write there may send)")))]
+    #[error("listening at {at} {}", access.as_ref().map_or(DATAGRAM.to_owned(), |access| format!("({access}: who may write there may send)")))]
     Listening {
         /// Where.
         at: String,
@@ -239,6 +239,9 @@ pub enum Event {
     #[error("change notifications were dropped: everything is looked at again")]
     NotificationsDropped,
 }
+
+/// What one should know of a port: measured with nginx, whose escaping makes 71 kB of two headers of 8 kB.
+const DATAGRAM: &str = "(a datagram holds 65,507 bytes: longer lines, which a client can make nginx write, come through unix: only)";
 
 /// What helps where journalctl may not see what it should.
 fn journal_fix(said: &str) -> String {

@@ -128,32 +128,23 @@ impl Feed {
     }
 
     fn fill(&mut self, now: Timestamp, consumer: &mut dyn Consumer) -> Result<bool, String> {
-        let told = |error: &dyn ToString| error.to_string();
-        let look = self.looked_at.is_none_or(|last| now.duration_since(last).abs() >= LOOK);
-        if look {
-            self.looked_at = Some(now);
-        }
         let at = self.info.path.to_string_lossy();
         let mut inlet = lock(&self.inlet);
-        let rebound = match &mut *inlet {
-            Inlet::Datagrams(socket) if look => socket.rebind().map_err(|error| told(&error))?,
-            Inlet::Streams(socket) if look => socket.rebind().map_err(|error| told(&error))?,
-            _ => false,
-        };
-        if rebound {
-            self.haul.events.push(Event::Unlinked { at: at.clone().into_owned() });
+        if self.looked_at.is_none_or(|last| now.duration_since(last).abs() >= LOOK) {
+            self.looked_at = Some(now);
+            if inlet.rebind().map_err(|error| error.to_string())? {
+                self.haul.events.push(Event::Unlinked { at: at.clone().into_owned() });
+            }
         }
         match &mut *inlet {
-            Inlet::Stdin(stdin) => stdin.read(&at, &mut self.haul).map_err(|error| told(&error)),
-            Inlet::Datagrams(socket) => socket.read(&mut self.haul).map_err(|error| told(&error)),
-            Inlet::Streams(socket) => socket.read(&mut self.haul).map_err(|error| told(&error)),
+            Inlet::Stdin(stdin) => stdin.read(&at, &mut self.haul).map_err(|error| error.to_string()),
+            Inlet::Datagrams(socket) => socket.read(&mut self.haul).map_err(|error| error.to_string()),
+            Inlet::Streams(socket) => socket.read(&mut self.haul).map_err(|error| error.to_string()),
             Inlet::Journal(journal) => {
                 if !journal.has_place() {
                     let first = first_place(self.read, now, consumer);
                     let checkpoint = self.positions.cursor(&self.info.path, first.cursor());
-                    consumer.begin(&checkpoint).map_err(|error| {
-                        format!("where reading begins cannot be stored ({error}); it is not read before that")
-                    })?;
+                    consumer.begin(&checkpoint).map_err(|error| not_stored(&error))?;
                     journal.begin(first);
                 }
                 Ok(journal.read(now, &mut self.haul))
@@ -238,6 +229,15 @@ impl Inlet {
         })
     }
 
+    /// Binds a unix socket anew whose name was taken from it; whether that was so.
+    fn rebind(&mut self) -> Result<bool, SourceError> {
+        match self {
+            Self::Datagrams(socket) => socket.rebind(),
+            Self::Streams(socket) => socket.rebind(),
+            Self::Stdin(_) | Self::Journal(_) => Ok(false),
+        }
+    }
+
     fn admit(&mut self, listen: &Listen) -> Result<Option<String>, SourceError> {
         match self {
             Self::Datagrams(socket) => socket.admit(listen),
@@ -271,6 +271,10 @@ fn open(
             Ok((registry.inlet(&name, || Ok(Inlet::Stdin(Stdin::new())))?, None))
         }
     }
+}
+
+fn not_stored(error: &io::Error) -> String {
+    format!("where reading begins cannot be stored ({error}); it is not read before that")
 }
 
 /// Where a journal is begun that has no checkpoint.
