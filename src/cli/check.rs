@@ -22,7 +22,7 @@ pub(super) struct Check {
     /// Print every value with its origin
     #[arg(long)]
     effective: bool,
-    /// Problems as one JSON object a line
+    /// The problems, or with --effective the values, as one JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -42,15 +42,14 @@ impl Check {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
         let report = config::check(&Options::new(globals.config().map(Path::to_owned), Needs::RUN));
         let mut screen = Screen::new();
-        if self.json {
-            report.problems.iter().try_for_each(|problem| screen.json(&row(problem)))?;
-        } else if self.effective {
-            screen.verbatim(report.config.effective().as_bytes())?;
-        } else {
-            filters(&report.filters, &mut screen)?;
+        match (self.effective, self.json) {
+            (false, false) => filters(&report.filters, &mut screen)?,
+            (false, true) => report.problems.iter().try_for_each(|problem| screen.json(&row(problem)))?,
+            (true, false) => screen.verbatim(report.config.effective().as_bytes())?,
+            (true, true) => report.config.values().try_for_each(|value| screen.json(&value))?,
         }
         screen.finish()?;
-        if !self.json {
+        if self.effective || !self.json {
             say(&report);
         }
         Ok(if report.problems.has_errors() { Exit::Usage } else { Exit::Done })

@@ -1,9 +1,9 @@
 //! `banmap completions`: what a shell needs to complete our command line.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::Cli;
+use super::command;
 use super::exit::{CliError, Exit};
 use super::screen::Screen;
 
@@ -17,7 +17,7 @@ pub(super) struct Completions {
 impl Completions {
     pub(super) fn execute(self) -> Result<Exit, CliError> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "banmap", &mut script);
+        clap_complete::generate(self.shell, &mut command(), "banmap", &mut script);
         let mut screen = Screen::new();
         screen.verbatim(&script)?;
         screen.finish()?;

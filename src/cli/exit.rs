@@ -46,15 +46,13 @@ pub(super) enum CliError {
     /// The daemon answered something else than was asked: it is of another version.
     #[error("the daemon answered something else than was asked: after an upgrade restart it")]
     Unexpected,
-    /// A file named on the command line, or the configuration, cannot be read.
-    #[error("cannot read {path}: {error}{fix}", path = path.display())]
+    /// A list of addresses cannot be read.
+    #[error("cannot read {path}: {error}", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
-        /// How to mend it; empty or a text that continues the sentence.
-        fix: &'static str,
     },
     /// A file could not be written.
     #[error("cannot write to {path}: {error}", path = path.display())]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::configuration;
 use super::exit::CliError;
+use super::{load, screen};
+use crate::config::{self, Needs, Options};
 use crate::control::{Client, Reply, Request};
 
 /// Options that stand before or behind any verb.
@@ -24,7 +25,14 @@ impl Globals {
 
     /// Connects to the daemon that the configuration names.
     pub(super) fn connect(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(&configuration::socket(self.config())?)?)
+        let options = Options::new(self.config.clone(), Needs::FILTERS);
+        let (socket, problems) = config::socket(&options).map_err(|problems| load::unusable(&problems))?;
+        if problems.has_errors() {
+            screen::complain(
+                "the configuration has errors, see `banmap check`; only `socket` is needed here",
+            );
+        }
+        Ok(Client::connect(&socket)?)
     }
 
     /// Asks the daemon one thing.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
-use super::Cli;
+use super::command;
 use super::exit::{CliError, Exit};
 
 /// Writes the manual pages: banmap.1, and one for each verb
@@ -19,7 +19,7 @@ pub(super) struct Man {
 impl Man {
     pub(super) fn execute(self) -> Result<Exit, CliError> {
         let written = fs::create_dir_all(&self.directory)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.directory));
+            .and_then(|()| clap_mangen::generate_to(command(), &self.directory));
         written.map_err(|error| CliError::Write { path: self.directory, error })?;
         Ok(Exit::Done)
     }

@@ -8,7 +8,6 @@ mod ban;
 mod belonging;
 mod check;
 mod completions;
-mod configuration;
 mod duration;
 mod empty;
 mod exit;
@@ -38,7 +37,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use exit::{CliError, Exit};
 use globals::Globals;
@@ -86,6 +85,11 @@ enum Verb {
     Snippet(snippet::Snippet),
     Completions(completions::Completions),
     Man(man::Man),
+}
+
+/// The command line's definition: for manual pages, completions and whatever else is generated from it.
+pub fn command() -> Command {
+    Cli::command()
 }
 
 /// Reads the command line and does what it says.

@@ -6,6 +6,7 @@ use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::list;
 use super::screen::{Screen, many, remark};
+use crate::address::Prefix;
 use crate::control::{BanRow, Client, MAX_TARGETS, Refusal, Reply, Request};
 use crate::os::clock;
 use crate::terms::escape;
@@ -79,7 +80,10 @@ impl Outcome {
         screen.finish()?;
         self.messages.iter().for_each(|message| remark(&escape::lines(message)));
         for Refusal { target, reason } in &self.refused {
-            remark(&format!("refused: {}: {}", escape::line(target), escape::line(reason)));
+            // An output that is late is told in the same list, and nobody refused anything then.
+            let is_address = target.parse::<Prefix>().is_ok() || target.starts_with("line ");
+            let refused = if is_address { "refused: " } else { "" };
+            remark(&format!("{refused}{}: {}", escape::line(target), escape::lines(reason)));
         }
         Ok(if self.refused.is_empty() { Exit::Done } else { Exit::Failed })
     }

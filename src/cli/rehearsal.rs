@@ -111,6 +111,7 @@ impl Court {
         outcome.offences += observation.offences.len() as u64;
         self.now = self.now.max(observation.at);
         self.engine.observe(observation, self.now, &mut self.effects);
+        self.effects.notices.clear();
         for change in self.effects.changes.drain(..) {
             if let Change::Banned(ban) | Change::Past(ban) = &change {
                 outcome.bans += 1;

@@ -115,7 +115,7 @@ fn read(file: &Path) -> Result<Vec<u8>, CliError> {
     let checked = read.and_then(|count| {
         if count as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
     });
-    checked.map_err(|error| CliError::Read { path: file.to_owned(), error, fix: "" })
+    checked.map_err(|error| CliError::Read { path: file.to_owned(), error })
 }
 
 #[cfg(test)]

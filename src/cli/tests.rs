@@ -1,8 +1,8 @@
 //! The command line as clap sees it.
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
-use super::Cli;
+use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
 const VERBS: [&str; 18] = [
@@ -44,19 +44,19 @@ fn shell(line: &str) -> Vec<String> {
 
 #[test]
 fn the_definitions_are_consistent() {
-    Cli::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
 fn every_verb_is_there_and_no_other() {
-    let command = Cli::command();
+    let command = command();
     let found: Vec<_> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     assert_eq!(found, VERBS);
 }
 
 #[test]
 fn every_verb_says_what_it_does() {
-    for verb in Cli::command().get_subcommands() {
+    for verb in command().get_subcommands() {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         assert!(!about.is_empty() && !about.ends_with('.'), "{}: {about}", verb.get_name());
         for argument in verb.get_arguments() {

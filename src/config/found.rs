@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+use serde::Serialize;
 
 use super::problem::Problem;
 use super::text::Place;
@@ -37,6 +38,35 @@ pub(super) enum ShownValue {
     One(toml::Value, String),
     /// A list whose items come from several places.
     List(Vec<(toml::Value, String)>),
+}
+
+/// A setting as it holds, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EffectiveValue<'a> {
+    /// The table, as its header names it; empty for the top.
+    pub table: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// What holds; `None` where nothing is set and nothing holds by default.
+    pub value: Option<toml::Value>,
+    /// Where that comes from: `default`, `suggested by …`, or file and line; for a list each place once.
+    pub origin: String,
+}
+
+impl Shown {
+    pub(super) fn effective(&self) -> EffectiveValue<'_> {
+        let (value, origin) = match &self.value {
+            ShownValue::Unset(origin) => (None, origin.clone()),
+            ShownValue::One(value, origin) => (Some(value.clone()), origin.clone()),
+            ShownValue::List(items) => {
+                let values = items.iter().map(|(value, _)| value.clone()).collect();
+                let mut origins: Vec<&str> = items.iter().map(|(_, origin)| origin.as_str()).collect();
+                origins.dedup();
+                (Some(toml::Value::Array(values)), origins.join(", "))
+            }
+        };
+        EffectiveValue { table: &self.table, key: &self.key, value, origin }
+    }
 }
 
 impl Reading {

@@ -54,6 +54,18 @@ pub(super) const OUTPUT: Keys = Keys {
 
 pub(super) const RELOAD: Keys = Keys { known: &["pid_file", "process", "command", "signal"], later: &[] };
 
+/// Every table and the keys that this version reads there; `""` is the top, `output.reload` a table inside of another.
+pub const KNOWN: [(&str, &[&str]); 8] = [
+    ("", TOP.known),
+    ("daemon", DAEMON.known),
+    ("real_ip", REAL_IP.known),
+    ("source", SOURCE.known),
+    ("jail", JAIL.known),
+    ("jail.group", GROUP.known),
+    ("output", OUTPUT.known),
+    ("output.reload", RELOAD.known),
+];
+
 /// Words that fail2ban's users expect in a table, and what banmap has instead.
 pub(super) fn instead(key: &str) -> Option<&'static str> {
     Some(match key {

@@ -24,6 +24,9 @@ use crate::filter::SHIPPED;
 /// The configuration where nobody names another.
 pub const DEFAULT_PATH: &str = "/etc/banmap/banmap.toml";
 
+/// The variable that names the daemon's socket.
+const SOCKET: &str = "BANMAP_DAEMON__SOCKET";
+
 /// What a verb does with a part of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
@@ -106,6 +109,17 @@ pub fn load(options: &Options) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config })
 }
 
+/// Where the daemon's socket is, from as much of the configuration as can be read: one that is half edited must not keep
+/// an operator from unbanning somebody. What is wrong with the rest comes with it. A file that cannot be read at all is
+/// an error, unless the environment names the socket.
+pub fn socket(options: &Options) -> Result<(PathBuf, Problems), Problems> {
+    let (config, problems) = read(&Options { needs: Needs::FILTERS, ..options.clone() });
+    let is_unreadable = problems.iter().any(|problem| problem.path.is_some());
+    let is_named = options.environment.iter().any(|(name, value)| name == SOCKET && !value.is_empty());
+    let problems = Problems::new(problems);
+    if is_unreadable && !is_named { Err(problems) } else { Ok((config.daemon.socket, problems)) }
+}
+
 /// What `replay` judges by. Where no source is configured, logs are read in the format that they are recognised as; where
 /// there is no configuration at all, the shipped filters are the jails, with their suggested thresholds.
 pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
@@ -141,6 +155,7 @@ pub(super) fn read(options: &Options) -> (Config, Vec<Problem>) {
     let (found, shown) = reading.into_parts();
     problems.extend(found);
     config.effective = document(&shown, &gathered.tree);
+    config.shown = shown;
     config.files.clone_from(&gathered.files);
     (config, in_order(problems, &gathered.files))
 }
@@ -184,6 +199,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
         warnings: Vec::new(),
         files: Vec::new(),
         filters,
+        shown: Vec::new(),
         effective: String::new(),
     }
 }

@@ -31,8 +31,10 @@ mod text;
 mod wiring;
 
 pub use check::{FilterReport, Report, check};
+pub use found::EffectiveValue;
+pub use keys::KNOWN as KNOWN_KEYS;
 pub use library::{FilterOrigin, FoundFilter, Library};
-pub use load::{DEFAULT_PATH, Need, Needs, Options, load, load_for_replay};
+pub use load::{DEFAULT_PATH, Need, Needs, Options, load, load_for_replay, socket};
 pub use problem::{Problem, Problems, Severity};
 pub use settings::{Config, Daemon, Jail, LogFormat, MAX_TRACKED, Manual, Source};
 pub use source::{format_named, format_names};

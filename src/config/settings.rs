@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::found::{EffectiveValue, Shown};
 use super::library::{FilterOrigin, Library};
 use super::problem::Problem;
 use crate::address::{Allowlist, Group};
@@ -40,7 +41,9 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// Where filters are found.
     pub filters: Library,
-    /// Every value with its origin, as TOML.
+    /// Every value with its origin.
+    pub(super) shown: Vec<Shown>,
+    /// The same as TOML.
     pub(super) effective: String,
 }
 
@@ -126,6 +129,11 @@ impl Config {
     /// Every value with its origin: a TOML document that, read as a configuration, says the same.
     pub fn effective(&self) -> &str {
         &self.effective
+    }
+
+    /// Every value with its origin, one by one; the keys of `[filter.NAME]` left out.
+    pub fn values(&self) -> impl Iterator<Item = EffectiveValue<'_>> {
+        self.shown.iter().map(Shown::effective)
     }
 
     /// Every list entry of the configuration: what `Lists::open` has to read.

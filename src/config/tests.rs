@@ -3,6 +3,7 @@
 mod checking;
 mod effective;
 mod merging;
+mod socket;
 mod wrong;
 
 use std::ffi::OsString;

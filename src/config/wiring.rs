@@ -11,7 +11,7 @@ use super::load::{Need, Needs};
 use super::output::Placed;
 use super::problem::Problem;
 use super::settings::{Config, Source};
-use crate::publish::{self, Kind, Settings, Style};
+use crate::publish::{Kind, Settings, Style};
 
 /// Reports parts that the verb needs and that are missing.
 pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &MainFile, reading: &Reading) {
@@ -67,9 +67,8 @@ pub(super) fn check_outputs(reading: &Reading, outputs: &[Placed], sources: &[So
 
 /// All other keys are judged where they are read, from their text alone; this depends on the host, and may be mended there.
 fn check_owner(reading: &Reading, output: &Placed) {
-    let problems = publish::problems(std::slice::from_ref(&output.settings));
-    for problem in problems.into_iter().filter(|problem| problem.key == "owner") {
-        let what = format!("[output.{}] owner: {}", problem.output, problem.message);
+    if let Some(wrong) = output.settings.owner_problem() {
+        let what = format!("[output.{}] owner: {wrong}", output.settings.name);
         reading.report(Problem::warning(what).at(output.owner_at.clone()));
     }
 }

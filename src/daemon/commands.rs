@@ -129,9 +129,8 @@ impl Circuit {
         self.owner.save();
         let (rows, rows_there) = oneshot::channel();
         self.owner.keeper.history(query, Box::new(move |found| drop(rows.send(found.unwrap_or_default()))));
-        // Evidence of restored bans stays in the store until somebody asks.
-        let kept: Vec<_> =
-            known.bans.iter().filter(|ban| ban.evidence.is_empty()).map(|ban| self.kept(ban)).collect();
+        // The lines of bans are in the store alone.
+        let kept: Vec<_> = known.bans.iter().map(|ban| self.kept(ban)).collect();
         tokio::spawn(async move {
             for evidence in kept {
                 why.evidence.extend(evidence.await.unwrap_or_default().iter().map(EvidenceRow::from));

@@ -235,10 +235,8 @@ impl Outcome {
     fn messages(&self) -> Vec<String> {
         let mut messages: Vec<String> =
             self.effects.notices.iter().filter(|notice| is_answer(notice)).map(ToString::to_string).collect();
-        match self.unchanged {
-            0 => {}
-            1 => messages.push("one of them is banned already, as long or longer".to_owned()),
-            many => messages.push(format!("{many} of them are banned already, as long or longer")),
+        if self.unchanged > 0 {
+            messages.push(format!("{} banned already, as long or longer", self.unchanged));
         }
         messages
     }

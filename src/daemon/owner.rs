@@ -14,6 +14,10 @@ use crate::publish::{Report, SnapshotRequest, Wanted};
 use crate::store::{Ack, HistoryEvent, JailTotals, Keeper, Transaction};
 use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, SourceName};
 
+/// So many changes do not wait for the next second: under a flood they and their lines would fill the memory, while the
+/// store knows what to drop.
+const MANY_CHANGES: usize = 4_096;
+
 /// The engine, and what its changes set off.
 pub(super) struct Owner {
     pub(super) engine: Engine,
@@ -58,6 +62,9 @@ impl Owner {
         self.remember(&batch.checkpoints);
         self.unsaved.checkpoints.extend(batch.checkpoints);
         self.carry(effects, false);
+        if self.unsaved.changes.len() >= MANY_CHANGES {
+            self.save();
+        }
     }
 
     /// Ends what is over.

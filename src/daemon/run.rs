@@ -289,9 +289,8 @@ impl Circuit {
 
     /// Puts a new configuration in the place of the old one. Bans and read positions stay.
     pub(super) async fn exchange(&mut self, loaded: Loaded) -> Result<String, DaemonError> {
-        if loaded.config.daemon.state != self.config.daemon.state
-            || loaded.config.daemon.socket != self.config.daemon.socket
-        {
+        let (new, old) = (&loaded.config.daemon, &self.config.daemon);
+        if (&new.state, &new.socket, new.log) != (&old.state, &old.socket, old.log) {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;

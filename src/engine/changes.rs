@@ -1,10 +1,13 @@
 //! How rows of the ban table come and go; the only place that changes it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Effects, Engine};
 use crate::address::Prefix;
 use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Row};
+use crate::terms::Evidence;
 
 impl Engine {
     /// Ends what is over at `now`.
@@ -15,8 +18,10 @@ impl Engine {
         self.expire_pauses(now, effects);
     }
 
-    /// Puts a ban into force.
-    pub(super) fn enforce(&mut self, ban: Ban, jail: JailId, effects: &mut Effects) {
+    /// Puts a ban into force. Its lines go with the change; the table does not keep them, since a hundred thousand bans
+    /// of twenty lines each would fill gigabytes.
+    pub(super) fn enforce(&mut self, mut ban: Ban, jail: JailId, effects: &mut Effects) {
+        let evidence = std::mem::take(&mut ban.evidence);
         let slot = self.slots.get(jail);
         let mut row = Row::new(ban, jail, self.generation + 1);
         row.holed = self.guard.reaches_into(&slot.settings.allow, row.ban.prefix);
@@ -26,9 +31,9 @@ impl Engine {
                     self.generation += 1;
                 }
                 self.slots.get_mut(jail).tally.bans += 1;
-                effects.changes.push(Change::Banned(ban));
+                effects.changes.push(Change::Banned(with(evidence, ban)));
             }
-            Inserted::Prolonged(ban) => effects.changes.push(Change::Prolonged(ban)),
+            Inserted::Prolonged(ban) => effects.changes.push(Change::Prolonged(with(evidence, ban))),
             Inserted::Unchanged => {}
         }
     }
@@ -69,4 +74,8 @@ impl Engine {
     fn is_published(&self, jail: JailId) -> bool {
         !self.slots.get(jail).outputs.common(self.outputs.live()).is_empty()
     }
+}
+
+fn with(evidence: Vec<Evidence>, ban: Arc<Ban>) -> Arc<Ban> {
+    if evidence.is_empty() { ban } else { Arc::new(Ban { evidence, ..Ban::clone(&ban) }) }
 }

@@ -22,7 +22,7 @@ pub struct Why {
     pub protected_by: Option<String>,
     /// Jails in which it has offences.
     pub windows: Vec<Near>,
-    /// The lines behind bans and windows.
+    /// The lines behind windows. Those behind bans went out with the changes that told of them.
     pub evidence: Vec<Evidence>,
 }
 
@@ -121,8 +121,7 @@ impl Engine {
             |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
         let banned = rows.iter().any(in_force);
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
-        let mut evidence: Vec<Evidence> = bans.iter().flat_map(|ban| ban.evidence.iter().cloned()).collect();
-        let mut windows = Vec::new();
+        let (mut evidence, mut windows) = (Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
             let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
             evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));

@@ -246,9 +246,9 @@ impl Log {
         }
     }
 
-    /// `state` or `socket` changed, which a running daemon cannot follow.
+    /// `state`, `socket` or `log` changed, which a running daemon cannot follow.
     pub fn needs_restart(&self) {
-        warn!("`state` or `socket` under [daemon] changed: that takes a restart");
+        warn!("`state`, `socket` or `log` under [daemon] changed: that takes a restart");
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 
+use crate::os::owner::Owner;
 use crate::terms::OutputName;
 
 /// The form of an output.
@@ -110,6 +111,12 @@ impl Kind {
 }
 
 impl Settings {
+    /// What is wrong with `owner` on this host: a user or group that it does not have.
+    pub fn owner_problem(&self) -> Option<String> {
+        let owner = self.owner.as_deref()?;
+        Owner::resolve(owner).err().map(|error| error.to_string())
+    }
+
     /// A file that no server is told about, with everything at its default.
     pub fn plain(kind: Kind, path: PathBuf) -> Self {
         Self {

@@ -48,9 +48,10 @@ pub enum Event {
         /// How many attempts had failed.
         failures: u32,
     },
-    /// Saving failed for so long that history (not bans) was dropped to keep memory bounded.
+    /// So much waited to be saved, since saving failed for long or there was a flood, that history or the lines of
+    /// bans (not bans) were dropped to keep memory bounded.
     HistoryDropped {
-        /// How many entries.
+        /// How many entries lost themselves or their lines.
         entries: usize,
     },
 }
@@ -81,7 +82,8 @@ impl fmt::Display for Event {
             Self::HistoryDropped { entries } => {
                 write!(
                     f,
-                    "saving has failed for so long that {entries} history entries were dropped; bans are kept"
+                    "more waits to be saved than may wait: {entries} entries of the history, or their lines, were dropped; \
+                     bans are kept"
                 )
             }
         }

@@ -1,6 +1,7 @@
 //! Transactions that wait to be written, as one: in order, and bounded however long saving fails.
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
@@ -16,6 +17,8 @@ const TIDY_FROM: usize = 20_000;
 const MAX_CHANGES: usize = 200_000;
 /// So many notes wait; of more, the newest.
 const MAX_NOTES: usize = 20_000;
+/// So many bytes of lines wait with the changes that they decided; of more, those of the newest changes.
+const MAX_TEXTS: usize = 32 << 20;
 
 /// Several transactions, merged: writing it does what writing them one after the other would.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Batch {
     tidy_from: usize,
     /// With more changes than this only where each ban stands is kept.
     max_changes: usize,
+    /// Bytes of lines in the changes.
+    texts: usize,
 }
 
 impl Default for Batch {
@@ -37,6 +42,7 @@ impl Default for Batch {
             changes: Vec::new(),
             tidy_from: TIDY_FROM,
             max_changes: MAX_CHANGES,
+            texts: 0,
         }
     }
 }
@@ -52,18 +58,40 @@ impl Batch {
         self.changes.is_empty() && self.rest.is_empty()
     }
 
-    /// Appends a transaction of the time `now`; returns how many entries of history had to be dropped.
+    /// Appends a transaction of the time `now`; returns how many entries of history, or their lines, had to be dropped.
     pub(super) fn add(&mut self, mut transaction: Transaction, now: Timestamp) -> usize {
+        self.texts += transaction.changes.iter().map(texts).sum::<usize>();
         self.changes.extend(transaction.changes.drain(..).map(|change| (now, change)));
         self.add_rest(transaction);
-        self.tidy()
+        self.tidy() + self.drop_texts()
     }
 
-    /// Appends what came later; returns how many entries of history had to be dropped.
+    /// Appends what came later; returns how many entries of history, or their lines, had to be dropped.
     pub(super) fn append(&mut self, later: Self) -> usize {
+        self.texts += later.texts;
         self.changes.extend(later.changes);
         self.add_rest(later.rest);
-        self.tidy()
+        self.tidy() + self.drop_texts()
+    }
+
+    /// Where too many bytes of lines wait, the oldest changes lose theirs, down to half of what may wait; returns how
+    /// many changes that were.
+    fn drop_texts(&mut self) -> usize {
+        if self.texts <= MAX_TEXTS {
+            return 0;
+        }
+        let mut dropped = 0;
+        for (_, change) in &mut self.changes {
+            let bytes = texts(change);
+            if bytes > 0 {
+                forget_texts(change);
+                (self.texts, dropped) = (self.texts.saturating_sub(bytes), dropped + 1);
+            }
+            if self.texts <= MAX_TEXTS / 2 {
+                break;
+            }
+        }
+        dropped
     }
 
     fn add_rest(&mut self, later: Transaction) {
@@ -105,10 +133,25 @@ impl Batch {
         rest.notes.drain(..rest.notes.len().saturating_sub(MAX_NOTES));
         if self.changes.len() > self.max_changes {
             self.changes = outcome(std::mem::take(&mut self.changes));
+            self.texts = self.changes.iter().map(|(_, change)| texts(change)).sum();
         }
         self.tidy_from = self.tidy_from.max(2 * self.size());
         before - (self.changes.len() + self.rest.notes.len())
     }
+}
+
+/// The bytes of the lines that a change carries.
+fn texts(change: &Change) -> usize {
+    change.ban().evidence.iter().map(|line| line.text.len()).sum()
+}
+
+fn forget_texts(change: &mut Change) {
+    let (Change::Banned(ban)
+    | Change::Prolonged(ban)
+    | Change::Withheld(ban)
+    | Change::Past(ban)
+    | Change::Ended(ban, _)) = change;
+    Arc::make_mut(ban).evidence = Vec::new();
 }
 
 /// Drops each entry that a later one with the same key replaces.

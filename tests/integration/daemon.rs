@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::harness::{Answer, Apache, Daemon, Haproxy, Nginx, Place, Request, wait_until};
+use crate::harness::{Answer, Apache, Daemon, Haproxy, Nginx, Place, Request, guarding, wait_until};
 
 const SOON: Duration = Duration::from_secs(10);
 const OK: Answer = Answer::Status(200);
@@ -25,55 +25,8 @@ impl Site {
         Self { nginx, apache, to_nginx, to_apache, place: Place::new() }
     }
 
-    /// Three failed log-ins ban for an hour; the proxies are trusted.
     fn config(&self) -> PathBuf {
-        let state = self.place.dir("state");
-        let text = format!(
-            r#"
-[daemon]
-state = "{state}"
-socket = "{state}/banmap.sock"
-
-[real_ip]
-trusted_proxies = ["127.0.0.1"]
-
-[filter.login]
-rule = [{{ method = "POST", path = '^/wp-login\.php$', status = 200 }}]
-
-[jail.login]
-maxretry = 3
-bantime = "1h"
-
-[source.nginx]
-path = "{nginx_log}"
-read = "beginning"
-
-[source.apache]
-path = "{apache_log}"
-read = "beginning"
-
-[output.nginx]
-kind = "nginx-geo"
-path = "{geo}"
-min_interval = "100ms"
-validate = {check:?}
-reload = {{ pid_file = "{pid_file}", signal = "HUP" }}
-error_log = "{error_log}"
-
-[output.apache]
-kind = "apache-rewritemap"
-path = "{map}"
-"#,
-            state = state.display(),
-            nginx_log = self.nginx.access_log().display(),
-            apache_log = self.apache.access_log().display(),
-            geo = self.nginx.geo().display(),
-            check = self.nginx.check_command(),
-            pid_file = self.nginx.pid_file().display(),
-            error_log = self.nginx.error_log().display(),
-            map = self.apache.map().display(),
-        );
-        self.place.write("banmap.toml", &text)
+        guarding(&self.place, &self.nginx, &self.apache, "bantime = \"1h\"")
     }
 
     /// Waits until both gates answer `client` so.

@@ -9,6 +9,7 @@ mod crash;
 mod daemon;
 mod fake_daemon;
 mod gates;
+mod quickstart;
 mod reading;
 mod servers;
 mod trouble;

@@ -1,10 +1,9 @@
 //! Longer scenes at real gates: many clients, expiry, what `snippet` prints, servers that stop and start, a gate that is
 //! not wired in.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::harness::{Answer, Apache, Daemon, Nginx, Place, Request, send, wait_until};
+use crate::harness::{Answer, Apache, Daemon, Nginx, Place, Request, guarding, send, wait_until};
 
 const SOON: Duration = Duration::from_secs(15);
 const OK: Answer = Answer::Status(200);
@@ -22,50 +21,8 @@ impl Gates {
         Self { nginx: Nginx::start(), apache: Apache::start(), place: Place::new() }
     }
 
-    /// `defaults` are the lines of the jail; three failed log-ins ban.
-    fn config(&self, jail: &str) -> PathBuf {
-        let state = self.place.dir("state");
-        let text = format!(
-            r#"
-[daemon]
-state = "{state}"
-socket = "{state}/banmap.sock"
-[filter.login]
-rule = [{{ method = "POST", path = '^/wp-login\.php$', status = [200, 403, 444] }}]
-[jail.login]
-maxretry = 3
-{jail}
-[source.nginx]
-path = "{nginx_log}"
-read = "beginning"
-[source.apache]
-path = "{apache_log}"
-read = "beginning"
-[output.nginx]
-kind = "nginx-geo"
-path = "{geo}"
-min_interval = "50ms"
-validate = {check:?}
-reload = {{ pid_file = "{pid_file}", signal = "HUP" }}
-error_log = "{error_log}"
-[output.apache]
-kind = "apache-rewritemap"
-path = "{map}"
-"#,
-            state = state.display(),
-            nginx_log = self.nginx.access_log().display(),
-            apache_log = self.apache.access_log().display(),
-            geo = self.nginx.geo().display(),
-            check = self.nginx.check_command(),
-            pid_file = self.nginx.pid_file().display(),
-            error_log = self.nginx.error_log().display(),
-            map = self.apache.map().display(),
-        );
-        self.place.write("banmap.toml", &text)
-    }
-
     fn daemon(&self, jail: &str) -> Daemon {
-        Daemon::start(&self.config(jail))
+        Daemon::start(&guarding(&self.place, &self.nginx, &self.apache, jail))
     }
 
     #[track_caller]

@@ -174,9 +174,11 @@ impl Simulation {
         for change in &effects.changes {
             let ban = change.ban();
             let key = (ban.prefix, ban.jail.clone());
+            assert!(ban.evidence.len() <= jail::Verdict::TEXTS);
+            let row = Ban { evidence: Vec::new(), ..Ban::clone(ban) };
             match change {
-                Change::Banned(_) => drop(self.table.insert(key, Ban::clone(ban))),
-                Change::Prolonged(_) => assert!(self.table.insert(key, Ban::clone(ban)).is_some()),
+                Change::Banned(_) => drop(self.table.insert(key, row)),
+                Change::Prolonged(_) => assert!(self.table.insert(key, row).is_some()),
                 Change::Ended(..) => assert!(self.table.remove(&key).is_some(), "{key:?} was no ban"),
                 Change::Withheld(_) | Change::Past(_) => {}
             }
@@ -366,7 +368,7 @@ impl Engine {
             let allow = &self.slots.get(row.jail).settings.allow;
             assert!(!self.guard.covers(allow, row.ban.prefix), "{} is protected", row.ban.prefix);
             assert_eq!(row.holed, self.guard.reaches_into(allow, row.ban.prefix));
-            assert!(row.ban.evidence.len() <= jail::Verdict::TEXTS);
+            assert!(row.ban.evidence.is_empty());
         }
     }
 }

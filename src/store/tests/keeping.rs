@@ -193,3 +193,20 @@ fn what_waits_is_bounded() {
     assert!(batch.rest.checkpoints.len() < 500_000);
     assert_eq!(batch.rest.checkpoints.last(), Some(&checkpoint(1, 599_999)));
 }
+
+#[test]
+fn lines_that_wait_are_bounded_and_the_newest_stay() {
+    let mut batch = Batch::default();
+    let mut dropped = 0;
+    let text = "x".repeat(1_000);
+    for n in 0..5_000_u32 {
+        let lines: Vec<&str> = vec![&text; 20];
+        let ban = ban(&format!("10.{}.{}.1", n / 200, n % 200), "login", 0, &lines);
+        dropped += batch.add(bans(vec![banned(&ban)]), at(0));
+    }
+    let waiting: usize = batch.changes.iter().map(|(_, change)| change.ban().evidence.len() * 1_000).sum();
+    assert!(waiting <= 32 << 20, "{waiting}");
+    let last = batch.changes.last().map(|(_, change)| change.ban().evidence.len());
+    assert_eq!((batch.changes.len(), last), (5_000, Some(20)));
+    assert!(dropped > 3_000, "{dropped}");
+}

@@ -6,6 +6,7 @@
 mod apache;
 mod banmap;
 mod client;
+mod guard;
 mod haproxy;
 mod nginx;
 mod place;
@@ -16,6 +17,7 @@ mod wait;
 pub(crate) use apache::Apache;
 pub(crate) use banmap::Daemon;
 pub(crate) use client::{Answer, Request, send};
+pub(crate) use guard::guarding;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use place::{Place, text};

@@ -135,6 +135,21 @@ fn what_holds_is_printed_with_its_origin_and_reads_back_the_same() {
     assert!(first.contains("\"192.0.2.0/24\",  # ") && first.contains("[jail.probe-paths]"), "{first}");
     let read: toml::Table = first.parse().unwrap();
     assert_eq!(read["jail"]["probe-paths"]["findtime"].as_str(), Some("10m"));
+    let rows = objects(&site.banmap(&["check", "--effective", "--json"]).assert().code(0));
+    let found = |table: &str, key: &str| {
+        let row = rows.iter().find(|row| row["table"] == table && row["key"] == key);
+        row.unwrap_or_else(|| panic!("{table} {key} in {rows:#?}")).clone()
+    };
+    for row in &rows {
+        assert_fields(row, &["table", "key", "value", "origin"]);
+    }
+    assert_eq!(found("jail.probe-paths", "distinct")["value"], "path");
+    assert_eq!(
+        found("daemon", "log"),
+        json!({"table": "daemon", "key": "log", "value": "text", "origin": "default"})
+    );
+    assert_eq!(found("jail.shop", "ignoreip")["value"].as_array().unwrap().len(), 2);
+    assert_eq!(found("output.list", "owner")["value"], Value::Null);
     let again = Site::new(&first);
     let strip = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.split("  # ").next().unwrap().to_owned()).collect()
