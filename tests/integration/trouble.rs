@@ -48,10 +48,17 @@ fn start_unprivileged(scene: &Scene) -> Daemon {
     for directory in ["state", "out"] {
         std::os::unix::fs::chown(scene.dir(directory), Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    // The build's own directory may be closed to others.
-    let program = scene.path("banmap");
-    fs::copy(env!("CARGO_BIN_EXE_banmap"), &program).unwrap();
+    let program = open_copy(scene);
     Daemon::start_by(&AS_NOBODY, &program, &config)
+}
+
+/// The program where everybody can run it: the build's own directory may be closed to others. Another process makes the
+/// copy, since what this one has open for writing may still be so in children that other tests start: "text file busy".
+fn open_copy(scene: &Scene) -> PathBuf {
+    let program = scene.path("banmap");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_banmap")).arg(&program).status().unwrap();
+    assert!(copied.success());
+    program
 }
 
 const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -116,15 +123,9 @@ fn a_state_directory_that_cannot_be_written_is_named_with_the_fix() {
 
 /// Runs a daemon that ends by itself.
 fn run_unprivileged(scene: &Scene, config: &Path) -> Output {
-    let program = scene.path("banmap");
-    fs::copy(env!("CARGO_BIN_EXE_banmap"), &program).unwrap();
-    let mut command = if is_root() {
-        let mut command = Command::new(AS_NOBODY[0]);
-        command.args(&AS_NOBODY[1..]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
+    let program = open_copy(scene);
+    let mut command = Command::new(if is_root() { AS_NOBODY[0] } else { "env" });
+    command.args(if is_root() { &AS_NOBODY[1..] } else { &[] }).arg(program);
     command.arg("-c").arg(config).arg("run").stdin(Stdio::null()).output().unwrap()
 }
 
