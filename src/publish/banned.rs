@@ -1,6 +1,8 @@
 //! The set of addresses that an output refuses: the snapshot's prefixes without those inside others, the holes taken
 //! out, and (for servers that take prefixes) in its shortest form.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use smallvec::{SmallVec, smallvec};
 
@@ -33,8 +35,8 @@ pub(super) fn bans(snapshot: &Snapshot) -> (Vec<Ban>, Vec<Prefix>) {
     let mut from = 0;
     let cut = outermost(fitting).into_iter().map(|prefix| {
         // Both lists are sorted and disjoint: a hole that ends before this prefix is of no use to later ones.
-        from += holes[from..].iter().take_while(|hole| hole.last() < prefix.first()).count();
-        let inside = holes[from..].iter().take_while(|hole| hole.first() <= prefix.last()).count();
+        from += holes[from..].iter().take_while(|hole| end(**hole) < start(prefix)).count();
+        let inside = holes[from..].iter().take_while(|hole| start(**hole) <= end(prefix)).count();
         let near = &holes[from..from + inside];
         let pieces = if near.is_empty() { smallvec![prefix] } else { subtract(prefix, near).into() };
         Ban { prefix, pieces }
@@ -66,6 +68,16 @@ fn parent_of_both(left: Prefix, right: Prefix) -> Option<Prefix> {
     // Host bits are clear, and the left one is the smaller: halves differ in their last bit only.
     let are_halves = bits(left) ^ bits(right) == 1 << (width - length);
     are_halves.then(|| Prefix::new(left.first(), length - 1))
+}
+
+/// The lowest address. Not as an `Address`, which is IPv4 where an IPv6 range begins or ends with a mapped one.
+fn start(prefix: Prefix) -> IpAddr {
+    prefix.net().network()
+}
+
+/// The highest address.
+fn end(prefix: Prefix) -> IpAddr {
+    prefix.net().broadcast()
 }
 
 fn bits(prefix: Prefix) -> u128 {
@@ -107,6 +119,14 @@ mod tests {
 
     fn list(texts: &[&str]) -> Vec<Prefix> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_hole_that_ends_with_mapped_addresses_is_taken_out() {
+        let (banned, _) = bans(&snapshot(&list(&["::/32"]), &list(&["::/80"])));
+        let free = "::1".parse().unwrap();
+        assert!(!banned[0].pieces.is_empty());
+        assert!(banned[0].pieces.iter().all(|piece| !piece.contains(free)), "{:?}", banned[0].pieces);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::address::Prefix;
 
 /// An address alone, or `first/len`, as `Prefix` displays it.
 pub(in crate::publish) fn push_prefix(out: &mut Vec<u8>, prefix: Prefix) {
-    push_ip(out, prefix.first().ip());
+    push_ip(out, prefix.net().addr());
     if !prefix.is_host() {
         out.push(b'/');
         push_number(out, prefix.length());
