@@ -14,6 +14,7 @@ mod prefilter;
 mod scan;
 #[cfg(test)]
 mod soundness;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod whole;

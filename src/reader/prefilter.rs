@@ -2,10 +2,12 @@
 //! require, without looking at lines.
 
 use aho_corasick::packed;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::memmem;
 
 use super::pairs::Pairs;
+use super::targets::Spelled;
 use crate::filter::Required;
+use crate::record::Targets;
 
 /// Literals that one of the filters needs, searched over whole buffers.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ enum Search {
     Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
     Encoded,
-    /// So may a line whose target has slashes and dots that a server takes out.
-    Slashes,
+    /// So may a line whose target has slashes and dots that a server takes out, or, where targets are found, `%` or `\`.
+    Spelled(Box<Spelled>),
 }
 
 /// The most literals that the SIMD search is fast with, and the fewest bytes of each.
@@ -33,13 +35,18 @@ const FEW: usize = 32;
 const LONG: usize = 4;
 
 impl Prefilter {
-    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts.
-    pub(super) fn new(all: Vec<Required>) -> Self {
-        let encoded = all.iter().any(|required| required.except_encoded).then_some(Search::Encoded);
-        let slashes = all.iter().any(|required| required.except_slashes).then_some(Search::Slashes);
+    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts; `targets` is where
+    /// the lines' format has its targets.
+    pub(super) fn new(all: Vec<Required>, targets: Option<Targets<'_>>) -> Self {
+        let any = |excepts: fn(&Required) -> bool| all.iter().any(excepts);
+        let encoded = any(|required| required.except_encoded).then_some(Search::Encoded);
+        let target = any(|required| required.except_encoded_target);
+        let slashes = any(|required| required.except_slashes);
+        let spelled = targets.map(|targets| Spelled::searches(targets, target, slashes)).unwrap_or_default();
+        let spelled = spelled.into_iter().map(|spelled| Search::Spelled(Box::new(spelled)));
         let (any_case, exact): (Vec<_>, Vec<_>) = all.into_iter().partition(|required| required.ignore_case);
         let found = search(minimal(literals(exact)), minimal(literals(any_case)));
-        Self { searches: [found, encoded, slashes].into_iter().flatten().collect() }
+        Self { searches: [found, encoded].into_iter().flatten().chain(spelled).collect() }
     }
 
     /// Goes through `buffer` from its start.
@@ -88,31 +95,10 @@ impl Search {
             Self::Few(searcher) => searcher.find(rest).map(|m| m.start()),
             Self::Many(pairs) => return pairs.find(buffer, from),
             Self::Encoded => memchr::memchr2(b'%', b'\\', rest),
-            Self::Slashes => slashes(rest),
+            Self::Spelled(spelled) => spelled.find(rest),
         };
         found.map(|at| from + at)
     }
-}
-
-/// The first line whose request has `//` or `/.`.
-fn slashes(buffer: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
-        let length = memchr(b'\n', rest).unwrap_or(rest.len());
-        if has_slashes(rest.get(..length).unwrap_or(rest)) {
-            return Some(start);
-        }
-        start += length + 1;
-    }
-    None
-}
-
-/// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
-/// escaped this is too short a piece, but then the line holds a `\`.
-fn has_slashes(line: &[u8]) -> bool {
-    let mut quoted = line.split(|byte| *byte == b'"').skip(1).step_by(2);
-    let request = quoted.find(|text| !text.is_empty()).unwrap_or_default();
-    memchr_iter(b'/', request).any(|at| matches!(request.get(at + 1), Some(b'/' | b'.')))
 }
 
 /// A pass over one buffer: where the next place of interest is.
@@ -144,15 +130,22 @@ impl Scan<'_> {
 mod tests {
     use super::Prefilter;
     use crate::filter::Required;
+    use crate::record::Targets;
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
         let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-        Required { literals, ignore_case, except_encoded: false, except_slashes: false }
+        Required {
+            literals,
+            ignore_case,
+            except_encoded: false,
+            except_encoded_target: false,
+            except_slashes: false,
+        }
     }
 
     /// The numbers of the lines that are found.
     fn found(required: Vec<Required>, text: &str) -> Vec<usize> {
-        let prefilter = Prefilter::new(required);
+        let prefilter = Prefilter::new(required, Some(Targets::FirstQuoted));
         let mut scan = prefilter.scan(text.as_bytes());
         let (mut from, mut found) = (0, Vec::new());
         while let Some(at) = scan.find(from) {

@@ -105,7 +105,7 @@ impl Reader {
     fn make_candidates(&self, format: &Format) -> Candidates {
         let required: Option<Vec<Required>> =
             self.shared.iter().map(|shared| shared.filter.required(format)).collect();
-        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
+        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all, format.targets())))
     }
 }
 

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use serde_json::{Value, json};
 
 use super::scan::lines;
 use super::{Basis, FileReading, Lens, Reader};
 use crate::filter::{Definition, Filter, Judgement, SHIPPED};
-use crate::record::{Format, Reference};
+use crate::record::{Field, Format, Reference};
 
 /// A line that no filter matches; it takes the sample that is always parsed.
 const FILLER: &str = r#"192.0.2.1 - - [01/May/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 5 "https://x.example/" "Mozilla/5.0""#;
@@ -96,6 +97,55 @@ fn offends(filter: &Filter, line: &[u8]) -> bool {
     })
 }
 
+/// The same request as another log has it: an object of the given shape, written by one of the encoders. `None` where the
+/// line is of no format with fields.
+fn as_json(line: &str, shape: usize, encoder: usize) -> Option<String> {
+    let format = Format::detect(std::iter::once(line.as_bytes())).filter(Format::is_combined)?;
+    let record = format.parse(line.as_bytes()).ok()?;
+    let value = |field: Field| {
+        record.field(&field).map_or(Value::Null, |value| String::from_utf8_lossy(&value).into_owned().into())
+    };
+    let (client, time) = (record.address()?.to_string(), record.time()?.to_string());
+    let (status, agent, referer) =
+        (record.number(&Field::Status), value(Field::UserAgent), value(Field::Referer));
+    let (method, uri, protocol) = (value(Field::Method), value(Field::RequestUri), value(Field::Protocol));
+    let words: Vec<&str> = [&method, &uri, &protocol].into_iter().filter_map(Value::as_str).collect();
+    let object = match shape % 4 {
+        0 => json!({ "request": words.join(" "), "time_iso8601": time, "remote_addr": client,
+            "status": status.map(|s| s.to_string()), "http_referer": referer, "http_user_agent": agent,
+            "host": value(Field::Host) }),
+        1 => {
+            json!({ "ts": time, "logger": "http.log.access", "request": { "client_ip": client, "method": method, "uri": uri,
+            "host": value(Field::Host), "headers": { "User-Agent": [agent], "Referer": [referer],
+            "Sec-Ch-Ua": ["\"Chromium\";v=\"131\""] } }, "status": status })
+        }
+        2 => json!({ "ClientHost": client, "RequestMethod": method, "RequestPath": uri, "StartUTC": time,
+            "DownstreamStatus": status, "request_User-Agent": agent, "request_Referer": referer }),
+        _ => json!({ "timestamp": time, "clientip": client, "verb": method, "path": uri, "status": status,
+            "agent": agent, "referrer": referer, "x": { "uri": "/x", "request": "//" } }),
+    };
+    Some(encoded(&object, encoder))
+}
+
+/// What different encoders write for one object.
+fn encoded(object: &Value, encoder: usize) -> String {
+    let text = object.to_string();
+    let with = |text: String, escaped: &[(char, &str)]| {
+        escaped.iter().fold(text, |text, (plain, escape)| text.replace(*plain, escape))
+    };
+    let html = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")];
+    match encoder % 5 {
+        0 => text,
+        1 => with(text, &html),
+        2 => with(text, &[('/', "\\/")]),
+        3 => with(
+            with(text, &html),
+            &[('\'', "\\u0027"), ('+', "\\u002B"), ('`', "\\u0060"), ('=', "\\u003d")],
+        ),
+        _ => serde_json::to_string_pretty(object).expect("an object of texts").replace('\n', " "),
+    }
+}
+
 fn found(filter: &Arc<Filter>, line: &str) -> bool {
     let lens = Lens {
         jail: "j".parse().unwrap(),
@@ -105,8 +155,9 @@ fn found(filter: &Arc<Filter>, line: &str) -> bool {
         distinct: None,
     };
     let reader = Reader::new(vec![lens], false);
-    let format = Format::detect(std::iter::once(line.as_bytes()));
-    let mut file = FileReading::new(format.or(Some(Format::Raw)));
+    let format = Format::detect(std::iter::once(line.as_bytes())).unwrap_or(Format::Raw);
+    // Lines of other formats are no lines of this one, and take the sample as well.
+    let mut file = FileReading::new(Some(format));
     let mut out = Vec::new();
     reader.read(
         &mut file,
@@ -142,4 +193,37 @@ proptest! {
         let line = changes.iter().fold(line.clone(), |line, (change, at)| respelled(&line, change, *at));
         prop_assert!(!offends(filter, line.as_bytes()) || found(filter, &line), "{line}");
     }
+
+    #[test]
+    fn nor_does_a_json_encoder(
+        which in any::<Index>(),
+        sample in any::<Index>(),
+        changes in changes(),
+        shape in 0..4_usize,
+        encoder in 0..5_usize,
+    ) {
+        let (filter, samples) = &FILTERS[which.index(FILTERS.len())];
+        let line = &samples[sample.index(samples.len())];
+        let line = changes.iter().fold(line.clone(), |line, (change, at)| respelled(&line, change, *at));
+        let Some(object) = as_json(&line, shape, encoder) else { return Ok(()) };
+        prop_assert!(!offends(filter, object.as_bytes()) || found(filter, &object), "{object}");
+    }
+}
+
+/// A filter sees in each shape of object what it sees in the combined line.
+#[test]
+fn what_offends_in_a_line_offends_in_an_object() {
+    let mut lost = Vec::new();
+    for (filter, samples) in FILTERS.iter().filter(|(filter, _)| filter.definition().failregex.is_empty()) {
+        let samples = samples.iter().filter(|line| offends(filter, line.as_bytes()));
+        for (line, turn) in samples.zip(0..) {
+            for shape in 0..4 {
+                let Some(object) = as_json(line, shape, turn + shape) else { continue };
+                if !offends(filter, object.as_bytes()) || !found(filter, &object) {
+                    lost.push(format!("{}: {object}", filter.definition().description));
+                }
+            }
+        }
+    }
+    assert_eq!(lost, [""; 0], "{} lost", lost.len());
 }

@@ -2,21 +2,22 @@
 //!
 //! Text logs: nginx (`escape=default`) writes `\xXX` for `"`, `\`, controls and bytes from 7F on; Apache writes `\"`, `\\`, the
 //! C names of six controls, and `\xXX` for the rest. No spelling of one means something else in the other, so both
-//! are read everywhere. JSON has the escapes of RFC 8259, `HAProxy` `#XX`.
+//! are read everywhere. JSON has the escapes of RFC 8259, and nginx's `\xXX` where its log has the shape of JSON and no
+//! `escape=json`: no encoder writes that otherwise. `HAProxy` has `#XX`.
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// How a value was escaped.
-#[allow(dead_code, reason = "the formats that write JSON and `#XX` follow")]
+#[allow(dead_code, reason = "the formats that write `#XX` follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escape {
     /// Not at all.
     None,
     /// As nginx (`escape=default`) and Apache do.
     Server,
-    /// As in a JSON string.
+    /// As in a JSON string; several strings of an array become one, with commas between them.
     Json,
     /// As `HAProxy` does: `#XX`.
     Haproxy,
@@ -28,8 +29,8 @@ impl Escape {
         match self {
             Self::None => Cow::Borrowed(text),
             Self::Server => unescape(text),
-            Self::Json => replace(text, b'\\', json),
-            Self::Haproxy => replace(text, b'#', haproxy),
+            Self::Json => replace(text, [b'\\', b'"'], json),
+            Self::Haproxy => replace(text, [b'#'; 2], haproxy),
         }
     }
 
@@ -39,10 +40,19 @@ impl Escape {
             && match self {
                 Self::None => true,
                 Self::Server => !matches!(byte, b'"' | b'\\'),
-                // Go's and Java's encoders escape what could be HTML, PHP's the slash.
-                Self::Json => !matches!(byte, b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'' | b'='),
+                // What could be HTML: Go's encoding/json, Gson (`=` too), .NET (`+` and the backquote too). The slash:
+                // PHP, Lua's cjson. And the comma that stands between strings of an array has the line's quotes around it.
+                Self::Json => !matches!(
+                    byte,
+                    b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'' | b'=' | b'+' | b'`' | b','
+                ),
                 Self::Haproxy => !matches!(byte, b'"' | b'#' | b'{' | b'|' | b'}'),
             }
+    }
+
+    /// Whether `byte`, where it is written in another way, is written with a backslash.
+    pub(super) fn escapes_with_backslash(self, byte: u8) -> bool {
+        self == Self::Json && matches!(byte, b' '..0x7F) && byte != b','
     }
 
     /// Whether `byte` is always written with a backslash.
@@ -58,21 +68,22 @@ impl Escape {
 /// The bytes that were written as `text`; nothing is copied where no backslash stands. A backslash that begins no
 /// known escape stays as it is.
 pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    replace(text, b'\\', |escape, plain| {
+    replace(text, [b'\\'; 2], |escape, plain| {
         let (byte, length) = first(escape);
         plain.push(byte);
         length
     })
 }
 
-/// Replaces each escape; `read` is given the text from its `mark` on, adds what it means, and says how long it is.
-fn replace(text: &[u8], mark: u8, read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
-    if memchr(mark, text).is_none() {
+/// Replaces each escape; `read` is given the text from one of its `marks` on, adds what it means, and says how long it is.
+fn replace(text: &[u8], marks: [u8; 2], read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
+    let find = |text| memchr2(marks[0], marks[1], text);
+    if find(text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = memchr(mark, rest) {
+    while let Some(at) = find(rest) {
         let (before, escape) = rest.split_at(at);
         plain.extend_from_slice(before);
         let length = read(escape, &mut plain);
@@ -94,8 +105,13 @@ fn haproxy(text: &[u8], plain: &mut Vec<u8>) -> usize {
     1
 }
 
-/// The escapes of a JSON string; half of a surrogate pair is U+FFFD.
+/// The escapes of a JSON string, half of a surrogate pair being U+FFFD; and what stands between two strings, from the
+/// closing quote of the one to the opening quote of the other.
 fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    if let Some(between) = text.strip_prefix(b"\"") {
+        plain.push(b',');
+        return memchr(b'"', between).map_or(text.len(), |quote| quote + 2);
+    }
     let byte = match text.get(1) {
         Some(b'n') => b'\n',
         Some(b't') => b'\t',
@@ -112,8 +128,9 @@ fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
             return 1;
         }
         _ => {
-            plain.push(b'\\');
-            return 1;
+            let (byte, length) = first(text);
+            plain.push(byte);
+            return length;
         }
     };
     plain.push(byte);
@@ -198,8 +215,9 @@ mod tests {
             (br"\ud83d\ude00", "\u{1f600}".as_bytes()),
             (br"\ud83dx\ude00", "\u{fffd}x\u{fffd}".as_bytes()),
             (br"\u12", br"\u12"),
-            (br"\x22", br"\x22"),
-            (br"\", br"\"),
+            (br"\x22\x5C", br#""\"#),
+            (br"\q\", br"\q\"),
+            (br#"a\"","b", "c"#, b"a\",b,c"),
         ] {
             assert_eq!(Escape::Json.undo(written), meant);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -9,8 +10,11 @@ use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
 use super::escape::Escape;
+use super::json::{self, JsonError, JsonFields};
+use super::nginx_proxy_manager;
 use super::parsed::Record;
 use super::slots::{Reading, Slot};
+use super::traefik_clf;
 
 /// How a server wrote its lines. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,8 +27,33 @@ pub enum Format {
     VhostCombined,
     /// Apache's error log (2.4).
     ApacheError,
+    /// JSON lines with the usual keys.
+    JsonUsual,
+    /// JSON lines with a mapping of their own.
+    Json(Arc<JsonFields>),
+    /// Caddy 2, JSON.
+    Caddy,
+    /// Traefik, JSON.
+    Traefik,
+    /// Traefik, its common format.
+    TraefikClf,
+    /// nginx with `escape=json` and its variables' names as keys.
+    NginxJson,
+    /// `nginx-proxy-manager`'s `proxy` and `standard`.
+    NginxProxyManager,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
+}
+
+/// Where a format has the request's target, as far as a search of whole buffers can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Targets<'f> {
+    /// The first text in quotes that is not empty holds it; a quote inside is escaped.
+    FirstQuoted,
+    /// After a bracket, a blank and a quote, up to a quote and a blank. Nothing is escaped.
+    AfterDate,
+    /// It is a value in quotes of a key that ends so, the key's closing quote included.
+    Keys(&'f [Vec<u8>]),
 }
 
 /// A line that is not of the format.
@@ -46,11 +75,40 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 5] =
-        [Self::Combined, Self::Common, Self::VhostCombined, Self::ApacheError, Self::Raw];
+    pub const ALL: [Self; 11] = [
+        Self::Combined,
+        Self::Common,
+        Self::VhostCombined,
+        Self::ApacheError,
+        Self::JsonUsual,
+        Self::Caddy,
+        Self::Traefik,
+        Self::TraefikClf,
+        Self::NginxJson,
+        Self::NginxProxyManager,
+        Self::Raw,
+    ];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 5] = ["combined", "common", "vhost_combined", "apache_error", "raw"];
+    pub const NAMES: [&'static str; 11] = [
+        "combined",
+        "common",
+        "vhost_combined",
+        "apache_error",
+        "json",
+        "caddy",
+        "traefik",
+        "traefik_clf",
+        "nginx_json",
+        "nginx_proxy_manager",
+        "raw",
+    ];
+
+    /// JSON lines whose fields stand where `mapping` says: pairs of a field's name and a path of keys with `.` between
+    /// them. Of several paths for one name the first counts that has a value. `client` is needed.
+    pub fn json<'m>(mapping: impl IntoIterator<Item = (&'m str, &'m str)>) -> Result<Self, JsonError> {
+        JsonFields::compile(mapping).map(|fields| Self::Json(Arc::new(fields)))
+    }
 
     /// Its name in the configuration.
     pub const fn name(&self) -> &'static str {
@@ -59,18 +117,42 @@ impl Format {
             Self::Common => "common",
             Self::VhostCombined => "vhost_combined",
             Self::ApacheError => "apache_error",
+            Self::JsonUsual | Self::Json(_) => "json",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::TraefikClf => "traefik_clf",
+            Self::NginxJson => "nginx_json",
+            Self::NginxProxyManager => "nginx_proxy_manager",
             Self::Raw => "raw",
         }
     }
 
-    /// The format of this name.
+    /// The format of this name, in which `-` may stand for `_`.
     pub fn named(name: &str) -> Option<Self> {
+        let name = name.replace('-', "_");
         Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Where the fields of a JSON line stand.
+    fn json_fields(&self) -> Option<&JsonFields> {
+        match self {
+            Self::JsonUsual => Some(&json::USUAL),
+            Self::Json(fields) => Some(fields),
+            Self::Caddy => Some(&json::CADDY),
+            Self::Traefik => Some(&json::TRAEFIK),
+            Self::NginxJson => Some(&json::NGINX),
+            _ => None,
+        }
     }
 
     /// Whether this format's servers write `byte` as it is, wherever it stands in a field.
     pub fn never_escapes(&self, byte: u8) -> bool {
         self.escape().never_escapes(byte)
+    }
+
+    /// Whether they write it with a backslash where they do not write it as it is.
+    pub fn escapes_with_backslash(&self, byte: u8) -> bool {
+        self.escape().escapes_with_backslash(byte)
     }
 
     /// Whether they write it with a backslash, wherever it stands in a field.
@@ -80,15 +162,29 @@ impl Format {
 
     const fn escape(&self) -> Escape {
         match self {
-            Self::Combined | Self::Common | Self::VhostCombined | Self::ApacheError => Escape::Server,
-            Self::Raw => Escape::None,
+            Self::Combined
+            | Self::Common
+            | Self::VhostCombined
+            | Self::ApacheError
+            | Self::NginxProxyManager => Escape::Server,
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => Escape::Json,
+            Self::TraefikClf | Self::Raw => Escape::None,
         }
     }
 
     /// Whether the request line is the first text in quotes that is not empty, and the date stands in brackets
     /// before it: so in all of the combined family.
     pub const fn is_combined(&self) -> bool {
-        self.layout().is_some()
+        self.layout().is_some() || matches!(self, Self::NginxProxyManager)
+    }
+
+    /// Where the request's target stands; `None` where that takes reading the line.
+    pub fn targets(&self) -> Option<Targets<'_>> {
+        match self {
+            Self::TraefikClf => Some(Targets::AfterDate),
+            _ if self.is_combined() => Some(Targets::FirstQuoted),
+            _ => self.json_fields().map(|fields| Targets::Keys(fields.targets())),
+        }
     }
 
     /// Reads one line (without its newline; a `\r` at its end is no part of a field). A raw line is never an error;
@@ -111,6 +207,16 @@ impl Format {
                 },
             ),
             Self::ApacheError => slotted(line, &apache_error::SLOTS, apache_error::read(line, reference)),
+            Self::TraefikClf => slotted(line, &traefik_clf::SLOTS, traefik_clf::read(line)),
+            Self::NginxProxyManager => {
+                slotted(line, &nginx_proxy_manager::SLOTS, nginx_proxy_manager::read(line))
+            }
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => {
+                self.json_fields().map_or_else(
+                    || Ok(raw(line, reference)),
+                    |fields| slotted(line, fields.slots(), fields.read(line, reference)),
+                )
+            }
             Self::Raw => Ok(raw(line, reference)),
         };
         read.map_err(|Stop { at, expected }| ParseError { format: self.name(), at, expected })
@@ -121,7 +227,7 @@ impl Format {
             Self::Combined => Some(Layout { vhost: false, agents: true }),
             Self::Common => Some(Layout { vhost: false, agents: false }),
             Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
-            Self::ApacheError | Self::Raw => None,
+            _ => None,
         }
     }
 
@@ -145,7 +251,18 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
+    const DETECTED: [Self; 10] = [
+        Self::Caddy,
+        Self::Traefik,
+        Self::NginxJson,
+        Self::JsonUsual,
+        Self::NginxProxyManager,
+        Self::TraefikClf,
+        Self::VhostCombined,
+        Self::Combined,
+        Self::Common,
+        Self::ApacheError,
+    ];
 
     /// The format that finds most fields in a line.
     fn richest(line: &[u8]) -> Option<Self> {
@@ -155,7 +272,10 @@ impl Format {
             Self::VhostCombined => format
                 .parse(line)
                 .is_ok_and(|record| record.address().is_some() || starts_with_name_and_port(line)),
-            _ => format.parse(line).is_ok(),
+            // Any JSON line can be read with any mapping.
+            _ => {
+                format.json_fields().map_or_else(|| format.parse(line).is_ok(), |json| json.recognises(line))
+            }
         })
     }
 
@@ -179,7 +299,14 @@ impl Format {
     /// The byte strings one of which a line of this format must hold where its status is `status`;
     /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
-        self.layout().map(|_| format!("\" {status:03} ").into_bytes())
+        let text = match self {
+            Self::NginxProxyManager => format!(" {status:03} - "),
+            // Around the digits an object may have blanks and quotes.
+            _ if self.json_fields().is_some() => format!("{status:03}"),
+            _ if self.layout().is_some() || *self == Self::TraefikClf => format!("\" {status:03} "),
+            _ => return None,
+        };
+        Some(text.into_bytes())
     }
 }
 

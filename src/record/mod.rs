@@ -10,14 +10,18 @@ mod date;
 mod escape;
 mod field;
 mod format;
+mod json;
+mod nginx_proxy_manager;
 mod parsed;
 mod path;
 mod request;
 mod slots;
+mod traefik_clf;
 
 pub use date::Reference;
 pub use field::{Field, FieldError};
-pub use format::{Format, FormatError, ParseError};
+pub use format::{Format, FormatError, ParseError, Targets};
+pub use json::{JsonError, JsonFields};
 pub use parsed::Record;
 
 #[cfg(test)]

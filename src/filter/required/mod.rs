@@ -18,7 +18,7 @@ use regex_syntax::hir::{Hir, Look};
 use super::pattern::Pattern;
 use super::tags::Tagged;
 use super::{Condition, ConditionSet, Definition, Matcher};
-use crate::record::{Field, Format};
+use crate::record::{Field, Format, Targets};
 
 /// More numbers than this in one condition, and it requires nothing.
 const MOST_NUMBERS: u64 = 64;
@@ -33,6 +33,9 @@ pub struct Required {
     pub ignore_case: bool,
     /// Or not, where the line holds `%` or `\`.
     pub except_encoded: bool,
+    /// Or not, where the request's target holds one of these: asked for where the format tells where targets stand, and the
+    /// whole line would say little.
+    pub except_encoded_target: bool,
     /// Or not, where the request's target holds `//` or `/.`.
     pub except_slashes: bool,
 }
@@ -40,8 +43,15 @@ pub struct Required {
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
-    encoded: bool,
+    encoded: Option<Within>,
     slashes: bool,
+}
+
+/// Where `%` or `\` may hide a literal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Line,
+    Target,
 }
 
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
@@ -49,9 +59,17 @@ pub(super) fn required(definition: &Definition, format: &Format) -> Option<Requi
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
-    let (encoded, slashes) = (found.iter().any(|f| f.encoded), found.iter().any(|f| f.slashes));
+    let encoded = |within| found.iter().any(|found| found.encoded == Some(within));
+    let (line, target) = (encoded(Within::Line), encoded(Within::Target));
+    let slashes = found.iter().any(|found| found.slashes);
     let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
-    Some(Required { literals, ignore_case, except_encoded: encoded, except_slashes: slashes })
+    Some(Required {
+        literals,
+        ignore_case,
+        except_encoded: line,
+        except_encoded_target: target,
+        except_slashes: slashes,
+    })
 }
 
 fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
@@ -67,14 +85,14 @@ impl Found {
     /// Lines that are candidates for their spelling alone are some percent of a log, and finding targets takes a look
     /// at each line: both count against a set.
     fn cost(&self) -> f32 {
-        let spelled = if self.encoded { 0.01 } else { 0.0 } + if self.slashes { 0.03 } else { 0.0 };
+        let spelled = if self.encoded.is_some() { 0.01 } else { 0.0 } + if self.slashes { 0.03 } else { 0.0 };
         self.set.cost() + spelled
     }
 }
 
 fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
-        return Some(Found { set: of_numbers(condition, format)?, encoded: false, slashes: false });
+        return Some(Found { set: of_numbers(condition, format)?, encoded: None, slashes: false });
     }
     // A virtual host may be logged with a port and in either case.
     if condition.fields.contains(&Field::Host) {
@@ -85,10 +103,11 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         Matcher::Range(..) => None,
     });
     let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
-    let target = format.is_combined()
-        && condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
+    let within = within(condition, format);
+    let of_target = |field: &Field| matches!(field, Field::Path | Field::RequestUri);
+    let target = format.targets().is_some() && condition.fields.iter().all(of_target);
     if target && !condition.decoded && hirs.iter().all(begins_respelled) {
-        return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, slashes: true });
+        return Some(Found { set: Set::of_whole(Vec::new()), encoded: Some(within), slashes: true });
     }
     let cut = match () {
         () if condition.fields.contains(&Field::Path) => Cut::Segments(format),
@@ -96,7 +115,16 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         () => Cut::Escaped(format),
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
-    Some(Found { set: Set::union(sets), encoded: !matches!(cut, Cut::Escaped(_)), slashes: false })
+    let encoded = Some(within).filter(|_| !matches!(cut, Cut::Escaped(_)));
+    Some(Found { set: Set::union(sets), encoded, slashes: false })
+}
+
+/// JSON lines hold `\` in a value of nearly every browser (`Sec-Ch-Ua`), so there the target alone is looked at, if what the
+/// condition speaks of is part of it.
+fn within(condition: &Condition, format: &Format) -> Within {
+    let of_target = |field: &Field| matches!(field, Field::Path | Field::RequestUri | Field::Query);
+    let keys = matches!(format.targets(), Some(Targets::Keys(_)));
+    if keys && condition.fields.iter().all(of_target) { Within::Target } else { Within::Line }
 }
 
 /// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
@@ -135,5 +163,5 @@ fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
     let cut = if format.is_combined() { Cut::Brackets } else { Cut::Boundaries };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
-    Some(Found { set, encoded: false, slashes: false })
+    Some(Found { set, encoded: None, slashes: false })
 }

@@ -159,10 +159,8 @@ fn names_are_read_and_shown() {
         assert_eq!((format.to_string().as_str(), name.parse()), (name, Ok(format)));
     }
     let error = "auto".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "`auto` is no log format; formats are combined, common, vhost_combined, apache_error, raw"
-    );
+    let names = Format::NAMES.join(", ");
+    assert_eq!(error, format!("`auto` is no log format; formats are {names}"));
 }
 
 #[test]
