@@ -23,10 +23,10 @@ pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] 
 
 pub(super) const SOURCE: Keys = Keys {
     known: &[
-        "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "escape", "client",
-        "read",
+        "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "fields", "escape",
+        "client", "read",
     ],
-    later: &["fields", "host_from_path"],
+    later: &["host_from_path"],
 };
 
 pub(super) const JAIL: Keys = Keys {

@@ -10,6 +10,7 @@ mod check;
 mod daemon;
 mod effective;
 mod environment;
+mod fields;
 mod found;
 mod gather;
 mod input;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use glob::Pattern;
 
+use super::fields;
 use super::found::{Found, Reading};
 use super::input;
 use super::keys;
@@ -34,7 +35,7 @@ pub(super) fn read(
 ) -> Option<Source> {
     section.only(keys::SOURCE);
     let input = input::read(section, &name, taken);
-    let format = format(section);
+    let format = fields::read(section, format(section));
     only_default(section, "escape", "default");
     only_default(section, "client", "remote_addr");
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));

@@ -81,11 +81,11 @@ fn missing_and_unreadable_files() {
 fn unknown_keys_and_those_of_other_versions_and_programs() {
     assert_told(
         &with(
-            "bantime = 5\nfields = { client = \"ip\" }\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
+            "bantime = 5\nhost_from_path = \"x\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
         ),
         &[
-            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, escape, client, read",
-            "banmap.toml:4:1: `fields` of [source.site] is not supported by this version | remove it",
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, fields, escape, client, read",
+            "banmap.toml:4:1: `host_from_path` of [source.site] is not supported by this version | remove it",
             "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
             "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
             "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
@@ -109,14 +109,37 @@ fn sources() {
             "banmap.toml:5:8: [source.b] path: `/l/x.log` is already read by [source.a] | a file belongs to one source, and any number of jails can look at that",
             "banmap.toml:6:10: [source.b] format: `combine` is no format | did you mean \"combined\"?",
             "banmap.toml:7:8: [source.b] read: must be \"recent\", \"beginning\" or \"end\", not \"start\"",
-            "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, apache_error, raw",
+            &format!(
+                "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: {}",
+                crate::config::format_names().collect::<Vec<_>>().join(", ")
+            ),
             "banmap.toml:10:10: [source.c] escape: \"json\" is not supported by this version | leave it out, or write \"default\"",
             "banmap.toml:11:10: [source.c] client: \"x_forwarded_for\" is not supported by this version | leave it out, or write \"remote_addr\"",
             "banmap.toml:12:8: [source.c] path: names no file",
             "banmap.toml:13:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
             "banmap.toml:15:9: [source.e] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
-            "banmap.toml:16:1: `fields` of [source.e] is not supported by this version | remove it",
+            "banmap.toml:16:1: [source.e] fields: says where the fields of JSON lines stand | write `format = \"json\"` with it, or leave `fields` out",
             "banmap.toml:17:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
+        ],
+    );
+}
+
+#[test]
+fn fields_of_json_lines() {
+    assert_told(
+        &told(
+            "[source.a]\npath = \"/l/a\"\nformat = \"json\"\nfields = { path = \"request.uri\" }\n\
+             [source.b]\npath = \"/l/b\"\nformat = \"json\"\n[source.b.fields]\nclient = [\"ip\", \"a..b\"]\nPath = \"uri\"\nmethod = 5\n\
+             [source.c]\npath = \"/l/c\"\nfields = { client = \"ip\" }\n\
+             [source.d]\npath = \"/l/d\"\nformat = \"json\"\nfields = \"ip\"\n",
+        ),
+        &[
+            "banmap.toml:4:1: [source.a] fields: says not under which key the client's address stands | add the key of the client's address: client = \"remote_addr\"",
+            "banmap.toml:9:17: [source.b.fields] client: `a..b` is no path: one to six keys with `.` between them",
+            "banmap.toml:10:1: [source.b.fields] Path: is no name of a field | did you mean `path`?",
+            "banmap.toml:11:10: [source.b.fields] method: must be a text in quotes, not a whole number",
+            "banmap.toml:14:1: [source.c] fields: says where the fields of JSON lines stand | write `format = \"json\"` with it, or leave `fields` out",
+            "banmap.toml:18:10: `source.d.fields` must be a table, not a text | write it as [source.d.fields]",
         ],
     );
 }
