@@ -23,4 +23,4 @@ pub(crate) use nginx::Nginx;
 pub(crate) use place::{Place, text};
 pub(crate) use process::installed;
 pub(crate) use scene::Scene;
-pub(crate) use wait::wait_until;
+pub(crate) use wait::{wait_or, wait_until};
