@@ -14,9 +14,10 @@ use super::globals::Globals;
 use super::screen::{self, RED, Screen, many};
 use super::{load, times};
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
+use crate::daemon::{clients, surroundings};
 use crate::filter::Filter;
 use crate::os::clock;
-use crate::reader::{self, Examined, Lines, Outcome, examine};
+use crate::reader::{self, Clients, Examined, Lines, Outcome, examine};
 use crate::record::{Format, Reference};
 use crate::terms::{SourceName, escape};
 
@@ -79,6 +80,7 @@ struct Trial<'a> {
     options: &'a Test,
     filter: &'a Filter,
     format: Option<Format>,
+    clients: Clients,
     reference: Reference,
     screen: Screen,
     summary: Summary,
@@ -96,6 +98,7 @@ impl Test {
             options: &self,
             filter: &filter,
             format: self.find_format(&config, &filter)?,
+            clients: self.find_clients(&config)?,
             reference: Reference { now: clock::now(), zone: TimeZone::system() },
             screen: Screen::new(),
             summary: Summary { event: "summary", ..Summary::default() },
@@ -122,6 +125,13 @@ impl Test {
         let found = if is_path { Library::open(Path::new(name)) } else { config.filters.find(name) };
         let FoundFilter { filter, .. } = found.map_err(|problems| CliError::Unusable(rendered(&problems)))?;
         Ok(filter)
+    }
+
+    /// As the source tells them; without one, the format's client field is the client.
+    fn find_clients(&self, config: &Config) -> Result<Clients, CliError> {
+        let Some(name) = &self.source else { return Ok(Clients::default()) };
+        let around = surroundings(config, &load::lists(config)?);
+        Ok(clients(load::source(config, name)?, &around))
     }
 
     fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
@@ -169,7 +179,7 @@ impl Trial<'_> {
             let error = "its format is not recognised; say which with --format".to_owned();
             return self.tell(line, &Examined::unreadable(error));
         };
-        let examined = examine(self.filter, &format, line, &self.reference);
+        let examined = examine(self.filter, &format, &self.clients, line, &self.reference);
         self.tell(line, &examined)
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::Clients;
 use crate::filter::{Filter, Judgement, Match};
 use crate::record::{Format, Record, Reference};
 
@@ -44,13 +45,15 @@ impl Examined<'_> {
 pub fn examine<'a>(
     filter: &Filter,
     format: &'a Format,
+    clients: &Clients,
     line: &'a [u8],
     reference: &Reference,
 ) -> Examined<'a> {
-    let record = match format.parse_at(line, reference) {
+    let mut record = match format.parse_at(line, reference) {
         Ok(record) => record,
         Err(error) => return Examined::unreadable(error.to_string()),
     };
+    clients.resolve(&mut record, &clients.around.now());
     match filter.judge(&record) {
         Judgement::Missed => missed(record.time()),
         Judgement::Offence(matched) => found(Outcome::Match, &record, &matched),

@@ -35,7 +35,7 @@ impl Escape {
 
     /// Where in `text` the byte stands that is the one at `plain` once escapes are undone; the end, where there is none.
     pub(super) fn place_of(self, text: &[u8], plain: usize) -> usize {
-        let (mark, read): (u8, fn(&[u8], &mut Vec<u8>) -> usize) = match self {
+        let (mark, read): (u8, Read) = match self {
             Self::None => return plain.min(text.len()),
             Self::Server => (b'\\', server),
             Self::Json => (b'\\', json),
@@ -94,8 +94,11 @@ fn server(text: &[u8], plain: &mut Vec<u8>) -> usize {
     length
 }
 
-/// Replaces each escape; `read` is given the text from its `mark` on, adds what it means, and says how long it is.
-fn replace(text: &[u8], mark: u8, read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
+/// Is given the text from an escape on, adds what it means, and says how long it is.
+type Read = fn(&[u8], &mut Vec<u8>) -> usize;
+
+/// Replaces each escape, which begins with `mark`.
+fn replace(text: &[u8], mark: u8, read: Read) -> Cow<'_, [u8]> {
     if memchr(mark, text).is_none() {
         return Cow::Borrowed(text);
     }

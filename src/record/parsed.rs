@@ -47,13 +47,27 @@ impl<'a> Record<'a> {
     /// A line of the combined family; read raw, it has no fields.
     pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
         let fields = access.map_or(Fields::None, Fields::Access);
-        Self { line, date: Some(head.date), time: Some(head.time), fields, derived: None, request: OnceCell::new() }
+        Self {
+            line,
+            date: Some(head.date),
+            time: Some(head.time),
+            fields,
+            derived: None,
+            request: OnceCell::new(),
+        }
     }
 
     /// A line of a format with slots.
     pub(super) fn slots(line: &'a [u8], slots: &'a [Slot], parts: Parts) -> Self {
         let Parts { spans, date, time } = parts;
-        Self { line, date, time, fields: Fields::Slots(Slots::new(slots, spans)), derived: None, request: OnceCell::new() }
+        Self {
+            line,
+            date,
+            time,
+            fields: Fields::Slots(Slots::new(slots, spans)),
+            derived: None,
+            request: OnceCell::new(),
+        }
     }
 
     /// A line without fields, and the date that was found in it.

@@ -6,6 +6,7 @@ mod harness;
 
 mod command_line;
 mod crash;
+mod crowd;
 mod daemon;
 mod fake_daemon;
 mod feeds;

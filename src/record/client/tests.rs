@@ -155,11 +155,7 @@ fn a_header_counts_only_if_the_peer_is_trusted_and_the_range_covers_the_address(
         ("10.0.0.1|-|203.0.113.7", "203.0.113.7", "203.0.113.7"),
         ("10.0.0.1|10.0.0.2|-", "10.0.0.2", "10.0.0.2"),
         ("10.0.0.1||", "10.0.0.1", "10.0.0.1"),
-        (
-            r"10.0.0.1||\x22[2001:DB8::7]:80\x22, \x2210.0.0.9\x22",
-            "2001:db8::7",
-            "2001:DB8::7",
-        ),
+        (r"10.0.0.1||\x22[2001:DB8::7]:80\x22, \x2210.0.0.9\x22", "2001:db8::7", "2001:DB8::7"),
         (r"10.0.0.1||a\x5C,\x22, 203.0.113.7", "203.0.113.7", "203.0.113.7"),
     ] {
         let slots = slots(Escape::Server);
@@ -204,7 +200,8 @@ fn element(forwarded: bool) -> impl Strategy<Value = Element> {
     let port = select(vec!["", ":1", ":443", ":65535"]);
     let good = (address(), port, any::<bool>(), any::<bool>(), blanks.clone(), blanks);
     let good = good.prop_map(move |(meant, port, quoted, upper, before, after)| {
-        let bracketed = if meant.contains(':') && !port.is_empty() { format!("[{meant}]") } else { meant.into() };
+        let bracketed =
+            if meant.contains(':') && !port.is_empty() { format!("[{meant}]") } else { meant.into() };
         let node = format!("{bracketed}{port}");
         let node = if quoted { format!("\"{node}\"") } else { node };
         let node = if upper { node.to_uppercase() } else { node };
