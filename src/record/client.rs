@@ -32,10 +32,14 @@ pub enum ClientFrom {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// It cannot be the name of a field.
-    #[error("`{0}` is no field; write \"remote_addr\", \"x_forwarded_for\", \"forwarded\", \"x_real_ip\", or how the format names the header")]
+    #[error(
+        "`{0}` is no field; write \"remote_addr\", \"x_forwarded_for\", \"forwarded\", \"x_real_ip\", or how the format names the header"
+    )]
     NoField(String),
     /// It holds something else.
-    #[error("the field `{0}` never holds a client's address; write \"remote_addr\", or a header such as \"x_forwarded_for\"")]
+    #[error(
+        "the field `{0}` never holds a client's address; write \"remote_addr\", or a header such as \"x_forwarded_for\""
+    )]
     OtherField(Field),
 }
 
@@ -51,6 +55,11 @@ impl ClientFrom {
         }
     }
 
+    /// The client that a header with this value names to a server that `peer` connected to.
+    pub fn client(&self, value: &[u8], peer: Address, trusted: &Allowlist) -> Address {
+        self.walk(value, peer, trusted).map_or(peer, |(_, client)| client)
+    }
+
     /// The address that `value` leads to from the peer on, and where it stands there; `None`: it is the peer itself.
     pub(super) fn walk(
         &self,
@@ -58,7 +67,7 @@ impl ClientFrom {
         peer: Address,
         trusted: &Allowlist,
     ) -> Option<(Range<usize>, Address)> {
-        let (separator, node): (fn(&[u8]) -> Option<usize>, Node) = match self {
+        let (separator, node): (Separator, Node) = match self {
             Self::RemoteAddr => return None,
             Self::List(_) => (|text| memrchr(b',', text), listed),
             Self::Forwarded(_) => (last_comma, forwarded),
@@ -81,6 +90,9 @@ impl ClientFrom {
         reached
     }
 }
+
+/// Where the last element of a list begins: behind this comma.
+type Separator = fn(&[u8]) -> Option<usize>;
 
 /// Reads the element of a list that stands at a range of it; `None` is garbage, which ends the walk.
 type Node = fn(&[u8], Range<usize>) -> Option<(Range<usize>, Address)>;

@@ -5,6 +5,7 @@
 mod harness;
 
 mod command_line;
+mod chains;
 mod crash;
 mod crowd;
 mod daemon;
