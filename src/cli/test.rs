@@ -13,6 +13,7 @@ use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{self, RED, Screen, many};
 use super::{load, times};
+use crate::address::Address;
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
 use crate::daemon::{clients, surroundings};
 use crate::filter::Filter;
@@ -55,6 +56,9 @@ struct LineEvent<'a> {
     line: u64,
     text: &'a str,
     address: Option<&'a str>,
+    /// The trusted proxies that a header's client came through.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    via: &'a [Address],
     time: Option<String>,
     /// Which rule or failregex held, from 1.
     rule: Option<usize>,
@@ -209,6 +213,7 @@ impl Trial<'_> {
             line: self.summary.lines,
             text: &text,
             address: examined.address.as_deref(),
+            via: &examined.via,
             time: examined.time.map(times::rfc3339),
             rule: examined.rule.map(|rule| rule + 1),
             error: examined.error.as_deref(),
@@ -239,6 +244,9 @@ impl std::fmt::Display for LineEvent<'_> {
         let address = escape::line(self.address.unwrap_or("-"));
         let rule = self.rule.map_or(String::new(), |rule| format!(" rule {rule}"));
         write!(f, "{:>7} {:<8}{address}{rule}", self.line, self.event)?;
+        for (number, proxy) in self.via.iter().enumerate() {
+            write!(f, "{}{proxy}", if number == 0 { ", via " } else { ", " })?;
+        }
         if let Some(error) = self.error {
             write!(f, " {RED}{}{RED:#}", escape::line(error))?;
         }

@@ -57,15 +57,17 @@ impl ClientFrom {
 
     /// The client that a header with this value names to a server that `peer` connected to.
     pub fn client(&self, value: &[u8], peer: Address, trusted: &Allowlist) -> Address {
-        self.walk(value, peer, trusted).map_or(peer, |(_, client)| client)
+        self.walk(value, peer, trusted, |_| {}).map_or(peer, |(_, client)| client)
     }
 
-    /// The address that `value` leads to from the peer on, and where it stands there; `None`: it is the peer itself.
+    /// The address that `value` leads to from the peer on, and where it stands there; `None`: it is the peer itself. `passed`
+    /// hears of each proxy on the way, the peer first.
     pub(super) fn walk(
         &self,
         value: &[u8],
         peer: Address,
         trusted: &Allowlist,
+        mut passed: impl FnMut(Address),
     ) -> Option<(Range<usize>, Address)> {
         let (separator, node): (Separator, Node) = match self {
             Self::RemoteAddr => return None,
@@ -85,6 +87,7 @@ impl ClientFrom {
                 continue;
             }
             let Some((range, address)) = node(rest, element) else { break };
+            passed(at);
             (at, reached) = (address, Some((range, address)));
         }
         reached

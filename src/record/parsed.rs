@@ -10,7 +10,7 @@ use super::Field;
 use super::access::{Access, Head, Span, without_return};
 use super::client::{ClientFrom, PEER};
 use super::date::{Found, Reference};
-use super::escape::unescape;
+use super::escape::{Escape, unescape};
 use super::request::{Request, host};
 use super::slots::{Parts, Role, Slot, Slots};
 use crate::address::{Address, Allowlist};
@@ -93,22 +93,41 @@ impl<'a> Record<'a> {
     /// From now on the client is the one that a header names, where one of the trusted proxies sent it; else it is the
     /// host that connected.
     pub fn resolve(&mut self, from: &ClientFrom, trusted: &Allowlist) {
-        self.derived = self.derive(from, trusted);
+        self.derived = self.derive(from, trusted, |_| {});
     }
 
-    fn derive(&self, from: &ClientFrom, trusted: &Allowlist) -> Option<(Span, Address)> {
-        let Fields::Slots(slots) = &self.fields else { return None };
+    /// The proxies between that client and the server, the one that connected first; none where that one is the client.
+    pub fn proxies(&self, from: &ClientFrom, trusted: &Allowlist) -> Vec<Address> {
+        let mut passed = Vec::new();
+        self.derive(from, trusted, |proxy| passed.push(proxy));
+        passed
+    }
+
+    fn derive(
+        &self,
+        from: &ClientFrom,
+        trusted: &Allowlist,
+        passed: impl FnMut(Address),
+    ) -> Option<(Span, Address)> {
         let field = from.field()?;
         let address = |span: Span| Some((span, Address::parse(span.of(self.line))?));
-        let peer = slots.place(&PEER).and_then(|(span, _)| address(span));
-        let (peer_at, peer) = peer.or_else(|| address(self.client()?))?;
-        let Some((span, escape)) = slots.place(field) else { return Some((peer_at, peer)) };
+        let peer = self.place(&PEER).and_then(|(span, _)| address(span));
+        let (peer_at, peer) = peer.or_else(|| address(self.own_client()?))?;
+        let Some((span, escape)) = self.place(field) else { return Some((peer_at, peer)) };
         let written = span.of(self.line);
-        let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted) else {
+        let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted, passed) else {
             return Some((peer_at, peer));
         };
         let place = |at| span.start + escape.place_of(written, at);
         Some((Span { start: place(at.start), end: place(at.end) }, client))
+    }
+
+    /// Where a field that only its format names stands.
+    fn place(&self, field: &Field) -> Option<(Span, Escape)> {
+        match &self.fields {
+            Fields::None | Fields::Access(_) => None,
+            Fields::Slots(slots) => slots.place(field),
+        }
     }
 
     /// Where the client's address stands in the line; `None` where the format has no client field.
@@ -117,9 +136,11 @@ impl<'a> Record<'a> {
     }
 
     fn client(&self) -> Option<Span> {
-        if let Some((span, _)) = self.derived {
-            return Some(span);
-        }
+        self.derived.map_or_else(|| self.own_client(), |(span, _)| Some(span))
+    }
+
+    /// The format's own client field.
+    fn own_client(&self) -> Option<Span> {
         match &self.fields {
             Fields::None => None,
             Fields::Access(access) => Some(access.client),

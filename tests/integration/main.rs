@@ -4,8 +4,8 @@
 
 mod harness;
 
-mod command_line;
 mod chains;
+mod command_line;
 mod crash;
 mod crowd;
 mod daemon;

@@ -19,7 +19,7 @@ fn trusted() -> Allowlist {
 /// Whom a chain leads to; `peer` where it is the peer, which is 10.0.0.1.
 fn walked(from: &str, chain: &str) -> String {
     let from: ClientFrom = from.parse().unwrap();
-    let reached = from.walk(chain.as_bytes(), "10.0.0.1".parse().unwrap(), &trusted());
+    let reached = from.walk(chain.as_bytes(), "10.0.0.1".parse().unwrap(), &trusted(), |_| {});
     if let Some((range, address)) = &reached {
         let there = std::str::from_utf8(&chain.as_bytes()[range.clone()]).unwrap();
         assert_eq!(there.parse(), Ok(*address), "the range is that of the address: {chain}");
@@ -173,6 +173,23 @@ fn a_client_that_is_no_address_gets_none_from_a_header() {
         let mut record = record(line, &slots);
         record.resolve(&"x_forwarded_for".parse().unwrap(), &trusted());
         assert_eq!(record.address(), None, "{line}");
+    }
+}
+
+#[test]
+fn the_proxies_on_the_way_are_told_from_the_nearest_on() {
+    let slots = slots(Escape::Server);
+    for (line, via) in [
+        ("10.0.0.1||198.51.100.1, 203.0.113.7, 10.0.0.9", &["10.0.0.1", "10.0.0.9"][..]),
+        ("10.0.0.1||203.0.113.7", &["10.0.0.1"]),
+        ("10.0.0.1||10.0.0.3", &["10.0.0.1"]),
+        ("10.0.0.1||junk, 10.0.0.9", &["10.0.0.1"]),
+        ("10.0.0.1||junk", &[]),
+        ("203.0.113.7||198.51.100.1", &[]),
+    ] {
+        let record = record(line, &slots);
+        let proxies = record.proxies(&"x_forwarded_for".parse().unwrap(), &trusted());
+        assert_eq!(proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), via, "{line}");
     }
 }
 
