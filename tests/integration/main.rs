@@ -12,6 +12,7 @@ mod daemon;
 mod fake_daemon;
 mod feeds;
 mod gates;
+mod hostile;
 mod quickstart;
 mod reading;
 mod rotation;
