@@ -38,8 +38,8 @@ enum What {
     Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
     Encoded,
-    /// So may a line whose target has slashes and dots that a server takes out.
-    Slashes,
+    /// So may a line whose target has `//`, and, for these filters, one whose target has `/.`.
+    Target { dots: Chosen },
 }
 
 /// The most literals that the SIMD search is fast with, and the fewest bytes of each.
@@ -84,10 +84,11 @@ impl Prefilter {
         let always = chosen(Option::is_none);
         let encoded = chosen(|required| required.as_ref().is_some_and(|required| required.except_encoded));
         let slashes = chosen(|required| required.as_ref().is_some_and(|required| required.except_slashes));
-        let exceptions =
-            [(What::Slashes, slashes)].into_iter().filter(|(_, filters)| *filters != Chosen::NONE);
+        let dots = chosen(|required| required.as_ref().is_some_and(|required| required.except_dots));
+        let target = What::Target { dots };
+        let target = (slashes.with(dots) != Chosen::NONE).then_some((target, slashes));
         let literals = searches(minimal(literals(all)), encoded).into_iter();
-        let searches = literals.chain(exceptions).map(|(what, filters)| Search { what, filters }).collect();
+        let searches = literals.chain(target).map(|(what, filters)| Search { what, filters }).collect();
         Self { searches, always }
     }
 
@@ -180,7 +181,7 @@ impl Search {
             What::Few(searcher) => searcher.find(rest).map(|m| m.start()),
             What::Many(pairs) => return pairs.find(buffer, from),
             What::Encoded => memchr2(b'%', b'\\', rest),
-            What::Slashes => slashes(rest),
+            What::Target { dots } => respelled(rest, self.filters, *dots),
         };
         found.map(|at| from + at)
     }
@@ -189,17 +190,20 @@ impl Search {
     fn filters(&self, buffer: &[u8], at: usize, end: usize) -> Chosen {
         match &self.what {
             What::Many(pairs) => pairs.filters(buffer, at, end),
+            What::Target { dots } => {
+                buffer.get(at..end).map_or(Chosen::NONE, |line| respelling(line, self.filters, *dots))
+            }
             _ => self.filters,
         }
     }
 }
 
-/// The first line whose request has `//` or `/.`.
-fn slashes(buffer: &[u8]) -> Option<usize> {
+/// The first line whose request has `//` or `/.`, for whom that counts.
+fn respelled(buffer: &[u8], slashes: Chosen, dots: Chosen) -> Option<usize> {
     let mut start = 0;
     while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
         let length = memchr(b'\n', rest).unwrap_or(rest.len());
-        if has_slashes(rest.get(..length).unwrap_or(rest)) {
+        if respelling(rest.get(..length).unwrap_or(rest), slashes, dots) != Chosen::NONE {
             return Some(start);
         }
         start += length + 1;
@@ -207,26 +211,29 @@ fn slashes(buffer: &[u8]) -> Option<usize> {
     None
 }
 
+/// For whom the line's request has `//` or `/.`.
+///
 /// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
 /// escaped this is too short a piece, but then the line holds a `\`.
-fn has_slashes(line: &[u8]) -> bool {
+fn respelling(line: &[u8], slashes: Chosen, dots: Chosen) -> Chosen {
     let mut rest = line;
     while let Some(open) = memchr(b'"', rest) {
         let inside = rest.get(open + 1..).unwrap_or_default();
         let length = memchr(b'"', inside).unwrap_or(inside.len());
         if length > 0 {
-            return inside.get(..length).is_some_and(respelled);
+            let request = inside.get(..length).unwrap_or_default();
+            let chosen = |behind, filters| if follows(request, behind) { filters } else { Chosen::NONE };
+            return chosen(b'/', slashes).with(chosen(b'.', dots));
         }
         rest = inside.get(1..).unwrap_or_default();
     }
-    false
+    Chosen::NONE
 }
 
-/// Without a branch in the loop: requests are short, and most hold a few slashes.
-fn respelled(request: &[u8]) -> bool {
-    let special = |a: u8, b: u8| (a == b'/') & ((b == b'/') | (b == b'.'));
-    let behind = request.get(1..).unwrap_or_default();
-    request.iter().zip(behind).fold(false, |any, (a, b)| any | special(*a, *b))
+/// Whether a slash has this byte behind it. Without a branch in the loop: requests are short, and most hold a few slashes.
+fn follows(request: &[u8], behind: u8) -> bool {
+    let next = request.get(1..).unwrap_or_default();
+    request.iter().zip(next).fold(false, |any, (a, b)| any | ((*a == b'/') & (*b == behind)))
 }
 
 /// A pass over one buffer: where the next place of interest is.
@@ -268,7 +275,8 @@ mod tests {
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
         let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-        Required { literals, ignore_case, except_encoded: false, except_slashes: false }
+        let (except_encoded, except_slashes, except_dots) = (false, false, false);
+        Required { literals, ignore_case, except_encoded, except_slashes, except_dots }
     }
 
     /// The numbers of the lines that are found.
@@ -309,11 +317,14 @@ mod tests {
             "- - [] \"GET /x HTTP/1.1\" \"https://h.example/.x\"\n",
             "- \"\" [] \"GET http://h.example HTTP/1.1\"\n",
         );
-        let with = |except_encoded, except_slashes| {
-            vec![Required { except_encoded, except_slashes, ..required(&["wp-login"], false) }]
+        let with = |except_encoded, except_slashes, except_dots| {
+            let wanted = required(&["wp-login"], false);
+            vec![Required { except_encoded, except_slashes, except_dots, ..wanted }]
         };
-        assert_eq!(found(with(false, false), text), [0; 0]);
-        assert_eq!(found(with(true, false), text), [0, 1]);
-        assert_eq!(found(with(false, true), text), [2, 3, 5]);
+        assert_eq!(found(with(false, false, false), text), [0; 0]);
+        assert_eq!(found(with(true, false, false), text), [0, 1]);
+        assert_eq!(found(with(false, true, false), text), [2, 5]);
+        assert_eq!(found(with(false, false, true), text), [3]);
+        assert_eq!(found(with(false, true, true), text), [2, 3, 5]);
     }
 }
