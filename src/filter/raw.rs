@@ -77,7 +77,10 @@ impl RawPatterns {
     }
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
-        let Some(cut) = marked(record, &client) else { return Judgement::Missed };
+        let mut cut = Cut::new();
+        if mark_client(record, &client, &mut cut).is_none() {
+            return Judgement::Missed;
+        }
         match first(&self.fail.marked, &cut) {
             None => Judgement::Missed,
             Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
@@ -132,25 +135,29 @@ fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
-    if exceptions.is_match(cut) { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+    if !exceptions.is_empty() && exceptions.is_match(cut) {
+        Judgement::Ignored(found)
+    } else {
+        Judgement::Offence(found)
+    }
 }
 
-/// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
+/// Writes the line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
 /// could take (`-`, a list).
-fn marked(record: &Record<'_>, client: &Range<usize>) -> Option<Cut> {
+fn mark_client(record: &Record<'_>, client: &Range<usize>, cut: &mut Cut) -> Option<()> {
     let line = record.line();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mark = [b'0', mark(line.get(client.clone())?)?, b'0'];
     let mut edits = [(record.time_range().unwrap_or(0..0), &[][..]), (client.clone(), &mark[..])];
     edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let (mut cut, mut from) = (Cut::new(), 0);
+    let mut from = 0;
     for (range, instead) in edits {
-        extend_unmarked(&mut cut, line.get(from..range.start)?);
+        extend_unmarked(cut, line.get(from..range.start)?);
         cut.extend_from_slice(instead);
         from = range.end;
     }
-    extend_unmarked(&mut cut, line.get(from..)?);
-    Some(cut)
+    extend_unmarked(cut, line.get(from..)?);
+    Some(())
 }
 
 /// Adds a part of the line that holds no client: a mark in it would be somebody's forgery.

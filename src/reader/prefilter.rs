@@ -222,7 +222,10 @@ fn respelling(line: &[u8], slashes: Chosen, dots: Chosen) -> Chosen {
         let length = memchr(b'"', inside).unwrap_or(inside.len());
         if length > 0 {
             let request = inside.get(..length).unwrap_or_default();
-            let chosen = |behind, filters| if follows(request, behind) { filters } else { Chosen::NONE };
+            let chosen = |behind, filters: Chosen| {
+                let holds = filters != Chosen::NONE && follows(request, behind);
+                if holds { filters } else { Chosen::NONE }
+            };
             return chosen(b'/', slashes).with(chosen(b'.', dots));
         }
         rest = inside.get(1..).unwrap_or_default();
@@ -233,7 +236,8 @@ fn respelling(line: &[u8], slashes: Chosen, dots: Chosen) -> Chosen {
 /// Whether a slash has this byte behind it. Without a branch in the loop: requests are short, and most hold a few slashes.
 fn follows(request: &[u8], behind: u8) -> bool {
     let next = request.get(1..).unwrap_or_default();
-    request.iter().zip(next).fold(false, |any, (a, b)| any | ((*a == b'/') & (*b == behind)))
+    let here = |(a, b): (&u8, &u8)| u8::from(*a == b'/') & u8::from(*b == behind);
+    request.iter().zip(next).fold(0, |any, pair| any | here(pair)) != 0
 }
 
 /// A pass over one buffer: where the next place of interest is.
@@ -248,7 +252,8 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     /// The first place of interest at or after `from`, where a line begins; `from` never goes back.
     pub(super) fn find(&mut self, from: usize) -> Option<usize> {
-        let mut first = (self.always != Chosen::NONE).then_some(from);
+        let every = self.always != Chosen::NONE && from < self.buffer.len();
+        let mut first = every.then_some(from);
         for (search, at) in &mut self.next {
             if at.is_some_and(|place| place < from) {
                 *at = search.find(self.buffer, from);
@@ -270,7 +275,7 @@ impl Scan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Prefilter;
+    use super::{Chosen, Prefilter};
     use crate::filter::Required;
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
@@ -281,12 +286,21 @@ mod tests {
 
     /// The numbers of the lines that are found.
     fn found(required: Vec<Required>, text: &str) -> Vec<usize> {
-        let prefilter = Prefilter::new(&required.into_iter().map(Some).collect::<Vec<_>>());
+        chosen(&required.into_iter().map(Some).collect::<Vec<_>>(), text)
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect()
+    }
+
+    /// The lines that are found, and for which filters.
+    fn chosen(required: &[Option<Required>], text: &str) -> Vec<(usize, Chosen)> {
+        let prefilter = Prefilter::new(required);
         let mut scan = prefilter.scan(text.as_bytes());
         let (mut from, mut found) = (0, Vec::new());
         while let Some(at) = scan.find(from) {
-            found.push(text[..at].matches('\n').count());
-            from = at + text[at..].find('\n').map_or(text.len(), |end| end + 1);
+            let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+            found.push((text[..at].matches('\n').count(), scan.filters(end)));
+            from = end + 1;
         }
         found
     }
@@ -305,6 +319,22 @@ mod tests {
             (0..100).map(|i| format!("needle{i:03}")).chain(["xmlrpc".to_owned()]).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(found(vec![required(&many, false)], text), [1]);
+    }
+
+    #[test]
+    fn a_line_is_for_those_whose_literals_it_holds_and_for_those_that_need_none() {
+        let text = "a wp-login xmlrpc\nb xmlrpc wp-login\nc XMLRPC\nd\ne /%41\n";
+        let encoded = Required { except_encoded: true, ..required(&["nothing"], false) };
+        let [login, xmlrpc] = [required(&["wp-login"], false), required(&["xmlrpc"], true)];
+        let of = |indices: &[usize]| indices.iter().fold(Chosen::NONE, |all, i| all.with(Chosen::of(*i)));
+        assert_eq!(
+            chosen(&[Some(login.clone()), Some(xmlrpc.clone()), Some(encoded.clone())], text),
+            [(0, of(&[0, 1])), (1, of(&[0, 1])), (2, of(&[1])), (4, of(&[2]))]
+        );
+        assert_eq!(
+            chosen(&[Some(login), None, Some(encoded)], text),
+            [(0, of(&[0, 1])), (1, of(&[0, 1])), (2, of(&[1])), (3, of(&[1])), (4, of(&[1, 2]))]
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn offends(filter: &Filter, line: &[u8]) -> bool {
     })
 }
 
-fn lens(filter: &Arc<Filter>, jail: String) -> Lens {
+fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
     let filter = Arc::clone(filter);
     Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None }
 }
@@ -105,12 +105,12 @@ fn lens(filter: &Arc<Filter>, jail: String) -> Lens {
 static TOGETHER: LazyLock<Reader> = LazyLock::new(|| {
     let compile = |(filter, _): &(Arc<Filter>, _)| Arc::new(Filter::compile(filter.definition()).unwrap());
     let all = (0..5).flat_map(|round| FILTERS.iter().enumerate().map(move |(i, f)| (round, i, compile(f))));
-    Reader::new(all.map(|(round, i, filter)| lens(&filter, format!("r{round}-f{i}"))).collect(), false)
+    Reader::new(all.map(|(round, i, filter)| lens(&filter, &format!("r{round}-f{i}"))).collect(), false)
 });
 
 /// Whether the filter finds the line by itself, and each time it stands among all others.
 fn found(filter: &Arc<Filter>, line: &str) -> bool {
-    let alone = jails(&Reader::new(vec![lens(filter, "alone".to_owned())], false), line);
+    let alone = jails(&Reader::new(vec![lens(filter, "alone")], false), line);
     let index = FILTERS.iter().position(|(other, _)| Arc::ptr_eq(other, filter)).unwrap();
     let together = jails(&TOGETHER, line);
     !alone.is_empty() && (0..5).all(|round| together.contains(&format!("r{round}-f{index}")))

@@ -19,7 +19,7 @@ const LONGEST: usize = 32;
 const TOO_COMMON: f32 = 0.5;
 /// The searcher looks for the first bytes and verifies: where these are common, that costs.
 const FIRST_BYTES: usize = 3;
-const VERIFYING: f32 = 0.02;
+const VERIFYING: f32 = 0.05;
 /// What ignoring case costs the searcher.
 const FOLDED: f32 = 0.0002;
 /// Each literal more costs a little.
