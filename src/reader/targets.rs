@@ -1,17 +1,26 @@
 //! Which lines of a buffer have a request target that may be spelled in another way: found without reading the lines.
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr, memchr2, memmem};
 
+use super::prefilter::Chosen;
 use crate::record::Targets;
+
+/// For which filters a spelling inside a target makes its line a candidate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spellings {
+    /// `%` and `\`.
+    pub(super) encoded: Chosen,
+    /// `//`.
+    pub(super) slashes: Chosen,
+    /// `/.`.
+    pub(super) dots: Chosen,
+}
 
 /// A search for targets that hold what one of the filters cannot see through.
 #[derive(Debug)]
 pub(super) struct Spelled {
     place: Place,
-    /// `%` and `\` are such.
-    encoded: bool,
-    /// `//` and `/.` are such.
-    slashes: bool,
+    spellings: Spellings,
 }
 
 #[derive(Debug)]
@@ -19,35 +28,76 @@ enum Place {
     /// The line's first text in quotes that is not empty.
     FirstQuoted,
     /// After `] "`, up to `" `.
-    AfterDate,
+    AfterDate(Box<memmem::Finder<'static>>),
     /// The value of a key that ends so.
     Key(Box<memmem::Finder<'static>>),
+}
+
+impl Spellings {
+    fn any(self) -> Chosen {
+        self.encoded.with(self.slashes).with(self.dots)
+    }
+
+    /// For whom `text` has one of them.
+    fn found(self, text: &[u8]) -> Chosen {
+        let encoded = self.encoded != Chosen::NONE && memchr2(b'%', b'\\', text).is_some();
+        let slashes = self.slashes != Chosen::NONE && follows(text, b'/');
+        let dots = self.dots != Chosen::NONE && follows(text, b'.');
+        self.encoded.when(encoded).with(self.slashes.when(slashes)).with(self.dots.when(dots))
+    }
+}
+
+/// Whether a slash has this byte behind it. Without a branch in the loop: requests are short, and most hold a few slashes.
+fn follows(text: &[u8], behind: u8) -> bool {
+    let next = text.get(1..).unwrap_or_default();
+    let here = |(a, b): (&u8, &u8)| u8::from(*a == b'/') & u8::from(*b == behind);
+    text.iter().zip(next).fold(0, |any, pair| any | here(pair)) != 0
 }
 
 impl Spelled {
     /// The searches in lines of a format that has its targets there. Each key has one of its own: most of them never occur,
     /// and those are passed over faster than any search for several.
-    pub(super) fn searches(targets: Targets<'_>, encoded: bool, slashes: bool) -> Vec<Self> {
+    pub(super) fn searches(targets: Targets<'_>, spellings: Spellings) -> Vec<Self> {
+        let finder = |text: &[u8]| Box::new(memmem::Finder::new(text).into_owned());
         let places = match targets {
-            _ if !encoded && !slashes => Vec::new(),
+            _ if spellings.any() == Chosen::NONE => Vec::new(),
             Targets::FirstQuoted => vec![Place::FirstQuoted],
-            Targets::AfterDate => vec![Place::AfterDate],
-            Targets::Keys(keys) => {
-                let finder = |key: &Vec<u8>| Place::Key(Box::new(memmem::Finder::new(key).into_owned()));
-                keys.iter().map(finder).collect()
-            }
+            Targets::AfterDate => vec![Place::AfterDate(finder(b"] \""))],
+            Targets::Keys(keys) => keys.iter().map(|key| Place::Key(finder(key))).collect(),
         };
-        places.into_iter().map(|place| Self { place, encoded, slashes }).collect()
+        places.into_iter().map(|place| Self { place, spellings }).collect()
     }
 
     /// The first place in such a line; `buffer` begins with a line.
     pub(super) fn find(&self, buffer: &[u8]) -> Option<usize> {
         match &self.place {
             Place::FirstQuoted => self.first_quoted(buffer),
-            Place::AfterDate => memmem::find_iter(buffer, b"] \"").find(|at| self.is_request(buffer, at + 3)),
-            Place::Key(key) => {
-                let mut keys = key.find_iter(buffer).map(|at| at + key.needle().len());
-                keys.find(|end| self.is_value(buffer, *end)).map(|end| end - 1)
+            Place::AfterDate(marks) | Place::Key(marks) => {
+                marks.find_iter(buffer).find(|at| self.behind(marks, buffer, *at) != Chosen::NONE)
+            }
+        }
+    }
+
+    /// For whom a line is a candidate; `rest` is what follows the first place in it, which `find` found.
+    pub(super) fn filters(&self, rest: &[u8]) -> Chosen {
+        match &self.place {
+            Place::FirstQuoted => self.spellings.found(request(rest)),
+            Place::AfterDate(marks) | Place::Key(marks) => {
+                let found = marks.find_iter(rest).map(|at| self.behind(marks, rest, at));
+                found.fold(Chosen::NONE, Chosen::with)
+            }
+        }
+    }
+
+    /// For whom what follows the marks at `at` counts.
+    fn behind(&self, marks: &memmem::Finder<'_>, buffer: &[u8], at: usize) -> Chosen {
+        let rest = buffer.get(at + marks.needle().len()..).unwrap_or_default();
+        match self.place {
+            Place::Key(_) => self.value(rest),
+            Place::FirstQuoted | Place::AfterDate(_) => {
+                let line = memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
+                let end = memmem::find(line, b"\" ").unwrap_or(line.len());
+                self.spellings.found(line.get(..end).unwrap_or(line))
             }
         }
     }
@@ -56,7 +106,7 @@ impl Spelled {
         let mut start = 0;
         while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
             let length = memchr(b'\n', rest).unwrap_or(rest.len());
-            if self.is_line(rest.get(..length).unwrap_or(rest)) {
+            if self.spellings.found(request(rest.get(..length).unwrap_or(rest))) != Chosen::NONE {
                 return Some(start);
             }
             start += length + 1;
@@ -64,39 +114,35 @@ impl Spelled {
         None
     }
 
-    /// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
-    /// escaped this is too short a piece, but then the line holds a `\`.
-    fn is_line(&self, line: &[u8]) -> bool {
-        let mut quoted = line.split(|byte| *byte == b'"').skip(1).step_by(2);
-        self.holds(quoted.find(|text| !text.is_empty()).unwrap_or_default())
-    }
-
-    /// A request that begins at `at`.
-    fn is_request(&self, buffer: &[u8], at: usize) -> bool {
-        let rest = buffer.get(at..).unwrap_or_default();
-        let line = memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
-        let end = memmem::find(line, b"\" ").unwrap_or(line.len());
-        self.holds(line.get(..end).unwrap_or(line))
-    }
-
-    /// A value behind a key whose closing quote stands before `at`. Of an array nothing is known.
-    fn is_value(&self, buffer: &[u8], at: usize) -> bool {
-        let rest = without_blanks(buffer.get(at..).unwrap_or_default());
-        let Some(value) = rest.strip_prefix(b":").map(without_blanks) else { return false };
+    /// A value behind a key whose closing quote stands before it. Of an array nothing is known.
+    fn value(&self, rest: &[u8]) -> Chosen {
+        let Some(value) = without_blanks(rest).strip_prefix(b":").map(without_blanks) else {
+            return Chosen::NONE;
+        };
         match value {
             [b'"', text @ ..] => {
                 let end = memchr2(b'"', b'\n', text).unwrap_or(text.len());
-                self.holds(text.get(..end).unwrap_or(text))
+                self.spellings.found(text.get(..end).unwrap_or(text))
             }
-            [b'[' | b'{', ..] => true,
-            _ => false,
+            [b'[' | b'{', ..] => self.spellings.any(),
+            _ => Chosen::NONE,
         }
     }
+}
 
-    fn holds(&self, text: &[u8]) -> bool {
-        let slashes = || memchr_iter(b'/', text).any(|at| matches!(text.get(at + 1), Some(b'/' | b'.')));
-        self.encoded && memchr2(b'%', b'\\', text).is_some() || self.slashes && slashes()
+/// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
+/// escaped this is too short a piece, but then the line holds a `\`.
+fn request(line: &[u8]) -> &[u8] {
+    let mut rest = line;
+    while let Some(open) = memchr(b'"', rest) {
+        let inside = rest.get(open + 1..).unwrap_or_default();
+        let length = memchr(b'"', inside).unwrap_or(inside.len());
+        if length > 0 {
+            return inside.get(..length).unwrap_or_default();
+        }
+        rest = inside.get(1..).unwrap_or_default();
     }
+    b""
 }
 
 fn without_blanks(text: &[u8]) -> &[u8] {
@@ -106,14 +152,18 @@ fn without_blanks(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::Spelled;
+    use super::super::prefilter::Chosen;
+    use super::{Spelled, Spellings};
     use crate::record::Targets;
+
+    const ALL: Spellings = Spellings { encoded: Chosen::ALL, slashes: Chosen::ALL, dots: Chosen::ALL };
+    const SLASHES: Spellings = Spellings { encoded: Chosen::NONE, dots: Chosen::NONE, ..ALL };
 
     #[test]
     fn a_value_is_looked_at_and_what_stands_beside_it_is_not() {
         let keys = [b"uri\"".to_vec(), b"request\"".to_vec()];
         for keys in [&keys[..1], &keys[..]] {
-            let searches = Spelled::searches(Targets::Keys(keys), true, true);
+            let searches = Spelled::searches(Targets::Keys(keys), ALL);
             let is_found = |text: &str| searches.iter().any(|search| search.find(text.as_bytes()).is_some());
             for (line, found) in [
                 (r#"{"uri":"/x","referer":"https://h/%20\"","uri2":"//"}"#, false),
@@ -134,14 +184,17 @@ mod tests {
                 assert_eq!(is_found(&after), found, "{after}");
             }
         }
-        let slashes = Spelled::searches(Targets::Keys(&keys[..1]), false, true);
+        let slashes = Spelled::searches(Targets::Keys(&keys[..1]), SLASHES);
         assert_eq!(slashes[0].find(br#"{"uri":"/%61"}"#), None);
-        assert!(Spelled::searches(Targets::Keys(&keys), false, false).is_empty());
+        assert!(
+            Spelled::searches(Targets::Keys(&keys), Spellings { slashes: Chosen::NONE, ..SLASHES })
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_request_behind_a_date_may_have_quotes() {
-        let searches = Spelled::searches(Targets::AfterDate, false, true);
+        let searches = Spelled::searches(Targets::AfterDate, SLASHES);
         for (line, found) in [
             (r#"h - - [d] "GET /x HTTP/1.1" 200 1 "http://h" "a" 1 "r" "http://h" 1ms"#, false),
             (r#"h - a"b [d] "GET /x"/y//z HTTP/1.1" 200 1 "h""#, true),

@@ -28,9 +28,43 @@ impl Escape {
     pub(super) fn undo(self, text: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::None => Cow::Borrowed(text),
-            Self::Server => unescape(text),
-            Self::Json => replace(text, [b'\\', b'"'], json),
-            Self::Haproxy => replace(text, [b'#'; 2], haproxy),
+            _ => {
+                let (marks, read) = self.marks();
+                replace(text, marks, read)
+            }
+        }
+    }
+
+    /// Where in `text` the byte stands that is the one at `plain` once escapes are undone; the end, where there is none.
+    pub(super) fn place_of(self, text: &[u8], plain: usize) -> usize {
+        if self == Self::None {
+            return plain.min(text.len());
+        }
+        let (marks, read) = self.marks();
+        let (mut at, mut passed, mut written) = (0, 0, Vec::new());
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let before = memchr2(marks[0], marks[1], rest).unwrap_or(rest.len());
+            if passed + before > plain {
+                return at + plain - passed;
+            }
+            (at, passed) = (at + before, passed + before);
+            let Some(escape) = rest.get(before..).filter(|escape| !escape.is_empty()) else { break };
+            written.clear();
+            let length = read(escape, &mut written);
+            if passed + written.len() > plain {
+                return at;
+            }
+            (at, passed) = (at + length, passed + written.len());
+        }
+        text.len()
+    }
+
+    /// The bytes with which escapes begin, and what reads one.
+    fn marks(self) -> ([u8; 2], Read) {
+        match self {
+            Self::None | Self::Server => ([b'\\'; 2], server),
+            Self::Json => ([b'\\', b'"'], json),
+            Self::Haproxy => ([b'#'; 2], haproxy),
         }
     }
 
@@ -68,15 +102,21 @@ impl Escape {
 /// The bytes that were written as `text`; nothing is copied where no backslash stands. A backslash that begins no
 /// known escape stays as it is.
 pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    replace(text, [b'\\'; 2], |escape, plain| {
-        let (byte, length) = first(escape);
-        plain.push(byte);
-        length
-    })
+    replace(text, [b'\\'; 2], server)
 }
 
-/// Replaces each escape; `read` is given the text from one of its `marks` on, adds what it means, and says how long it is.
-fn replace(text: &[u8], marks: [u8; 2], read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
+/// The escapes of nginx and Apache.
+fn server(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    let (byte, length) = first(text);
+    plain.push(byte);
+    length
+}
+
+/// Is given the text from a mark on, adds what it means, and says how long it is.
+type Read = fn(&[u8], &mut Vec<u8>) -> usize;
+
+/// Replaces each escape, which begins with one of the marks.
+fn replace(text: &[u8], marks: [u8; 2], read: Read) -> Cow<'_, [u8]> {
     let find = |text| memchr2(marks[0], marks[1], text);
     if find(text).is_none() {
         return Cow::Borrowed(text);

@@ -12,7 +12,7 @@ mod texts;
 pub use rarity::share;
 
 use literals::{Cut, Set};
-use regex_syntax::hir::literal::{Extractor, Literal};
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 
 use super::pattern::Pattern;
@@ -33,18 +33,27 @@ pub struct Required {
     pub ignore_case: bool,
     /// Or not, where the line holds `%` or `\`.
     pub except_encoded: bool,
-    /// Or not, where the request's target holds one of these: asked for where the format tells where targets stand, and the
+    /// Or not, where the request's target holds `%` or `\`: asked for where the format tells where targets stand, and the
     /// whole line would say little.
     pub except_encoded_target: bool,
-    /// Or not, where the request's target holds `//` or `/.`.
+    /// Or not, where the request's target holds `//`.
     pub except_slashes: bool,
+    /// Or not, where it holds `/.`.
+    pub except_dots: bool,
 }
 
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
     encoded: Option<Within>,
+    target: Target,
+}
+
+/// Which spellings of a target make its line a candidate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Target {
     slashes: bool,
+    dots: bool,
 }
 
 /// Where `%` or `\` may hide a literal.
@@ -60,15 +69,17 @@ pub(super) fn required(definition: &Definition, format: &Format) -> Option<Requi
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
     let encoded = |within| found.iter().any(|found| found.encoded == Some(within));
-    let (line, target) = (encoded(Within::Line), encoded(Within::Target));
-    let slashes = found.iter().any(|found| found.slashes);
+    let (except_encoded, except_encoded_target) = (encoded(Within::Line), encoded(Within::Target));
+    let except_slashes = found.iter().any(|found| found.target.slashes);
+    let except_dots = found.iter().any(|found| found.target.dots);
     let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
     Some(Required {
         literals,
         ignore_case,
-        except_encoded: line,
-        except_encoded_target: target,
-        except_slashes: slashes,
+        except_encoded,
+        except_encoded_target,
+        except_slashes,
+        except_dots,
     })
 }
 
@@ -85,14 +96,15 @@ impl Found {
     /// Lines that are candidates for their spelling alone are some percent of a log, and finding targets takes a look
     /// at each line: both count against a set.
     fn cost(&self) -> f32 {
-        let spelled = if self.encoded.is_some() { 0.01 } else { 0.0 } + if self.slashes { 0.03 } else { 0.0 };
-        self.set.cost() + spelled
+        let encoded = if self.encoded.is_some() { 0.01 } else { 0.0 };
+        let target = if self.target.slashes || self.target.dots { 0.03 } else { 0.0 };
+        self.set.cost() + encoded + target
     }
 }
 
 fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
-        return Some(Found { set: of_numbers(condition, format)?, encoded: None, slashes: false });
+        return Some(Found { set: of_numbers(condition, format)?, encoded: None, target: Target::default() });
     }
     // A virtual host may be logged with a port and in either case.
     if condition.fields.contains(&Field::Host) {
@@ -106,8 +118,11 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     let within = within(condition, format);
     let of_target = |field: &Field| matches!(field, Field::Path | Field::RequestUri);
     let target = format.targets().is_some() && condition.fields.iter().all(of_target);
-    if target && !condition.decoded && hirs.iter().all(begins_respelled) {
-        return Some(Found { set: Set::of_whole(Vec::new()), encoded: Some(within), slashes: true });
+    if target
+        && !condition.decoded
+        && let Some(target) = begin_respelled(&hirs)
+    {
+        return Some(Found { set: Set::of_whole(Vec::new()), encoded: Some(within), target });
     }
     let cut = match () {
         () if condition.fields.contains(&Field::Path) => Cut::Segments(format),
@@ -116,7 +131,7 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
     let encoded = Some(within).filter(|_| !matches!(cut, Cut::Escaped(_)));
-    Some(Found { set: Set::union(sets), encoded, slashes: false })
+    Some(Found { set: Set::union(sets), encoded, target: Target::default() })
 }
 
 /// JSON lines hold `\` in a value of nearly every browser (`Sec-Ch-Ua`), so there the target alone is looked at, if what the
@@ -127,16 +142,31 @@ fn within(condition: &Condition, format: &Format) -> Within {
     if keys && condition.fields.iter().all(of_target) { Within::Target } else { Within::Line }
 }
 
-/// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
-fn begins_respelled(hir: &Hir) -> bool {
+/// Whether every value that matches begins with something that makes its line a candidate anyway, `^https?://`, and with
+/// which spellings.
+fn begin_respelled(hirs: &[Hir]) -> Option<Target> {
+    hirs.iter().map(begins_respelled).try_fold(Target::default(), |all, target| {
+        let target = target?;
+        Some(Target { slashes: all.slashes || target.slashes, dots: all.dots || target.dots })
+    })
+}
+
+fn begins_respelled(hir: &Hir) -> Option<Target> {
     let anchored = hir.properties().look_set_prefix().contains(Look::Start);
     let prefixes = Extractor::new().extract(hir);
-    let respelled = |prefix: &Literal| {
+    let prefixes = prefixes.literals().filter(|all| anchored && !all.is_empty())?;
+    let mut target = Target::default();
+    for prefix in prefixes {
         let path = prefix.as_bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
-        path.iter().any(|byte| b"%\\".contains(byte))
-            || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
-    };
-    anchored && prefixes.literals().is_some_and(|all| !all.is_empty() && all.iter().all(respelled))
+        let holds = |spelling: &[u8]| path.windows(2).any(|pair| pair == spelling);
+        match () {
+            () if path.iter().any(|byte| b"%\\".contains(byte)) => {}
+            () if holds(b"//") => target.slashes = true,
+            () if holds(b"/.") => target.dots = true,
+            () => return None,
+        }
+    }
+    Some(target)
 }
 
 fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
@@ -163,5 +193,5 @@ fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
     let cut = if format.is_combined() { Cut::Brackets } else { Cut::Boundaries };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
-    Some(Found { set, encoded: None, slashes: false })
+    Some(Found { set, encoded: None, target: Target::default() })
 }
