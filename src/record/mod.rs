@@ -14,11 +14,13 @@ mod parsed;
 mod path;
 mod request;
 mod slots;
+mod template;
 
 pub use date::Reference;
 pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError};
 pub use parsed::Record;
+pub use template::{FormatEscape, Template, TemplateError};
 
 #[cfg(test)]
 mod tests;
