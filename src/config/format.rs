@@ -2,7 +2,7 @@
 
 use super::found::Found;
 use super::section::{Section, one_of};
-use crate::record::{Format, FormatEscape, TemplateError};
+use crate::record::{ClientFrom, Format, FormatEscape, TemplateError};
 use crate::terms::nearest;
 
 /// A format that cannot be used.
@@ -128,15 +128,26 @@ fn warn(section: Section<'_>, format: &Format, found: Option<&Found<String>>) {
                    than one way counts for nobody, and so hides what its client did";
         section.warn("escape", what, place, fix);
     }
-    if !template.has_client()
-        && let Some(place) = place
-    {
+}
+
+/// Reports a format string that has not what the client is taken from.
+pub(super) fn check_client(section: Section<'_>, format: Option<&Format>, client: &ClientFrom) {
+    let Some(template) = format.and_then(Format::template) else { return };
+    let place = |key: &str| section.node(key).map(|node| node.place.clone());
+    let names = format.map(Format::field_names).unwrap_or_default();
+    let has = |field: &str| names.iter().any(|name| name == field);
+    let tells = template.has_client() || (client.field().is_some() && has("peer"));
+    if !tells && let Some(place) = place("format") {
+        let what = "has no client address: no record of it would name anybody";
         let fix = "add `$remote_addr` (nginx) or `%a` (Apache) to the server's format";
-        section.wrong(
-            "format",
-            "has no client address: no record of it would name anybody",
-            place,
-            fix.to_owned(),
-        );
+        section.wrong("format", what, &place, fix.to_owned());
+    }
+    if let Some(field) = client.field().map(ToString::to_string)
+        && !has(&field)
+        && let Some(place) = place("client")
+    {
+        let meant = nearest(&field, names.iter().map(String::as_str));
+        let fix = meant.map(|meant| format!("did you mean \"{meant}\"?"));
+        section.wrong("client", format_args!("the format has no field `{field}`"), &place, fix);
     }
 }

@@ -11,6 +11,7 @@ use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
+use crate::record::ClientFrom;
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::SourceName;
 
@@ -25,10 +26,12 @@ pub(super) fn read(
     section.only(keys::SOURCE);
     let input = input::read(section, &name, taken);
     let format = format::read(section);
-    only_default(section, "client", "remote_addr");
+    let client = client(section);
+    format::check_client(section, format.as_ref(), &client);
+    let guard = section.settle("guard", section.boolean("guard"), true);
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format })
+    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard })
 }
 
 /// The patterns under `path` or its alias.
@@ -76,16 +79,19 @@ fn pattern(section: Section<'_>, key: &str, text: Found<String>) -> Option<Found
     Some(text.map(|pattern| clean(&std::path::Path::new(&base).join(pattern)).to_string_lossy().into_owned()))
 }
 
-/// A key whose other values come later.
-fn only_default(section: Section<'_>, key: &str, default: &str) {
-    let found = section.string(key);
-    if let Some(found) = &found
-        && let (true, Some(place)) = (found.value != default, found.from.place())
-    {
-        let what = format_args!("\"{}\" is not supported by this version", found.value);
-        section.wrong(key, what, place, format!("leave it out, or write \"{default}\""));
-    }
-    section.settle(key, found, default.to_owned());
+/// Where the client stands; a header by the name that the format gives it.
+fn client(section: Section<'_>) -> ClientFrom {
+    let found = section.string("client");
+    let client = found.as_ref().and_then(|found| match found.value.parse() {
+        Ok(client) => Some(client),
+        Err(error) => {
+            let place = found.from.place()?;
+            section.wrong("client", error, place, None);
+            None
+        }
+    });
+    section.settle("client", found, ClientFrom::REMOTE_ADDR.to_owned());
+    client.unwrap_or_default()
 }
 
 fn first_read(section: Section<'_>) -> FirstRead {

@@ -221,7 +221,7 @@ fn apache_logs_in_formats_of_its_own() {
     for (n, format) in APACHE.iter().enumerate() {
         writeln!(lines, "LogFormat \"{format}\" f{n}\nCustomLog {} f{n}", logs[n].display()).unwrap();
     }
-    let apache = Apache::start_logging(&lines);
+    let apache = Apache::start_serving(&[], &lines);
     let all = send_all(apache.port(), &logs);
     for (log, format) in logs.iter().zip(APACHE) {
         let (counts, summary) = found(&scene, log, format, None);
