@@ -7,7 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::Field;
-use super::access::{Access, Head, Span, without_return};
+use super::access::{Access, FORWARDED_FOR, Head, Span, without_return};
 use super::client::{ClientFrom, PEER};
 use super::date::{Found, Reference};
 use super::escape::{Escape, unescape};
@@ -125,6 +125,9 @@ impl<'a> Record<'a> {
     /// Where a field that only its format names stands.
     fn place(&self, field: &Field) -> Option<(Span, Escape)> {
         match &self.fields {
+            Fields::Access(access) if *field == FORWARDED_FOR => {
+                Some((access.forwarded_for?, Escape::Server))
+            }
             Fields::None | Fields::Access(_) => None,
             Fields::Slots(slots) => slots.place(field),
         }

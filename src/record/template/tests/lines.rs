@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::record::{Field, Format, FormatEscape, Record, Reference};
+use crate::address::{AllowEntry, Allowlist};
+use crate::record::{ClientFrom, Field, Format, FormatEscape, Record, Reference};
 
 fn format(text: &str, escape: FormatEscape) -> Format {
     Format::compile(text, escape).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -190,6 +191,26 @@ fn without_escapes_only_a_line_with_one_reading_is_read() {
         assert!(format.parse(forged.as_bytes()).is_err(), "{forged}");
     }
     assert_eq!(format.template().unwrap().forgeable().len(), 4);
+}
+
+#[test]
+fn the_client_can_be_taken_from_a_header_of_the_format() {
+    let from: ClientFrom = "x_forwarded_for".parse().unwrap();
+    let proxy = AllowEntry { prefix: "10.0.0.1/32".parse().unwrap(), origin: "test".into() };
+    let trusted: Allowlist = std::iter::once(proxy).collect();
+    let own = default(r#"$remote_addr "$http_x_forwarded_for" $status"#);
+    for (format, line) in [
+        (
+            Format::CombinedXff,
+            r#"10.0.0.1 - - [20/Nov/2026:15:51:57 +0000] "GET / HTTP/1.1" 200 1 "-" "ua" "9.9.9.9, 203.0.113.7""#,
+        ),
+        (own, r#"10.0.0.1 "9.9.9.9, 203.0.113.7" 200"#),
+    ] {
+        let mut record = format.parse(line.as_bytes()).unwrap();
+        record.resolve(&from, &trusted);
+        assert_eq!(record.address().unwrap().to_string(), "203.0.113.7", "{line}");
+        assert_eq!(&line[record.client_range().unwrap()], "203.0.113.7");
+    }
 }
 
 #[test]
