@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Field;
 use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
@@ -14,6 +15,7 @@ use super::json::{self, JsonError, JsonFields};
 use super::nginx_proxy_manager;
 use super::parsed::Record;
 use super::slots::{Reading, Slot};
+use super::template::{FormatEscape, Template, TemplateError};
 use super::traefik_clf;
 
 /// How a server wrote its lines. Cheap to clone.
@@ -21,6 +23,8 @@ use super::traefik_clf;
 pub enum Format {
     /// nginx and Apache `combined`.
     Combined,
+    /// `combined` and `"$http_x_forwarded_for"`: `main` of nginx's own nginx.conf.
+    CombinedXff,
     /// Apache `common` (CLF).
     Common,
     /// Apache `vhost_combined`: `%v:%p` first.
@@ -43,6 +47,8 @@ pub enum Format {
     NginxProxyManager,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
+    /// A server's own format string.
+    Template(Arc<Template>),
 }
 
 /// Where a format has the request's target, as far as a search of whole buffers can tell.
@@ -75,8 +81,9 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Combined,
+        Self::CombinedXff,
         Self::Common,
         Self::VhostCombined,
         Self::ApacheError,
@@ -90,8 +97,9 @@ impl Format {
     ];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "combined",
+        "combined_xff",
         "common",
         "vhost_combined",
         "apache_error",
@@ -114,6 +122,7 @@ impl Format {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Combined => "combined",
+            Self::CombinedXff => "combined_xff",
             Self::Common => "common",
             Self::VhostCombined => "vhost_combined",
             Self::ApacheError => "apache_error",
@@ -124,6 +133,7 @@ impl Format {
             Self::NginxJson => "nginx_json",
             Self::NginxProxyManager => "nginx_proxy_manager",
             Self::Raw => "raw",
+            Self::Template(_) => "custom",
         }
     }
 
@@ -131,6 +141,20 @@ impl Format {
     pub fn named(name: &str) -> Option<Self> {
         let name = name.replace('-', "_");
         Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// A server's own format string: nginx's `log_format`, Apache's `LogFormat`. One that is exactly one of the combined
+    /// family is that format.
+    pub fn compile(text: &str, escape: FormatEscape) -> Result<Self, TemplateError> {
+        Template::compile(text, escape)
+    }
+
+    /// The format string that it was compiled from.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Template(template) => Some(template),
+            _ => None,
+        }
     }
 
     /// Where the fields of a JSON line stand.
@@ -143,6 +167,35 @@ impl Format {
             Self::NginxJson => Some(&json::NGINX),
             _ => None,
         }
+    }
+
+    /// The slots of a format outside the combined family.
+    fn slots(&self) -> &[Slot] {
+        match self {
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined | Self::Raw => &[],
+            Self::ApacheError => &apache_error::SLOTS,
+            Self::TraefikClf => &traefik_clf::SLOTS,
+            Self::NginxProxyManager => &nginx_proxy_manager::SLOTS,
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => {
+                self.json_fields().map_or(&[], JsonFields::slots)
+            }
+            Self::Template(template) => template.slots(),
+        }
+    }
+
+    /// The names of the fields that its records may have; none where rules on fields make no sense.
+    pub fn field_names(&self) -> Vec<String> {
+        let mut fields: Vec<Field> = self.slots().iter().flat_map(Slot::fields).collect();
+        match self {
+            Self::Combined | Self::VhostCombined => fields.extend(Field::ALL),
+            Self::CombinedXff => fields.extend(Field::ALL.into_iter().chain([access::FORWARDED_FOR])),
+            Self::Common => {
+                let agents = |field: &Field| matches!(field, Field::Referer | Field::UserAgent);
+                fields.extend(Field::ALL.into_iter().filter(|field| !agents(field)));
+            }
+            _ => {}
+        }
+        fields.iter().map(ToString::to_string).collect()
     }
 
     /// Whether this format's servers write `byte` as it is, wherever it stands in a field.
@@ -160,15 +213,17 @@ impl Format {
         self.escape().always_escapes(byte)
     }
 
-    const fn escape(&self) -> Escape {
+    fn escape(&self) -> Escape {
         match self {
             Self::Combined
+            | Self::CombinedXff
             | Self::Common
             | Self::VhostCombined
             | Self::ApacheError
             | Self::NginxProxyManager => Escape::Server,
             Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => Escape::Json,
             Self::TraefikClf | Self::Raw => Escape::None,
+            Self::Template(template) => template.escape(),
         }
     }
 
@@ -200,12 +255,15 @@ impl Format {
 
     fn read<'a>(&'a self, line: &'a [u8], reference: Option<&Reference>) -> Result<Record<'a>, ParseError> {
         let read = match self {
-            Self::Combined | Self::Common | Self::VhostCombined => self.layout().map_or_else(
-                || Ok(raw(line, reference)),
-                |layout| {
-                    access::read(line, layout).map(|(head, access)| Record::access(line, &head, Some(access)))
-                },
-            ),
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined => {
+                self.layout().map_or_else(
+                    || Ok(raw(line, reference)),
+                    |layout| {
+                        access::read(line, layout)
+                            .map(|(head, access)| Record::access(line, &head, Some(access)))
+                    },
+                )
+            }
             Self::ApacheError => slotted(line, &apache_error::SLOTS, apache_error::read(line, reference)),
             Self::TraefikClf => slotted(line, &traefik_clf::SLOTS, traefik_clf::read(line)),
             Self::NginxProxyManager => {
@@ -218,15 +276,17 @@ impl Format {
                 )
             }
             Self::Raw => Ok(raw(line, reference)),
+            Self::Template(template) => slotted(line, template.slots(), template.read(line, reference)),
         };
         read.map_err(|Stop { at, expected }| ParseError { format: self.name(), at, expected })
     }
 
     const fn layout(&self) -> Option<Layout> {
         match self {
-            Self::Combined => Some(Layout { vhost: false, agents: true }),
-            Self::Common => Some(Layout { vhost: false, agents: false }),
-            Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
+            Self::Combined => Some(Layout { vhost: false, agents: true, forwarded: false }),
+            Self::CombinedXff => Some(Layout { vhost: false, agents: true, forwarded: true }),
+            Self::Common => Some(Layout { vhost: false, agents: false, forwarded: false }),
+            Self::VhostCombined => Some(Layout { vhost: true, agents: true, forwarded: false }),
             _ => None,
         }
     }
@@ -240,9 +300,13 @@ impl Format {
             total += 1;
             let richest = Self::richest(line);
             // A combined line is a common one too, so both kinds together make a file readable as common.
-            let also = (richest == Some(Self::Combined)).then_some(Self::Common);
+            let also: &[Self] = match richest {
+                Some(Self::CombinedXff) => &[Self::Combined, Self::Common],
+                Some(Self::Combined) => &[Self::Common],
+                _ => &[],
+            };
             for (_, count) in
-                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || Some(of) == also.as_ref())
+                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || also.contains(of))
             {
                 *count += 1;
             }
@@ -251,7 +315,7 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 10] = [
+    const DETECTED: [Self; 11] = [
         Self::Caddy,
         Self::Traefik,
         Self::NginxJson,
@@ -259,6 +323,7 @@ impl Format {
         Self::NginxProxyManager,
         Self::TraefikClf,
         Self::VhostCombined,
+        Self::CombinedXff,
         Self::Combined,
         Self::Common,
         Self::ApacheError,
@@ -272,6 +337,7 @@ impl Format {
             Self::VhostCombined => format
                 .parse(line)
                 .is_ok_and(|record| record.address().is_some() || starts_with_name_and_port(line)),
+            Self::CombinedXff => format.parse(line).is_ok_and(|record| record.ends_in_addresses()),
             // Any JSON line can be read with any mapping.
             _ => {
                 format.json_fields().map_or_else(|| format.parse(line).is_ok(), |json| json.recognises(line))
@@ -300,6 +366,7 @@ impl Format {
     /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
         let text = match self {
+            Self::Template(template) => return template.status_literal(status),
             Self::NginxProxyManager => format!(" {status:03} - "),
             // Around the digits an object may have blanks and quotes.
             _ if self.json_fields().is_some() => format!("{status:03}"),
@@ -333,7 +400,7 @@ fn starts_with_name_and_port(line: &[u8]) -> bool {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.template().map_or_else(|| self.name(), Template::text))
     }
 }
 

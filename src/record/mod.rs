@@ -17,6 +17,7 @@ mod parsed;
 mod path;
 mod request;
 mod slots;
+mod template;
 mod traefik_clf;
 
 pub use client::{ClientError, ClientFrom};
@@ -25,6 +26,7 @@ pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError, Targets};
 pub use json::{JsonError, JsonFields};
 pub use parsed::Record;
+pub use template::{FormatEscape, Template, TemplateError};
 
 #[cfg(test)]
 mod tests;

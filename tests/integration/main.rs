@@ -11,6 +11,7 @@ mod crowd;
 mod daemon;
 mod fake_daemon;
 mod feeds;
+mod formats;
 mod gates;
 mod hostile;
 mod json;
