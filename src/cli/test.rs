@@ -14,12 +14,12 @@ use super::globals::Globals;
 use super::screen::{self, RED, Screen, many};
 use super::{load, times};
 use crate::address::Address;
-use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
+use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_of};
 use crate::daemon::{clients, surroundings};
 use crate::filter::Filter;
 use crate::os::clock;
 use crate::reader::{self, Clients, Examined, Lines, Outcome, examine};
-use crate::record::{Format, Reference};
+use crate::record::{Format, FormatEscape, Reference};
 use crate::terms::{SourceName, escape};
 
 /// Tries a filter on a file or a line
@@ -38,9 +38,13 @@ pub(super) struct Test {
     /// Read the lines as this source does
     #[arg(long, conflicts_with = "format")]
     source: Option<SourceName>,
-    /// Read the lines in this format [default: raw lines for raw patterns, else auto]
-    #[arg(long)]
+    /// Read the lines in this format: a name, or the server's own log_format (nginx) or LogFormat (Apache) string [default:
+    /// raw lines for raw patterns, else auto]
+    #[arg(long, allow_hyphen_values = true)]
     format: Option<String>,
+    /// How nginx escapes the values of that log_format
+    #[arg(long, requires = "format", value_parser = ["default", "json", "none"])]
+    escape: Option<String>,
     /// Show the lines that did not match, too
     #[arg(long)]
     missed: bool,
@@ -143,13 +147,19 @@ impl Test {
             return Ok(load::source(config, name)?.format.clone());
         }
         match self.format.as_deref() {
-            Some("auto") => Ok(None),
-            Some(name) => format_named(name).map(Some).ok_or_else(|| {
-                let known = load::listed(format_names());
-                CliError::Unusable(format!("`{}` is no format: {known} are", escape::line(name)))
+            Some(text) => format_of(text, self.find_escape()).map_err(|wrong| {
+                let told = escape::line(&format!("{wrong}: {}", wrong.fix())).into_owned();
+                CliError::Unusable(told)
             }),
             None => Ok(filter.is_raw().then_some(Format::Raw)),
         }
+    }
+}
+
+impl Test {
+    fn find_escape(&self) -> Option<FormatEscape> {
+        let named = self.escape.as_deref()?;
+        FormatEscape::NAMES.iter().find(|(name, _)| *name == named).map(|(_, escape)| *escape)
     }
 }
 

@@ -10,13 +10,22 @@ use crate::publish::Kind;
 use crate::record::ClientFrom;
 use crate::resolve::ListEntry;
 
-/// Reports sources whose header never counts, since no proxy is trusted.
+/// Reports sources whose header never counts: no proxy is trusted, or no line has it.
 pub(super) fn check(reading: &Reading, all: Section<'_>, sources: &[Source], trusted: &[ListEntry]) {
     let headers = sources.iter().filter(|source| source.client != ClientFrom::RemoteAddr);
     for source in headers.filter(|_| trusted.is_empty()) {
         let what = format_args!("no proxy is trusted, so `{}` would never count", source.client);
         let fix = "name the proxies that write it: trusted_proxies = [\"192.0.2.1\"] under [real_ip]";
         wrong(reading, all, source, what, fix.to_owned());
+    }
+    for source in sources {
+        if let (Some(format), Some(field)) = (&source.format, source.client.field())
+            && !format.field_names().contains(&field.to_string())
+        {
+            let what = format_args!("the format has no field `{field}`");
+            let fix = "let the server log the header, and write its own format string as `format`";
+            wrong(reading, all, source, what, fix.to_owned());
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use glob::Pattern;
 
+use super::fields;
 use super::found::Reading;
 use super::gather::{Gathered, MainFile};
 use super::load::{Need, Needs};
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &M
     if needs.sources == Need::Required && !written("source") {
         reading.report_missing(no_source(gathered, main));
     }
+    fields::check(config, &gathered.tree, reading);
     let judges = needs.jails != Need::Unread && needs.sources == Need::Required;
     if judges && config.jails.is_empty() && !written("jails") && !written("jail") {
         let problem = Problem::warning("no jail is configured: nobody will be banned but by hand");

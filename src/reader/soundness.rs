@@ -10,7 +10,7 @@ use proptest::sample::{Index, select};
 use super::scan::lines;
 use super::{Basis, FileReading, Lens, Reader};
 use crate::filter::{Definition, Filter, Judgement, SHIPPED};
-use crate::record::{Format, Reference};
+use crate::record::{Field, Format, FormatEscape, Reference};
 
 /// A line that no filter matches; it takes the sample that is always parsed.
 const FILLER: &str = r#"192.0.2.1 - - [01/May/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 5 "https://x.example/" "Mozilla/5.0""#;
@@ -88,8 +88,78 @@ fn changes() -> impl Strategy<Value = Vec<(&'static str, Index)>> {
     prop::collection::vec((change, any::<Index>()), 0..4)
 }
 
+/// Format strings, and the bytes that their server escapes in a value.
+static TEMPLATES: LazyLock<Vec<(Format, FormatEscape)>> = LazyLock::new(|| {
+    let compile = |(text, escape)| (Format::compile(text, escape).unwrap(), escape);
+    [
+        (r#"{"c":"$remote_addr","t":"$time_local","r":"$request","s":$status,"b":$body_bytes_sent,"f":"$http_referer","u":"$http_user_agent","n":"$remote_user"}"#, FormatEscape::Json),
+        (r#"$time_local|$remote_addr|$status|$body_bytes_sent|"$request_method" "$request_uri" "$server_protocol" "$http_referer" "$http_user_agent" "$remote_user""#, FormatEscape::Default),
+        (r#"%{%d/%b/%Y:%H:%M:%S %z}t %a "%r" "%{Referer}i" "%{User-Agent}i" %u %>s %b"#, FormatEscape::Default),
+    ]
+    .map(compile)
+    .into()
+});
+
+/// The line of a named format as one of `TEMPLATES` has it; none where its record has no request line.
+fn rewritten(line: &[u8], which: usize) -> Option<(Format, Vec<u8>)> {
+    let (format, escape) = TEMPLATES.get(which)?;
+    let named = Format::detect(std::iter::once(line))?;
+    let record = named.parse(line).ok()?;
+    let value = |name: &str| {
+        let plain = record.field(&Field::of_format(name)).map_or(b"-".to_vec(), std::borrow::Cow::into_owned);
+        let escaped = |byte: &u8| match (escape, *byte) {
+            (FormatEscape::Json, b'"' | b'\\') => vec![b'\\', *byte],
+            (FormatEscape::Json, 0..0x20) => format!("\\u{byte:04X}").into_bytes(),
+            (FormatEscape::Default, 0..0x20 | 0x7f.. | b'"' | b'\\') => format!("\\x{byte:02X}").into_bytes(),
+            _ => vec![*byte],
+        };
+        plain.iter().flat_map(escaped).collect::<Vec<u8>>()
+    };
+    let request = [value("method"), value("request_uri"), value("protocol")];
+    let date = line.get(record.time_range()?)?.to_vec();
+    let client = line.get(record.client_range()?)?.to_vec();
+    let [method, uri, protocol] = request.clone();
+    let whole = if record.field(&Field::Method).is_none() { uri.clone() } else { request.join(&b' ') };
+    let (status, bytes) = (value("status"), value("bytes"));
+    let (referer, agent, user) = (value("referer"), value("user_agent"), value("user"));
+    let parts: Vec<&[u8]> = match which {
+        0 => vec![
+            b"{\"c\":\"",
+            &client,
+            b"\",\"t\":\"",
+            &date,
+            b"\",\"r\":\"",
+            &whole,
+            b"\",\"s\":",
+            &status,
+            b",\"b\":",
+            &bytes,
+            b",\"f\":\"",
+            &referer,
+            b"\",\"u\":\"",
+            &agent,
+            b"\",\"n\":\"",
+            &user,
+            b"\"}",
+        ],
+        1 => vec![
+            &date, b"|", &client, b"|", &status, b"|", &bytes, b"|\"", &method, b"\" \"", &uri, b"\" \"",
+            &protocol, b"\" \"", &referer, b"\" \"", &agent, b"\" \"", &user, b"\"",
+        ],
+        _ => vec![
+            &date, b" ", &client, b" \"", &whole, b"\" \"", &referer, b"\" \"", &agent, b"\" ", &user, b" ",
+            &status, b" ", &bytes,
+        ],
+    };
+    Some((format.clone(), parts.concat()))
+}
+
 fn offends(filter: &Filter, line: &[u8]) -> bool {
     let format = Format::detect(std::iter::once(line)).unwrap_or(Format::Raw);
+    offends_as(filter, &format, line)
+}
+
+fn offends_as(filter: &Filter, format: &Format, line: &[u8]) -> bool {
     let record = format.parse_at(line, &reference());
     record.is_ok_and(|record| {
         record.address().is_some() && matches!(filter.judge(&record), Judgement::Offence(_))
@@ -97,6 +167,12 @@ fn offends(filter: &Filter, line: &[u8]) -> bool {
 }
 
 fn found(filter: &Arc<Filter>, line: &str) -> bool {
+    let format = Format::detect(std::iter::once(line.as_bytes()));
+    found_as(filter, format.or(Some(Format::Raw)), line.as_bytes())
+}
+
+/// Between lines of a combined log: such a line takes the sample that is always parsed, whether it can be or not.
+fn found_as(filter: &Arc<Filter>, format: Option<Format>, line: &[u8]) -> bool {
     let lens = Lens {
         jail: "j".parse().unwrap(),
         filter: Arc::clone(filter),
@@ -105,12 +181,11 @@ fn found(filter: &Arc<Filter>, line: &str) -> bool {
         distinct: None,
     };
     let reader = Reader::new(vec![lens], false);
-    let format = Format::detect(std::iter::once(line.as_bytes()));
-    let mut file = FileReading::new(format.or(Some(Format::Raw)));
+    let mut file = FileReading::new(format);
     let mut out = Vec::new();
     reader.read(
         &mut file,
-        format!("{FILLER}\n{line}\n{FILLER}\n").as_bytes(),
+        &[FILLER.as_bytes(), line, FILLER.as_bytes(), b""].join(&b'\n'),
         Basis::Logged,
         &reference(),
         &mut out,
@@ -132,6 +207,24 @@ fn every_sample_is_found_by_the_search() {
     assert_eq!(hidden, [""; 0], "{} hidden", hidden.len());
 }
 
+/// A line says the same in every format: what is an offence in one is one in the others, and is found there.
+#[test]
+fn every_sample_is_an_offence_in_format_strings_too() {
+    let mut hidden = Vec::new();
+    for (filter, samples) in FILTERS.iter().filter(|(filter, _)| !filter.is_raw()) {
+        for line in samples.iter().flat_map(|sample| lines(sample.as_bytes())) {
+            for which in 0..TEMPLATES.len() {
+                let Some((format, own)) = rewritten(line, which) else { continue };
+                let is_found = offends_as(filter, &format, &own) && found_as(filter, Some(format), &own);
+                if offends(filter, line) && !is_found {
+                    hidden.push(format!("{which} {}", String::from_utf8_lossy(&own)));
+                }
+            }
+        }
+    }
+    assert_eq!(hidden, [""; 0], "{} hidden", hidden.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -141,5 +234,10 @@ proptest! {
         let line = &samples[sample.index(samples.len())];
         let line = changes.iter().fold(line.clone(), |line, (change, at)| respelled(&line, change, *at));
         prop_assert!(!offends(filter, line.as_bytes()) || found(filter, &line), "{line}");
+        for which in 0..TEMPLATES.len() {
+            let Some((format, own)) = rewritten(line.as_bytes(), which) else { continue };
+            let hidden = offends_as(filter, &format, &own) && !found_as(filter, Some(format), &own);
+            prop_assert!(!hidden, "{}", String::from_utf8_lossy(&own));
+        }
     }
 }

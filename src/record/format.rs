@@ -2,21 +2,26 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Field;
 use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
 use super::escape::Escape;
 use super::parsed::Record;
-use super::slots::{Reading, Slot};
+use super::slots::{Reading, Role, Slot};
+use super::template::{FormatEscape, Template, TemplateError};
 
 /// How a server wrote its lines. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// nginx and Apache `combined`.
     Combined,
+    /// `combined` and `"$http_x_forwarded_for"`: `main` of nginx's own nginx.conf.
+    CombinedXff,
     /// Apache `common` (CLF).
     Common,
     /// Apache `vhost_combined`: `%v:%p` first.
@@ -25,6 +30,8 @@ pub enum Format {
     ApacheError,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
+    /// A server's own format string.
+    Template(Arc<Template>),
 }
 
 /// A line that is not of the format.
@@ -46,26 +53,60 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 5] =
-        [Self::Combined, Self::Common, Self::VhostCombined, Self::ApacheError, Self::Raw];
+    pub const ALL: [Self; 6] =
+        [Self::Combined, Self::CombinedXff, Self::Common, Self::VhostCombined, Self::ApacheError, Self::Raw];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 5] = ["combined", "common", "vhost_combined", "apache_error", "raw"];
+    pub const NAMES: [&'static str; 6] =
+        ["combined", "combined_xff", "common", "vhost_combined", "apache_error", "raw"];
 
     /// Its name in the configuration.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Combined => "combined",
+            Self::CombinedXff => "combined_xff",
             Self::Common => "common",
             Self::VhostCombined => "vhost_combined",
             Self::ApacheError => "apache_error",
             Self::Raw => "raw",
+            Self::Template(_) => "custom",
         }
     }
 
-    /// The format of this name.
+    /// The format of this name; `-` stands for `_`.
     pub fn named(name: &str) -> Option<Self> {
+        let name = name.replace('-', "_");
         Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// A server's own format string: nginx's `log_format`, Apache's `LogFormat`. One that is exactly one of the combined
+    /// family is that format.
+    pub fn compile(text: &str, escape: FormatEscape) -> Result<Self, TemplateError> {
+        Template::compile(text, escape)
+    }
+
+    /// The format string that it was compiled from.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Template(template) => Some(template),
+            _ => None,
+        }
+    }
+
+    /// The names of the fields that its records may have; none where rules on fields make no sense.
+    pub fn field_names(&self) -> Vec<String> {
+        let mut fields: Vec<Field> = match self {
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined => Field::ALL.to_vec(),
+            Self::ApacheError => slot_fields(&apache_error::SLOTS).collect(),
+            Self::Raw => Vec::new(),
+            Self::Template(template) => template.fields(),
+        };
+        match self {
+            Self::CombinedXff => fields.push(access::FORWARDED_FOR),
+            Self::Common => fields.retain(|field| !matches!(field, Field::Referer | Field::UserAgent)),
+            _ => {}
+        }
+        fields.iter().map(ToString::to_string).collect()
     }
 
     /// Whether this format's servers write `byte` as it is, wherever it stands in a field.
@@ -78,10 +119,13 @@ impl Format {
         self.escape().always_escapes(byte)
     }
 
-    const fn escape(&self) -> Escape {
+    fn escape(&self) -> Escape {
         match self {
-            Self::Combined | Self::Common | Self::VhostCombined | Self::ApacheError => Escape::Server,
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined | Self::ApacheError => {
+                Escape::Server
+            }
             Self::Raw => Escape::None,
+            Self::Template(template) => template.escape(),
         }
     }
 
@@ -104,24 +148,29 @@ impl Format {
 
     fn read<'a>(&'a self, line: &'a [u8], reference: Option<&Reference>) -> Result<Record<'a>, ParseError> {
         let read = match self {
-            Self::Combined | Self::Common | Self::VhostCombined => self.layout().map_or_else(
-                || Ok(raw(line, reference)),
-                |layout| {
-                    access::read(line, layout).map(|(head, access)| Record::access(line, &head, Some(access)))
-                },
-            ),
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined => {
+                self.layout().map_or_else(
+                    || Ok(raw(line, reference)),
+                    |layout| {
+                        access::read(line, layout)
+                            .map(|(head, access)| Record::access(line, &head, Some(access)))
+                    },
+                )
+            }
             Self::ApacheError => slotted(line, &apache_error::SLOTS, apache_error::read(line, reference)),
             Self::Raw => Ok(raw(line, reference)),
+            Self::Template(template) => slotted(line, template.slots(), template.read(line, reference)),
         };
         read.map_err(|Stop { at, expected }| ParseError { format: self.name(), at, expected })
     }
 
     const fn layout(&self) -> Option<Layout> {
         match self {
-            Self::Combined => Some(Layout { vhost: false, agents: true }),
-            Self::Common => Some(Layout { vhost: false, agents: false }),
-            Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
-            Self::ApacheError | Self::Raw => None,
+            Self::Combined => Some(Layout { vhost: false, agents: true, forwarded: false }),
+            Self::CombinedXff => Some(Layout { vhost: false, agents: true, forwarded: true }),
+            Self::Common => Some(Layout { vhost: false, agents: false, forwarded: false }),
+            Self::VhostCombined => Some(Layout { vhost: true, agents: true, forwarded: false }),
+            Self::ApacheError | Self::Raw | Self::Template(_) => None,
         }
     }
 
@@ -134,9 +183,13 @@ impl Format {
             total += 1;
             let richest = Self::richest(line);
             // A combined line is a common one too, so both kinds together make a file readable as common.
-            let also = (richest == Some(Self::Combined)).then_some(Self::Common);
+            let also: &[Self] = match richest {
+                Some(Self::CombinedXff) => &[Self::Combined, Self::Common],
+                Some(Self::Combined) => &[Self::Common],
+                _ => &[],
+            };
             for (_, count) in
-                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || Some(of) == also.as_ref())
+                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || also.contains(of))
             {
                 *count += 1;
             }
@@ -145,7 +198,8 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
+    const DETECTED: [Self; 5] =
+        [Self::VhostCombined, Self::CombinedXff, Self::Combined, Self::Common, Self::ApacheError];
 
     /// The format that finds most fields in a line.
     fn richest(line: &[u8]) -> Option<Self> {
@@ -155,6 +209,7 @@ impl Format {
             Self::VhostCombined => format
                 .parse(line)
                 .is_ok_and(|record| record.address().is_some() || starts_with_name_and_port(line)),
+            Self::CombinedXff => format.parse(line).is_ok_and(|record| record.ends_in_addresses()),
             _ => format.parse(line).is_ok(),
         })
     }
@@ -179,8 +234,19 @@ impl Format {
     /// The byte strings one of which a line of this format must hold where its status is `status`;
     /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
+        if let Self::Template(template) = self {
+            return template.status_literal(status);
+        }
         self.layout().map(|_| format!("\" {status:03} ").into_bytes())
     }
+}
+
+/// The fields that slots are by themselves, and a request's.
+fn slot_fields(slots: &[Slot]) -> impl Iterator<Item = Field> {
+    slots.iter().filter_map(|slot| match &slot.role {
+        Role::Is(field) => Some(field.clone()),
+        _ => None,
+    })
 }
 
 /// A line of a format with slots.
@@ -206,7 +272,7 @@ fn starts_with_name_and_port(line: &[u8]) -> bool {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.template().map_or_else(|| self.name(), Template::text))
     }
 }
 

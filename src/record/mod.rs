@@ -15,12 +15,14 @@ mod parsed;
 mod path;
 mod request;
 mod slots;
+mod template;
 
 pub use client::{ClientError, ClientFrom};
 pub use date::Reference;
 pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError};
 pub use parsed::Record;
+pub use template::{FormatEscape, Template, TemplateError};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::Field;
-use super::access::{Access, Head, Span, without_return};
+use super::access::{Access, FORWARDED_FOR, Head, Span, without_return};
 use super::client::{ClientFrom, PEER};
 use super::date::{Found, Reference};
 use super::escape::{Escape, unescape};
@@ -125,7 +125,11 @@ impl<'a> Record<'a> {
     /// Where a field that only its format names stands.
     fn place(&self, field: &Field) -> Option<(Span, Escape)> {
         match &self.fields {
-            Fields::None | Fields::Access(_) => None,
+            Fields::None => None,
+            Fields::Access(access) => {
+                let span = access.forwarded_for.filter(|_| *field == FORWARDED_FOR)?;
+                Some((span, Escape::Server))
+            }
             Fields::Slots(slots) => slots.place(field),
         }
     }
@@ -146,6 +150,15 @@ impl<'a> Record<'a> {
             Fields::Access(access) => Some(access.client),
             Fields::Slots(slots) => slots.find(&Role::Client).map(|(span, _)| span),
         }
+    }
+
+    /// Whether the line ends in a quoted list of addresses, or in `"-"`, behind the fields of `combined`.
+    pub(super) fn ends_in_addresses(&self) -> bool {
+        let Fields::Access(Access { forwarded_for: Some(span), .. }) = self.fields else { return false };
+        let list = span.of(self.line);
+        let is_address = |item: &[u8]| Address::parse(item.trim_ascii()).is_some();
+        let ends = span.end + 1 == without_return(self.line).len();
+        ends && (list == b"-" || list.split(|byte| *byte == b',').all(is_address))
     }
 
     /// The line's own time. Of a line without zone or year only if it was parsed with a reference.

@@ -11,6 +11,8 @@ mod crowd;
 mod daemon;
 mod fake_daemon;
 mod feeds;
+mod formats;
+mod forwarded;
 mod gates;
 mod quickstart;
 mod reading;

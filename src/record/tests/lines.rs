@@ -161,7 +161,7 @@ fn names_are_read_and_shown() {
     let error = "auto".parse::<Format>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "`auto` is no log format; formats are combined, common, vhost_combined, apache_error, raw"
+        "`auto` is no log format; formats are combined, combined_xff, common, vhost_combined, apache_error, raw"
     );
 }
 

@@ -27,6 +27,11 @@ pub(crate) struct Apache {
 impl Apache {
     /// Starts it on a map of its own, in which nobody is banned, with look-ups for addresses and prefixes.
     pub(crate) fn start() -> Self {
+        Self::start_logging("")
+    }
+
+    /// The same, with other lines about logs beside its own.
+    pub(crate) fn start_logging(logs: &str) -> Self {
         let place = Place::new();
         let map = place.write("out/apache-banned", "");
         let rules = place.write("rules.conf", &lookups(&map));
@@ -35,7 +40,7 @@ impl Apache {
         place.dir("run");
         let (process, port) = on_free_port(
             |port| {
-                place.write("apache.conf", &configuration(&place, &rules, port));
+                place.write("apache.conf", &configuration(&place, &rules, port, logs));
                 let mut command = Command::new(installed("apache2", "apache2"));
                 command.arg("-DFOREGROUND").arg("-f").arg(place.path("apache.conf"));
                 command.arg("-E").arg(place.path("startup.log"));
@@ -107,7 +112,7 @@ fn modules() -> String {
     [serving, "authz_core", "dir", "remoteip", "rewrite"].into_iter().map(load).collect()
 }
 
-fn configuration(place: &Place, rules: &Path, port: u16) -> String {
+fn configuration(place: &Place, rules: &Path, port: u16, logs: &str) -> String {
     let dir = place.path("").display().to_string();
     let dir = dir.trim_end_matches('/');
     let user = user_line("User www-data\nGroup www-data\n");
@@ -123,6 +128,7 @@ StartServers 1
 ErrorLog {dir}/error.log
 LogFormat \"%a %l %u %t \\\"%r\\\" %>s %O \\\"%{{Referer}}i\\\" \\\"%{{User-Agent}}i\\\"\" combined
 CustomLog {dir}/access.log combined
+{logs}
 DocumentRoot {dir}/www
 DirectoryIndex index.html
 <Directory {dir}/www>
