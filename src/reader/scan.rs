@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
-use super::prefilter::Prefilter;
+use super::prefilter::{Chosen, Prefilter};
 use crate::address::Address;
 use crate::filter::Required;
 use crate::record::{Format, ParseError, Record, Reference};
@@ -138,6 +138,10 @@ impl Reader {
         pass.census(last, CENSUS);
     }
 
+    fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
+        self.shared.iter().enumerate().filter(move |(index, _)| chosen.has(*index)).map(|(_, shared)| shared)
+    }
+
     fn candidates(&self, format: &Format) -> Arc<Candidates> {
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = searches.iter().find(|(of, _)| of == format) {
@@ -149,9 +153,10 @@ impl Reader {
     }
 
     fn make_candidates(&self, format: &Format) -> Candidates {
-        let required: Option<Vec<Required>> =
+        let required: Vec<Option<Required>> =
             self.shared.iter().map(|shared| shared.filter.required(format)).collect();
-        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
+        let any = required.iter().any(Option::is_some);
+        if any { Candidates::Holding(Prefilter::new(&required)) } else { Candidates::Every }
     }
 }
 
@@ -207,7 +212,7 @@ impl<'a> Pass<'a> {
     fn every(&mut self, buffer: &[u8]) {
         for line in lines(buffer) {
             self.file.lines += 1;
-            self.line(line);
+            self.line(line, Chosen::ALL);
         }
     }
 
@@ -221,13 +226,14 @@ impl<'a> Pass<'a> {
                 found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
             while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
                 if sample >= cursor {
-                    self.line(line_at(buffer, sample));
+                    self.line(line_at(buffer, sample), prefilter.always());
                 }
             }
             let Some(start) = start else { return };
             let line = line_at(buffer, start);
-            self.line(line);
-            cursor = start + line.len() + 1;
+            let end = start + line.len();
+            self.line(line, scan.filters(end));
+            cursor = end + 1;
         }
     }
 
@@ -256,19 +262,20 @@ impl<'a> Pass<'a> {
         starts
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// Only the `chosen` filters judge it: to the others it is no offence.
+    fn line(&mut self, line: &[u8], chosen: Chosen) {
         let record = match self.parse(line) {
             Ok(record) => record,
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
         self.file.accept();
-        self.record(&record);
+        self.record(&record, chosen);
     }
 
-    fn record(&mut self, record: &Record<'_>) {
-        let Some(client) = record.address() else { return self.hosts(record) };
+    fn record(&mut self, record: &Record<'_>, chosen: Chosen) {
+        let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
-        for shared in &self.reader.shared {
+        for shared in self.reader.chosen(chosen) {
             shared.look(record, &mut offences);
         }
         self.observe(record, client, offences);
@@ -276,10 +283,10 @@ impl<'a> Pass<'a> {
 
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
-    fn hosts(&mut self, record: &Record<'_>) {
+    fn hosts(&mut self, record: &Record<'_>, chosen: Chosen) {
         self.file.nameless += u64::from(record.client_range().is_some());
-        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
-        for shared in &self.reader.shared {
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
+        for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
@@ -294,7 +301,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
+    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
         self.file.offences += offences.len() as u64;
         let logged = record.time();
         let at = self.event_time(logged);

@@ -166,21 +166,38 @@ fn offends_as(filter: &Filter, format: &Format, line: &[u8]) -> bool {
     })
 }
 
-fn found(filter: &Arc<Filter>, line: &str) -> bool {
-    let format = Format::detect(std::iter::once(line.as_bytes()));
-    found_as(filter, format.or(Some(Format::Raw)), line.as_bytes())
+fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
+    let filter = Arc::clone(filter);
+    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None }
 }
 
-/// Between lines of a combined log: such a line takes the sample that is always parsed, whether it can be or not.
+/// All filters at once, which judge only what is theirs: more than are told apart, so some share a mark.
+static TOGETHER: LazyLock<Reader> = LazyLock::new(|| {
+    let compile = |(filter, _): &(Arc<Filter>, _)| Arc::new(Filter::compile(filter.definition()).unwrap());
+    let all = (0..5).flat_map(|round| FILTERS.iter().enumerate().map(move |(i, f)| (round, i, compile(f))));
+    Reader::new(all.map(|(round, i, filter)| lens(&filter, &format!("r{round}-f{i}"))).collect(), false)
+});
+
+/// Whether the filter finds the line by itself, and each time it stands among all others.
+fn found(filter: &Arc<Filter>, line: &str) -> bool {
+    let alone = jails(&Reader::new(vec![lens(filter, "alone")], false), detected(line), line.as_bytes());
+    let index = FILTERS.iter().position(|(other, _)| Arc::ptr_eq(other, filter)).unwrap();
+    let together = jails(&TOGETHER, detected(line), line.as_bytes());
+    !alone.is_empty() && (0..5).all(|round| together.contains(&format!("r{round}-f{index}")))
+}
+
+fn detected(line: &str) -> Option<Format> {
+    Format::detect(std::iter::once(line.as_bytes())).or(Some(Format::Raw))
+}
+
+/// Whether the filter finds by itself a line of this format.
 fn found_as(filter: &Arc<Filter>, format: Option<Format>, line: &[u8]) -> bool {
-    let lens = Lens {
-        jail: "j".parse().unwrap(),
-        filter: Arc::clone(filter),
-        only: vec![],
-        ignore: vec![],
-        distinct: None,
-    };
-    let reader = Reader::new(vec![lens], false);
+    !jails(&Reader::new(vec![lens(filter, "alone")], false), format, line).is_empty()
+}
+
+/// The jails that the line is an offence for, between lines of a combined log: such a line takes the sample that is always
+/// parsed, whether it can be or not.
+fn jails(reader: &Reader, format: Option<Format>, line: &[u8]) -> Vec<String> {
     let mut file = FileReading::new(format);
     let mut out = Vec::new();
     reader.read(
@@ -190,7 +207,7 @@ fn found_as(filter: &Arc<Filter>, format: Option<Format>, line: &[u8]) -> bool {
         &reference(),
         &mut out,
     );
-    out.iter().any(|observation| !observation.offences.is_empty())
+    out.iter().flat_map(|observation| &observation.offences).map(|offence| offence.jail.to_string()).collect()
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod feeds;
 mod formats;
 mod forwarded;
 mod gates;
+mod hostile;
 mod quickstart;
 mod reading;
 mod rotation;
