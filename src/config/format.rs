@@ -142,12 +142,4 @@ pub(super) fn check_client(section: Section<'_>, format: Option<&Format>, client
         let fix = "add `$remote_addr` (nginx) or `%a` (Apache) to the server's format";
         section.wrong("format", what, &place, fix.to_owned());
     }
-    if let Some(field) = client.field().map(ToString::to_string)
-        && !has(&field)
-        && let Some(place) = place("client")
-    {
-        let meant = nearest(&field, names.iter().map(String::as_str));
-        let fix = meant.map(|meant| format!("did you mean \"{meant}\"?"));
-        section.wrong("client", format_args!("the format has no field `{field}`"), &place, fix);
-    }
 }

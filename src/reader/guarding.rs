@@ -132,8 +132,8 @@ proptest! {
         };
         let reader = reader(true);
         let mut file = FileReading::new(Some(Format::Combined));
-        read(&reader, &mut file, &others(600).concat());
-        for _ in 0..12 {
+        read(&reader, &mut file, &others(40).concat());
+        for _ in 0..40 {
             let text: String = others(1500).into_iter().map(&mut whose).collect();
             read(&reader, &mut file, &text);
         }

@@ -21,11 +21,13 @@ use crate::terms::{Observation, Offence};
 const SAMPLE_EVERY: usize = 1024;
 /// Lines are counted in blocks that stay in the first-level cache.
 const BLOCK: usize = 16 * 1024;
-/// So much of a file's end, or of its first buffer, is counted by the wrong-client guard: some hundred lines. So are shorter
-/// buffers whole, as they come while a file grows.
+/// So much of a file's end, and of what it grows by at once, is counted by the wrong-client guard: some hundred lines.
 const CENSUS: usize = 64 * 1024;
-/// So much of each longer one, where a file is caught up with: a hundredth, whatever it holds.
-const CENSUS_STEADY: usize = 8 * 1024;
+/// So much of the first buffer of a log that is read from its beginning.
+const CENSUS_FIRST: usize = 16 * 1024;
+/// Of a file that is caught up with, or grows faster, the beginning of each buffer: this part of it, and one line at least.
+/// To parse more would be felt: a line costs five times what it takes to see that it is no candidate.
+const CENSUS_PART: usize = 256;
 /// So many first lines decide on a file's format.
 const DETECT_LINES: usize = 64;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
@@ -105,7 +107,7 @@ impl Reader {
         file.last_line = format.time_at(last, reference).or(file.last_line);
         let around = &*self.clients.around.now();
         let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
-        pass.census(pass.counted(buffer));
+        pass.census(buffer, pass.counted(buffer));
         match &*self.candidates(&format) {
             Candidates::Every => pass.every(buffer),
             Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
@@ -133,7 +135,7 @@ impl Reader {
         let Some(format) = file.format.clone().or_else(|| detect(last)) else { return };
         let (around, basis, out) = (&*self.clients.around.now(), Basis::Logged, &mut Vec::new());
         let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
-        pass.census(last);
+        pass.census(last, CENSUS);
     }
 
     fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
@@ -171,21 +173,28 @@ pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 impl<'a> Pass<'a> {
-    /// The part of a buffer that is counted before any of it is judged.
-    fn counted<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        let whole = buffer.len() <= CENSUS || self.file.census.is_empty();
-        let most = if whole { CENSUS } else { CENSUS_STEADY };
-        buffer.get(..most).unwrap_or(buffer)
+    /// How much of a buffer is counted before any of it is judged.
+    fn counted(&self, buffer: &[u8]) -> usize {
+        match self.basis {
+            Basis::Arrival if buffer.len() <= CENSUS => CENSUS,
+            _ if self.file.census.is_empty() => CENSUS_FIRST,
+            _ => buffer.len() / CENSUS_PART,
+        }
     }
 
-    /// Counts lines for the wrong-client guard. Raw lines have no client.
-    fn census(&mut self, part: &[u8]) {
+    /// Counts the first lines of a buffer for the wrong-client guard. Raw lines have no client.
+    fn census(&mut self, buffer: &[u8], most: usize) {
         if !self.reader.clients.guard || *self.format == Format::Raw {
             return;
         }
-        for line in lines(part) {
+        let mut seen = 0;
+        for line in lines(buffer) {
             if let Ok(record) = self.parse(line) {
                 self.file.census.count(&record);
+            }
+            seen += line.len() + 1;
+            if seen >= most {
+                break;
             }
         }
         let majority = self.file.census.majority();

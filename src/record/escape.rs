@@ -26,13 +26,11 @@ pub(super) enum Escape {
 impl Escape {
     /// The bytes that were written as `text`; nothing is copied where nothing is escaped. What is no escape stays.
     pub(super) fn undo(self, text: &[u8]) -> Cow<'_, [u8]> {
-        match self {
-            Self::None => Cow::Borrowed(text),
-            _ => {
-                let (marks, read) = self.marks();
-                replace(text, marks, read)
-            }
+        if self == Self::None {
+            return Cow::Borrowed(text);
         }
+        let (marks, read) = self.marks();
+        replace(text, marks, read)
     }
 
     /// Where in `text` the byte stands that is the one at `plain` once escapes are undone; the end, where there is none.

@@ -12,6 +12,7 @@ mod daemon;
 mod fake_daemon;
 mod feeds;
 mod formats;
+mod forwarded;
 mod gates;
 mod hostile;
 mod json;

@@ -136,6 +136,14 @@ fn a_header_of_nobody_who_is_trusted_is_refused() {
         Site::new(&format!("{HEADER}{TRUSTING}")).needs(needs).load();
         assert_eq!(Site::new(HEADER).needs(needs).told().len(), 1);
     }
+    for (format, told) in [("combined", 1), ("raw", 1), ("combined_xff", 0), ("auto", 0)] {
+        let (_, problems) = crate::config::load::read(
+            &Site::new(&format!("{HEADER}format = \"{format}\"\n{TRUSTING}")).options(),
+        );
+        let errors: Vec<_> =
+            problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.what.as_str()).collect();
+        assert_eq!(errors, vec!["[source.site] client: the format has no field `x_forwarded_for`"; told]);
+    }
 }
 
 #[test]
