@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 /// How a value was escaped.
-#[allow(dead_code, reason = "the formats that write JSON and `#XX` follow")]
+#[allow(dead_code, reason = "the formats that write JSON follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escape {
     /// Not at all.

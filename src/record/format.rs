@@ -1,6 +1,7 @@
 //! The log formats by name, and how a line of each is read.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -9,6 +10,8 @@ use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
 use super::escape::Escape;
+use super::haproxy;
+use super::nginx_error;
 use super::parsed::Record;
 use super::slots::{Reading, Slot};
 
@@ -23,6 +26,10 @@ pub enum Format {
     VhostCombined,
     /// Apache's error log (2.4).
     ApacheError,
+    /// nginx's error log.
+    NginxError,
+    /// `HAProxy`'s lines: `httplog`, `httpslog`, `tcplog`, CLF, errors and notices.
+    Haproxy,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
 }
@@ -46,11 +53,28 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 5] =
-        [Self::Combined, Self::Common, Self::VhostCombined, Self::ApacheError, Self::Raw];
+    pub const ALL: [Self; 7] = [
+        Self::Combined,
+        Self::Common,
+        Self::VhostCombined,
+        Self::ApacheError,
+        Self::NginxError,
+        Self::Haproxy,
+        Self::Raw,
+    ];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 5] = ["combined", "common", "vhost_combined", "apache_error", "raw"];
+    pub const NAMES: [&'static str; 7] =
+        ["combined", "common", "vhost_combined", "apache_error", "nginx_error", "haproxy", "raw"];
+
+    /// Other names for them: what one file of `HAProxy` holds is read by one format.
+    const ALIASES: [(&'static str, Self); 5] = [
+        ("haproxy_http", Self::Haproxy),
+        ("haproxy_tcp", Self::Haproxy),
+        ("haproxy_clf", Self::Haproxy),
+        ("httplog", Self::Haproxy),
+        ("tcplog", Self::Haproxy),
+    ];
 
     /// Its name in the configuration.
     pub const fn name(&self) -> &'static str {
@@ -59,13 +83,17 @@ impl Format {
             Self::Common => "common",
             Self::VhostCombined => "vhost_combined",
             Self::ApacheError => "apache_error",
+            Self::NginxError => "nginx_error",
+            Self::Haproxy => "haproxy",
             Self::Raw => "raw",
         }
     }
 
-    /// The format of this name.
+    /// The format of this name, or of another name for it; `-` stands for `_`.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        let name = name.replace('-', "_");
+        let alias = || Self::ALIASES.into_iter().find(|(alias, _)| *alias == name).map(|(_, format)| format);
+        Self::ALL.into_iter().find(|format| format.name() == name).or_else(alias)
     }
 
     /// Whether this format's servers write `byte` as it is, wherever it stands in a field.
@@ -81,7 +109,8 @@ impl Format {
     const fn escape(&self) -> Escape {
         match self {
             Self::Combined | Self::Common | Self::VhostCombined | Self::ApacheError => Escape::Server,
-            Self::Raw => Escape::None,
+            Self::Haproxy => Escape::Haproxy,
+            Self::NginxError | Self::Raw => Escape::None,
         }
     }
 
@@ -111,6 +140,8 @@ impl Format {
                 },
             ),
             Self::ApacheError => slotted(line, &apache_error::SLOTS, apache_error::read(line, reference)),
+            Self::NginxError => slotted(line, &nginx_error::SLOTS, nginx_error::read(line, reference)),
+            Self::Haproxy => slotted(line, &haproxy::SLOTS, haproxy::read(line, reference)),
             Self::Raw => Ok(raw(line, reference)),
         };
         read.map_err(|Stop { at, expected }| ParseError { format: self.name(), at, expected })
@@ -121,7 +152,7 @@ impl Format {
             Self::Combined => Some(Layout { vhost: false, agents: true }),
             Self::Common => Some(Layout { vhost: false, agents: false }),
             Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
-            Self::ApacheError | Self::Raw => None,
+            Self::ApacheError | Self::NginxError | Self::Haproxy | Self::Raw => None,
         }
     }
 
@@ -145,7 +176,14 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
+    const DETECTED: [Self; 6] = [
+        Self::VhostCombined,
+        Self::Haproxy,
+        Self::Combined,
+        Self::Common,
+        Self::ApacheError,
+        Self::NginxError,
+    ];
 
     /// The format that finds most fields in a line.
     fn richest(line: &[u8]) -> Option<Self> {
@@ -177,9 +215,28 @@ impl Format {
     }
 
     /// The byte strings one of which a line of this format must hold where its status is `status`;
-    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
+    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number; ` 404 ` for `HAProxy`).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
-        self.layout().map(|_| format!("\" {status:03} ").into_bytes())
+        match self {
+            Self::Haproxy => Some(format!(" {status} ").into_bytes()),
+            _ => self.layout().map(|_| format!("\" {status:03} ").into_bytes()),
+        }
+    }
+
+    /// How many bytes on either side of a line `forged` looks at; `None` for formats whose lines are always lines of the
+    /// server's own.
+    pub const fn context(&self) -> Option<usize> {
+        match self {
+            Self::NginxError => Some(nginx_error::WINDOW),
+            _ => None,
+        }
+    }
+
+    /// Whether a client may have written the line that stands at `line` of `text`, by a line end inside of another one.
+    /// `text` holds what stands around it, as far as `context` says and there is so much; `is_whole` tells that nothing of
+    /// the entry that `text` ends with is still to come.
+    pub fn forged(&self, text: &[u8], line: Range<usize>, is_whole: bool) -> bool {
+        matches!(self, Self::NginxError) && nginx_error::is_forgeable(text, line, is_whole)
     }
 }
 

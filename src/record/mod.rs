@@ -10,6 +10,8 @@ mod date;
 mod escape;
 mod field;
 mod format;
+mod haproxy;
+mod nginx_error;
 mod parsed;
 mod path;
 mod request;

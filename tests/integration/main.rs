@@ -9,6 +9,7 @@ mod crash;
 mod daemon;
 mod fake_daemon;
 mod feeds;
+mod formats;
 mod gates;
 mod quickstart;
 mod reading;

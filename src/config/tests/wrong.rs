@@ -109,7 +109,7 @@ fn sources() {
             "banmap.toml:5:8: [source.b] path: `/l/x.log` is already read by [source.a] | a file belongs to one source, and any number of jails can look at that",
             "banmap.toml:6:10: [source.b] format: `combine` is no format | did you mean \"combined\"?",
             "banmap.toml:7:8: [source.b] read: must be \"recent\", \"beginning\" or \"end\", not \"start\"",
-            "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, apache_error, raw",
+            "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, apache_error, nginx_error, haproxy, raw",
             "banmap.toml:10:10: [source.c] escape: \"json\" is not supported by this version | leave it out, or write \"default\"",
             "banmap.toml:11:10: [source.c] client: \"x_forwarded_for\" is not supported by this version | leave it out, or write \"remote_addr\"",
             "banmap.toml:12:8: [source.c] path: names no file",
