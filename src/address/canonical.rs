@@ -42,6 +42,18 @@ impl Address {
     pub fn is_loopback(self) -> bool {
         self.0.is_loopback() || self.0.is_unspecified()
     }
+
+    /// Whether it has no meaning outside of somebody's own network: private (RFC 1918, RFC 4193), shared with a provider
+    /// (RFC 6598), or link-local.
+    pub fn is_private(self) -> bool {
+        match self.0 {
+            IpAddr::V4(ip) => {
+                let [first, second, ..] = ip.octets();
+                ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+            }
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        }
+    }
 }
 
 fn is_port(text: &str) -> bool {
@@ -109,6 +121,22 @@ mod tests {
         ] {
             assert_eq!(read(spelling).as_deref(), Some(canonical), "{spelling}");
         }
+    }
+
+    #[test]
+    fn private_addresses_are_those_of_a_network_of_ones_own() {
+        let is_private = |text: &str| Address::parse(text.as_bytes()).unwrap().is_private();
+        for private in
+            ["10.0.0.1", "172.31.0.1", "192.168.1.1", "100.127.0.1", "169.254.1.1", "fd00::1", "fe80::1"]
+        {
+            assert!(is_private(private), "{private}");
+        }
+        for public in
+            ["11.0.0.1", "172.32.0.1", "100.128.0.1", "203.0.113.7", "2001:db8::1", "127.0.0.1", "::1"]
+        {
+            assert!(!is_private(public), "{public}");
+        }
+        assert!(is_private("::ffff:10.0.0.1"));
     }
 
     #[test]
