@@ -211,6 +211,8 @@ fn nginx_writes_an_error_log() {
 #[test]
 fn apache_writes_an_error_log() {
     let apache = Apache::start();
+    // Who answers has set its signal handlers, too.
+    assert_eq!(apache.get("192.0.2.1", "/"), Answer::Status(200));
     apache.set_rules("<Location /denied>\nRequire all denied\n</Location>\n");
     wait_until(SOON, "the door is closed", || apache.get("192.0.2.1", "/denied") == Answer::Status(403));
     let scene = Scene::new();
