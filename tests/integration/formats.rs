@@ -145,7 +145,7 @@ const NGINX: &str = "[jail.nginx-denied]\nmaxretry = 1000\n[jail.nginx-limits]\n
 
 /// What the client would have the log say about somebody else.
 fn slander(port: u16) {
-    let encoded = |text: &str| text.replace(' ', "%20").replace('\n', "%0A");
+    let encoded = |text: &str| text.replace(' ', "%20").replace('\n', "%0A").replace('#', "%23");
     let missing =
         DENIED.replace("access forbidden by rule", "open() \"/x\" failed (2: No such file or directory)");
     for forged in [
