@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
-use super::prefilter::Prefilter;
+use super::prefilter::{Chosen, Prefilter};
 use crate::address::Address;
 use crate::filter::Required;
 use crate::record::{Format, ParseError, Record, Reference};
@@ -143,6 +143,10 @@ impl Reader {
         pass.census(last);
     }
 
+    fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
+        self.shared.iter().enumerate().filter(move |(index, _)| chosen.has(*index)).map(|(_, shared)| shared)
+    }
+
     fn candidates(&self, format: &Format) -> Arc<Candidates> {
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = searches.iter().find(|(of, _)| of == format) {
@@ -154,9 +158,10 @@ impl Reader {
     }
 
     fn make_candidates(&self, format: &Format) -> Candidates {
-        let required: Option<Vec<Required>> =
+        let required: Vec<Option<Required>> =
             self.shared.iter().map(|shared| shared.filter.required(format)).collect();
-        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
+        let any = required.iter().any(Option::is_some);
+        if any { Candidates::Holding(Prefilter::new(&required)) } else { Candidates::Every }
     }
 }
 
@@ -206,7 +211,7 @@ impl<'a> Pass<'a> {
         let mut start = 0;
         for line in lines(buffer) {
             self.file.lines += 1;
-            self.line(buffer, start);
+            self.line(buffer, start, Chosen::ALL);
             start += line.len() + 1;
         }
     }
@@ -221,12 +226,13 @@ impl<'a> Pass<'a> {
                 found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
             while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
                 if sample >= cursor {
-                    self.line(buffer, sample);
+                    self.line(buffer, sample, prefilter.always());
                 }
             }
             let Some(start) = start else { return };
-            self.line(buffer, start);
-            cursor = start + line_at(buffer, start).len() + 1;
+            let end = start + line_at(buffer, start).len();
+            self.line(buffer, start, scan.filters(end));
+            cursor = end + 1;
         }
     }
 
@@ -255,7 +261,8 @@ impl<'a> Pass<'a> {
         starts
     }
 
-    fn line(&mut self, buffer: &[u8], start: usize) {
+    /// Only the `chosen` filters judge it: to the others it is no offence.
+    fn line(&mut self, buffer: &[u8], start: usize, chosen: Chosen) {
         let line = line_at(buffer, start);
         if self.is_forged(buffer, start..start + line.len()) {
             let reason = "a request near it has a line end in its path, and may have written this line";
@@ -266,7 +273,7 @@ impl<'a> Pass<'a> {
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
         self.file.accept();
-        self.record(&record);
+        self.record(&record, chosen);
     }
 
     /// Whether a client may have written the line, by what stands around it.
@@ -284,10 +291,10 @@ impl<'a> Pass<'a> {
         self.format.forged(text, line.start - from..line.end - from, is_whole)
     }
 
-    fn record(&mut self, record: &Record<'_>) {
-        let Some(client) = record.address() else { return self.hosts(record) };
+    fn record(&mut self, record: &Record<'_>, chosen: Chosen) {
+        let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
-        for shared in &self.reader.shared {
+        for shared in self.reader.chosen(chosen) {
             shared.look(record, &mut offences);
         }
         self.observe(record, client, offences);
@@ -295,10 +302,10 @@ impl<'a> Pass<'a> {
 
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
-    fn hosts(&mut self, record: &Record<'_>) {
+    fn hosts(&mut self, record: &Record<'_>, chosen: Chosen) {
         self.file.nameless += u64::from(record.client_range().is_some());
-        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
-        for shared in &self.reader.shared {
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
+        for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
@@ -313,7 +320,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
+    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
         self.file.offences += offences.len() as u64;
         let logged = record.time();
         let at = self.event_time(logged);
