@@ -48,6 +48,8 @@ pub struct FileReading {
     lately: (u64, u64),
     /// So many lines are left out before the next sample is taken.
     pub(super) until_sample: usize,
+    /// What the last buffers ended with, for formats whose lines are told by what stands around them.
+    pub(super) behind: Vec<u8>,
 }
 
 /// Logged and arrival times further apart than this are no slow request any more: time zones differ by 15 minutes at least.
@@ -68,6 +70,14 @@ impl FileReading {
     /// The same, where the wrong-client guard has counted lines already.
     pub(super) fn counted(format: Option<Format>, census: Census) -> Self {
         Self { census, ..Self::new(format) }
+    }
+
+    /// Remembers the last so many bytes, and the line end before them.
+    pub(super) fn keep(&mut self, buffer: &[u8], length: usize) {
+        self.behind
+            .extend_from_slice(buffer.get(buffer.len().saturating_sub(length + 1)..).unwrap_or_default());
+        let surplus = self.behind.len().saturating_sub(length + 1);
+        self.behind.drain(..surplus);
     }
 
     /// A line was parsed.

@@ -1,5 +1,6 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,6 +42,9 @@ pub enum Basis {
     /// Old lines are read: the line's own time, never later than now.
     Logged,
 }
+
+/// A buffer with fewer bytes ends where its file ended when it was read: what its last line belongs to is all there.
+const ENDED: usize = 128 * 1024;
 
 /// Reads buffers for one source. Shared by all its files; what changes with a file is in its `FileReading`.
 #[derive(Debug)]
@@ -111,6 +115,9 @@ impl Reader {
         match &*self.candidates(&format) {
             Candidates::Every => pass.every(buffer),
             Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
+        }
+        if let Some(length) = format.context() {
+            file.keep(buffer, length);
         }
     }
 
@@ -211,9 +218,11 @@ impl<'a> Pass<'a> {
     }
 
     fn every(&mut self, buffer: &[u8]) {
+        let mut start = 0;
         for line in lines(buffer) {
             self.file.lines += 1;
-            self.line(line, Chosen::ALL);
+            self.line(buffer, start, Chosen::ALL);
+            start += line.len() + 1;
         }
     }
 
@@ -227,13 +236,12 @@ impl<'a> Pass<'a> {
                 found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
             while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
                 if sample >= cursor {
-                    self.line(line_at(buffer, sample), prefilter.always());
+                    self.line(buffer, sample, prefilter.always());
                 }
             }
             let Some(start) = start else { return };
-            let line = line_at(buffer, start);
-            let end = start + line.len();
-            self.line(line, scan.filters(end));
+            let end = start + line_at(buffer, start).len();
+            self.line(buffer, start, scan.filters(end));
             cursor = end + 1;
         }
     }
@@ -264,13 +272,33 @@ impl<'a> Pass<'a> {
     }
 
     /// Only the `chosen` filters judge it: to the others it is no offence.
-    fn line(&mut self, line: &[u8], chosen: Chosen) {
+    fn line(&mut self, buffer: &[u8], start: usize, chosen: Chosen) {
+        let line = line_at(buffer, start);
+        if self.is_forged(buffer, start..start + line.len()) {
+            let reason = "a request near it has a line end in its path, and may have written this line";
+            return self.file.refuse(line, || reason.to_owned());
+        }
         let record = match self.parse(line) {
             Ok(record) => record,
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
         self.file.accept();
         self.record(&record, chosen);
+    }
+
+    /// Whether a client may have written the line, by what stands around it.
+    fn is_forged(&self, buffer: &[u8], line: Range<usize>) -> bool {
+        let Some(length) = self.format.context() else { return false };
+        let end = (line.end + length).min(buffer.len());
+        let is_whole = end < buffer.len() || buffer.len() < ENDED;
+        // One byte more, which tells whether a line begins behind it.
+        let Some(from) = line.start.checked_sub(length + 1) else {
+            let behind = self.file.behind.len();
+            let text = [&self.file.behind, buffer.get(..end).unwrap_or_default()].concat();
+            return self.format.forged(&text, line.start + behind..line.end + behind, is_whole);
+        };
+        let text = buffer.get(from..end).unwrap_or_default();
+        self.format.forged(text, line.start - from..line.end - from, is_whole)
     }
 
     fn record(&mut self, record: &Record<'_>, chosen: Chosen) {

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 
 /// How a value was escaped.
-#[allow(dead_code, reason = "the formats that write `#XX` follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escape {
     /// Not at all.

@@ -1,6 +1,7 @@
 //! The log formats by name, and how a line of each is read.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
 use super::escape::Escape;
+use super::haproxy;
 use super::json::{self, JsonError, JsonFields};
+use super::nginx_error;
 use super::nginx_proxy_manager;
 use super::parsed::Record;
 use super::slots::{Reading, Slot};
@@ -45,6 +48,10 @@ pub enum Format {
     NginxJson,
     /// `nginx-proxy-manager`'s `proxy` and `standard`.
     NginxProxyManager,
+    /// nginx's error log.
+    NginxError,
+    /// `HAProxy`'s lines: `httplog`, `httpslog`, `tcplog`, CLF, errors and notices.
+    Haproxy,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
     /// A server's own format string.
@@ -81,7 +88,7 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Combined,
         Self::CombinedXff,
         Self::Common,
@@ -93,11 +100,13 @@ impl Format {
         Self::TraefikClf,
         Self::NginxJson,
         Self::NginxProxyManager,
+        Self::NginxError,
+        Self::Haproxy,
         Self::Raw,
     ];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 14] = [
         "combined",
         "combined_xff",
         "common",
@@ -109,7 +118,18 @@ impl Format {
         "traefik_clf",
         "nginx_json",
         "nginx_proxy_manager",
+        "nginx_error",
+        "haproxy",
         "raw",
+    ];
+
+    /// Other names for them: what one file of `HAProxy` holds is read by one format.
+    const ALIASES: [(&'static str, Self); 5] = [
+        ("haproxy_http", Self::Haproxy),
+        ("haproxy_tcp", Self::Haproxy),
+        ("haproxy_clf", Self::Haproxy),
+        ("httplog", Self::Haproxy),
+        ("tcplog", Self::Haproxy),
     ];
 
     /// JSON lines whose fields stand where `mapping` says: pairs of a field's name and a path of keys with `.` between
@@ -132,15 +152,18 @@ impl Format {
             Self::TraefikClf => "traefik_clf",
             Self::NginxJson => "nginx_json",
             Self::NginxProxyManager => "nginx_proxy_manager",
+            Self::NginxError => "nginx_error",
+            Self::Haproxy => "haproxy",
             Self::Raw => "raw",
             Self::Template(_) => "custom",
         }
     }
 
-    /// The format of this name, in which `-` may stand for `_`.
+    /// The format of this name, or of another name for it; `-` stands for `_`.
     pub fn named(name: &str) -> Option<Self> {
         let name = name.replace('-', "_");
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        let alias = || Self::ALIASES.into_iter().find(|(alias, _)| *alias == name).map(|(_, format)| format);
+        Self::ALL.into_iter().find(|format| format.name() == name).or_else(alias)
     }
 
     /// A server's own format string: nginx's `log_format`, Apache's `LogFormat`. One that is exactly one of the combined
@@ -174,6 +197,8 @@ impl Format {
         match self {
             Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined | Self::Raw => &[],
             Self::ApacheError => &apache_error::SLOTS,
+            Self::NginxError => &nginx_error::SLOTS,
+            Self::Haproxy => &haproxy::SLOTS,
             Self::TraefikClf => &traefik_clf::SLOTS,
             Self::NginxProxyManager => &nginx_proxy_manager::SLOTS,
             Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => {
@@ -222,7 +247,8 @@ impl Format {
             | Self::ApacheError
             | Self::NginxProxyManager => Escape::Server,
             Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => Escape::Json,
-            Self::TraefikClf | Self::Raw => Escape::None,
+            Self::Haproxy => Escape::Haproxy,
+            Self::TraefikClf | Self::NginxError | Self::Raw => Escape::None,
             Self::Template(template) => template.escape(),
         }
     }
@@ -275,6 +301,8 @@ impl Format {
                     |fields| slotted(line, fields.slots(), fields.read(line, reference)),
                 )
             }
+            Self::NginxError => slotted(line, &nginx_error::SLOTS, nginx_error::read(line, reference)),
+            Self::Haproxy => slotted(line, &haproxy::SLOTS, haproxy::read(line, reference)),
             Self::Raw => Ok(raw(line, reference)),
             Self::Template(template) => slotted(line, template.slots(), template.read(line, reference)),
         };
@@ -315,7 +343,7 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 11] = [
+    const DETECTED: [Self; 13] = [
         Self::Caddy,
         Self::Traefik,
         Self::NginxJson,
@@ -323,10 +351,12 @@ impl Format {
         Self::NginxProxyManager,
         Self::TraefikClf,
         Self::VhostCombined,
+        Self::Haproxy,
         Self::CombinedXff,
         Self::Combined,
         Self::Common,
         Self::ApacheError,
+        Self::NginxError,
     ];
 
     /// The format that finds most fields in a line.
@@ -363,17 +393,34 @@ impl Format {
     }
 
     /// The byte strings one of which a line of this format must hold where its status is `status`;
-    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
+    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number; ` 404 ` for `HAProxy`).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
         let text = match self {
             Self::Template(template) => return template.status_literal(status),
             Self::NginxProxyManager => format!(" {status:03} - "),
+            Self::Haproxy => format!(" {status} "),
             // Around the digits an object may have blanks and quotes.
             _ if self.json_fields().is_some() => format!("{status:03}"),
             _ if self.layout().is_some() || *self == Self::TraefikClf => format!("\" {status:03} "),
             _ => return None,
         };
         Some(text.into_bytes())
+    }
+
+    /// How many bytes on either side of a line `forged` looks at; `None` for formats whose lines are always lines of the
+    /// server's own.
+    pub const fn context(&self) -> Option<usize> {
+        match self {
+            Self::NginxError => Some(nginx_error::WINDOW),
+            _ => None,
+        }
+    }
+
+    /// Whether a client may have written the line that stands at `line` of `text`, by a line end inside of another one.
+    /// `text` holds what stands around it, as far as `context` says and there is so much; `is_whole` tells that nothing of
+    /// the entry that `text` ends with is still to come.
+    pub fn forged(&self, text: &[u8], line: Range<usize>, is_whole: bool) -> bool {
+        matches!(self, Self::NginxError) && nginx_error::is_forgeable(text, line, is_whole)
     }
 }
 

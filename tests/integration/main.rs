@@ -19,6 +19,7 @@ mod json;
 mod quickstart;
 mod reading;
 mod rotation;
+mod server_logs;
 mod servers;
 mod trouble;
 mod verbs;

@@ -16,7 +16,7 @@ mod wait;
 
 pub(crate) use apache::Apache;
 pub(crate) use banmap::{Daemon, cli};
-pub(crate) use client::{Answer, Request, send};
+pub(crate) use client::{Answer, Request, send, send_raw};
 pub(crate) use guard::guarding;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
