@@ -94,8 +94,9 @@ fn haproxy(text: &[u8], plain: &mut Vec<u8>) -> usize {
     1
 }
 
-/// The escapes of a JSON string; half of a surrogate pair is U+FFFD.
-fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+/// Adds what the escape of a JSON string means that `text` begins with; says how long it is, at least 1. Half of a surrogate
+/// pair is U+FFFD.
+pub(super) fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
     let byte = match text.get(1) {
         Some(b'n') => b'\n',
         Some(b't') => b'\t',

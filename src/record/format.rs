@@ -132,7 +132,7 @@ impl Format {
         let mut readers: Vec<(Self, usize)> = Self::DETECTED.into_iter().map(|format| (format, 0)).collect();
         for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
             total += 1;
-            let richest = Self::richest(line);
+            let richest = Self::recognise(line);
             // A combined line is a common one too, so both kinds together make a file readable as common.
             let also = (richest == Some(Self::Combined)).then_some(Self::Common);
             for (_, count) in
@@ -145,10 +145,10 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
+    pub const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
 
-    /// The format that finds most fields in a line.
-    fn richest(line: &[u8]) -> Option<Self> {
+    /// The format that finds most fields in a line; never `Raw`.
+    pub fn recognise(line: &[u8]) -> Option<Self> {
         Self::DETECTED.into_iter().find(|format| match format {
             // With a virtual host before it a line still reads as combined, with the host as client: so a line whose
             // second token is an address, or whose first is `name:port`, is one with a virtual host.

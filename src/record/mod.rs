@@ -14,11 +14,13 @@ mod parsed;
 mod path;
 mod request;
 mod slots;
+mod wrapper;
 
 pub use date::Reference;
 pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError};
 pub use parsed::Record;
+pub use wrapper::{Container, Header, Part, Stream, header, is_syslog, payload, time_of, wrapper_time};
 
 #[cfg(test)]
 mod tests;
