@@ -23,10 +23,20 @@ pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] 
 
 pub(super) const SOURCE: Keys = Keys {
     known: &[
-        "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "escape", "client",
+        "path",
+        "logpath",
+        "stdin",
+        "listen",
+        "journal",
+        "owner",
+        "mode",
+        "format",
+        "escape",
+        "client",
         "read",
+        "host_from_path",
     ],
-    later: &["fields", "host_from_path"],
+    later: &["fields"],
 };
 
 pub(super) const JAIL: Keys = Keys {

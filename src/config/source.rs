@@ -10,6 +10,7 @@ use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
+use crate::reader::HostFromPath;
 use crate::record::Format;
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::{SourceName, nearest};
@@ -37,9 +38,10 @@ pub(super) fn read(
     let format = format(section);
     only_default(section, "escape", "default");
     only_default(section, "client", "remote_addr");
+    let host = host_from_path(section, input.as_ref());
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format })
+    Some(Source { settings: Settings { name, input: input?, read }, format, host })
 }
 
 /// The patterns under `path` or its alias.
@@ -121,6 +123,28 @@ fn unsupported_format(section: Section<'_>, what: &str, place: &super::text::Pla
     let names: Vec<&str> = format_names().collect();
     let fix = format!("let the server log in one of these: {}", names.join(", "));
     section.wrong("format", format_args!("{what} not supported by this version"), place, fix);
+}
+
+/// The host that files are about, from their paths.
+fn host_from_path(section: Section<'_>, input: Option<&Input>) -> Option<HostFromPath> {
+    let found = section.string("host_from_path");
+    let place = found.as_ref().and_then(|found| found.from.place());
+    let wrong = |what: &dyn std::fmt::Display, fix: &str| {
+        if let Some(place) = place {
+            section.wrong("host_from_path", what, place, fix.to_owned());
+        }
+    };
+    let read = found.as_ref().map(|found| HostFromPath::new(&found.value));
+    if let Some(Err(error)) = &read {
+        wrong(error, "write it as '/nginx/([^/]+)/': one group, which is the host; others as (?:…)");
+    }
+    if matches!(input, Some(input) if !matches!(input, Input::Files(_))) {
+        wrong(&"means nothing here: only files have a path", "remove it");
+    }
+    if matches!(input, None | Some(Input::Files(_))) {
+        section.settle_optional("host_from_path", found, "the host is what lines say");
+    }
+    read?.ok()
 }
 
 /// A key whose other values come later.

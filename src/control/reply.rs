@@ -270,6 +270,7 @@ mod tests {
             unparsed: 0,
             last_line: None,
             dropped: 0,
+            format: Some("combined".to_owned()),
             state: FileState::CatchingUp,
             error: None,
         };

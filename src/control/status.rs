@@ -83,6 +83,10 @@ pub struct FileStatus {
     /// Datagrams that the system dropped before they were read.
     #[serde(default)]
     pub dropped: u64,
+    /// What its lines are read as, after what they are wrapped in: `combined`, `docker: combined, apache_error`; `null` while
+    /// nothing fits.
+    #[serde(default)]
+    pub format: Option<String>,
     /// What is wrong, where something is.
     #[serde(default)]
     pub error: Option<String>,

@@ -50,6 +50,7 @@ pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint], registry: 
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format.clone(),
+        host: source.host.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
         reader: Reader::new(lenses(config, source), true),
         findtime: findtime(config, source),

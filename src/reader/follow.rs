@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Basis, FileReading, Reader};
+use super::{Basis, FileReading, HostFromPath, Reader};
 use crate::os::clock;
-use crate::record::{Format, Reference};
+use crate::record::{Format, Reference, time_of};
 use crate::source::{
-    Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Intake, Registry, SourceError, Waker,
+    Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Input, Intake, Registry, SourceError, Waker,
 };
 use crate::terms::{Batch, Checkpoint, SourceName};
 
@@ -31,12 +31,12 @@ pub trait Listener: Send {
 pub enum Told {
     /// To its files.
     Source(Event),
-    /// A file's format was found out.
+    /// What a file's lines are was found out, or there are others among them.
     Format {
         /// The file.
         path: std::path::PathBuf,
-        /// What it is.
-        format: Format,
+        /// Wrappers and formats, as [`FileReading::taken`] has them.
+        taken: String,
     },
     /// Many lines of a file do not parse.
     Unparsed {
@@ -48,6 +48,13 @@ pub enum Told {
         failed: u64,
         /// One of them, and why.
         example: super::Example,
+        /// The format that they look like.
+        looks_like: Option<Format>,
+    },
+    /// A line that came in parts was cut.
+    Cut {
+        /// The file.
+        path: std::path::PathBuf,
     },
     /// Most records of a file name a host instead of an address.
     Nameless {
@@ -77,6 +84,8 @@ pub struct Following {
     pub settings: crate::source::Settings,
     /// Their format; `None`: found out for each file.
     pub format: Option<Format>,
+    /// Where the paths of its files say which host they are about.
+    pub host: Option<HostFromPath>,
     /// Where reading goes on.
     pub checkpoints: Vec<Checkpoint>,
     /// The jails' look at them.
@@ -112,12 +121,22 @@ pub struct Follow<L> {
 /// What takes the lines.
 struct Desk<L> {
     source: SourceName,
+    is_socket: bool,
     reader: Reader,
     format: Option<Format>,
+    host: Option<HostFromPath>,
     findtime: SignedDuration,
     zone: TimeZone,
-    files: HashMap<FileId, (FileReading, Complaints)>,
+    files: HashMap<FileId, Followed>,
     listener: L,
+}
+
+/// One file.
+struct Followed {
+    reading: FileReading,
+    /// Where it is, or was, live.
+    home: std::path::PathBuf,
+    said: Complaints,
 }
 
 /// What was already said about a file: each complaint is made once.
@@ -126,17 +145,24 @@ struct Complaints {
     unparsed: bool,
     nameless: bool,
     skewed: bool,
-    format: bool,
+    cut: bool,
+    /// Each that was said: what lines are changes seldom.
+    taken: Vec<String>,
 }
+
+/// So much of a file is read again after a stop, at most, for the begin of a line whose end had not come.
+const HELD: u64 = 4 << 20;
 
 impl<L: Listener> Follow<L> {
     /// Prepares to follow; nothing is read yet.
     pub fn new(following: Following, listener: L, view: View) -> Result<Self, SourceError> {
-        let Following { settings, format, checkpoints, reader, findtime, registry } = following;
+        let Following { settings, format, host, checkpoints, reader, findtime, registry } = following;
         let desk = Desk {
             source: settings.name.clone(),
+            is_socket: matches!(settings.input, Input::Listen(_)),
             reader,
             format,
+            host,
             findtime,
             zone: TimeZone::system(),
             files: HashMap::new(),
@@ -201,7 +227,7 @@ impl<L: Listener> Follow<L> {
         let live: std::collections::HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
         self.desk.files.retain(|id, _| live.contains(id));
         let reading = |file: &FileStatus| {
-            file.id.and_then(|id| self.desk.files.get(&id)).map(|(reading, _)| reading.clone())
+            file.id.and_then(|id| self.desk.files.get(&id)).map(|followed| followed.reading.clone())
         };
         let views = files
             .into_iter()
@@ -213,17 +239,24 @@ impl<L: Listener> Follow<L> {
 
 impl<L: Listener> Desk<L> {
     fn complain(&mut self, file: &FileInfo) {
-        let Some((reading, said)) = self.files.get_mut(&file.id) else { return };
+        let Some(Followed { reading, said, .. }) = self.files.get_mut(&file.id) else { return };
         let path = || file.path.clone();
-        if let Some(format) = reading.format.clone().filter(|_| self.format.is_none() && !said.format) {
-            said.format = true;
-            self.listener.event(Told::Format { path: path(), format });
+        // What is given is known, unless something had to be taken off first.
+        let taken = reading.taken().filter(|taken| self.format.is_none() || taken.contains(": "));
+        if let Some(taken) = taken.filter(|taken| !said.taken.contains(taken)) {
+            said.taken.push(taken.clone());
+            self.listener.event(Told::Format { path: path(), taken });
         }
         let tried = reading.parsed + reading.unparsed;
         let many = reading.mostly_unparsed();
         if let Some(example) = reading.example.clone().filter(|_| many && !said.unparsed) {
             said.unparsed = true;
-            self.listener.event(Told::Unparsed { path: path(), tried, failed: reading.unparsed, example });
+            let (failed, looks_like) = (reading.unparsed, reading.looks_like());
+            self.listener.event(Told::Unparsed { path: path(), tried, failed, example, looks_like });
+        }
+        if reading.cut() > 0 && !said.cut {
+            said.cut = true;
+            self.listener.event(Told::Cut { path: path() });
         }
         if reading.mostly_nameless() && !said.nameless {
             said.nameless = true;
@@ -233,6 +266,19 @@ impl<L: Listener> Desk<L> {
             said.skewed = true;
             self.listener.event(Told::Skewed { path: path(), logged, arrived });
         }
+    }
+
+    /// Begins a file; one that takes the place of another goes on with the lines that that one had begun.
+    fn begin_file(&mut self, file: &FileInfo) {
+        let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
+        let mut reading = FileReading::new(self.format.clone()).about(host);
+        if self.is_socket {
+            reading = reading.of_messages();
+        }
+        let before = self.files.values_mut().filter(|followed| followed.home == file.home);
+        before.for_each(|before| reading.go_on(&mut before.reading));
+        self.files
+            .insert(file.id, Followed { reading, home: file.home.clone(), said: Complaints::default() });
     }
 
     fn reference(&self, arrived: Option<Timestamp>) -> Reference {
@@ -245,10 +291,16 @@ impl<L: Listener> Consumer for Desk<L> {
     fn lines(&mut self, chunk: Chunk<'_>) -> ControlFlow<()> {
         let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
-        let fresh = || (FileReading::new(self.format.clone()), Complaints::default());
-        let (reading, _) = self.files.entry(chunk.file.id).or_insert_with(fresh);
         let mut observations = Vec::new();
-        self.reader.read(reading, chunk.bytes, basis, &reference, &mut observations);
+        if !self.files.contains_key(&chunk.file.id) {
+            self.begin_file(chunk.file);
+        }
+        if let Some(Followed { reading, .. }) = self.files.get_mut(&chunk.file.id) {
+            self.reader.read(reading, chunk.bytes, basis, &reference, &mut observations);
+            if let Some(held) = reading.held().filter(|held| *held <= HELD) {
+                chunk.positions.hold_back(&chunk.file.path, held);
+            }
+        }
         self.complain(chunk.file);
         if observations.is_empty() {
             return ControlFlow::Continue(());
@@ -258,8 +310,7 @@ impl<L: Listener> Consumer for Desk<L> {
     }
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {
-        let format = self.format.clone().or_else(|| Format::detect(std::iter::once(line)))?;
-        format.time_at(line, &self.reference(None))
+        time_of(line, self.format.as_ref(), &self.reference(None))
     }
 
     fn since(&mut self, now: Timestamp) -> Timestamp {

@@ -1,4 +1,5 @@
-//! From buffers of lines to observations: literals of all filters → record → filters, for `run`, `replay` and `test`.
+//! From buffers of lines to observations: wrappers off → literals of all filters → record → filters, for `run`, `replay` and
+//! `test`.
 //!
 //! A buffer is searched as a whole for the literals that the filters require; only lines that hold one are parsed,
 //! and every 1,024th other line, so that a wrong format is noticed. Protection (allow lists, trusted proxies) is not
@@ -7,7 +8,10 @@
 mod counts;
 mod examine;
 mod follow;
+mod formats;
+mod host;
 mod lens;
+mod line;
 mod meter;
 mod pairs;
 mod prefilter;
@@ -16,12 +20,14 @@ mod scan;
 mod soundness;
 #[cfg(test)]
 mod tests;
+mod unwrap;
 mod whole;
 
 pub use counts::{Example, FileReading};
-pub use examine::{Examined, Outcome, examine};
+pub use examine::{Examined, Examiner, Outcome};
 pub use follow::{FileView, Follow, Following, Listener, Told, View};
+pub use host::{HostFromPath, HostFromPathError};
 pub use lens::Lens;
 pub use meter::Meter;
-pub use scan::{Basis, Reader, detect, lines};
+pub use scan::{Basis, Reader, lines};
 pub use whole::{Lines, ReadError, Whole, next_of};

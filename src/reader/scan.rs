@@ -1,5 +1,6 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
+use std::iter::Peekable;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -8,18 +9,18 @@ use smallvec::SmallVec;
 
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
+use super::line::Held;
 use super::prefilter::Prefilter;
+use super::unwrap::Unwrapped;
 use crate::address::Address;
 use crate::filter::Required;
-use crate::record::{Format, Record, Reference};
+use crate::record::{Format, Record, Reference, header, wrapper_time};
 use crate::terms::{Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
 /// Lines are counted in blocks that stay in the first-level cache.
 const BLOCK: usize = 16 * 1024;
-/// So many first lines decide on a file's format.
-const DETECT_LINES: usize = 64;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
 const EVIDENCE_BYTES: usize = 1024;
 
@@ -37,9 +38,14 @@ pub enum Basis {
 pub struct Reader {
     shared: Vec<Shared>,
     evidence: bool,
-    /// For each format the search for candidates, made when it is first needed.
-    searches: Mutex<Vec<(Format, Arc<Candidates>)>>,
+    /// For each set of formats the search for candidates, made when it is first needed.
+    searches: Mutex<Vec<Searched>>,
+    /// What the last buffer that was wrapped held.
+    unwrapped: Mutex<Unwrapped>,
 }
+
+/// Formats, and the search for candidates among lines of these.
+type Searched = (Arc<[Format]>, Arc<Candidates>);
 
 /// Which lines are parsed.
 #[derive(Debug)]
@@ -52,7 +58,10 @@ enum Candidates {
 struct Pass<'a> {
     reader: &'a Reader,
     file: &'a mut FileReading,
-    format: &'a Format,
+    /// The buffer, without wrappers.
+    buffer: &'a [u8],
+    /// The buffer as it stands in the file, and what was taken off it.
+    wrapped: Option<(&'a [u8], &'a Unwrapped)>,
     basis: Basis,
     reference: &'a Reference,
     out: &'a mut Vec<Observation>,
@@ -61,7 +70,8 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        Self { shared: Shared::group(lenses), evidence, searches: Mutex::default() }
+        let shared = Shared::group(lenses);
+        Self { shared, evidence, searches: Mutex::default(), unwrapped: Mutex::default() }
     }
 
     /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
@@ -74,44 +84,28 @@ impl Reader {
         reference: &Reference,
         out: &mut Vec<Observation>,
     ) {
-        file.bytes += buffer.len() as u64;
-        let Some(format) = file.format.clone().or_else(|| detect(buffer)) else {
-            file.lines += lines(buffer).count() as u64;
-            for line in lines(buffer) {
-                file.refuse(line, || "its format is not recognised; set `format` of its source".to_owned());
-            }
-            return;
-        };
-        file.format = Some(format.clone());
-        let last = lines(buffer).next_back().unwrap_or_default();
-        file.last_line = format.time_at(last, reference).or(file.last_line);
-        let mut pass = Pass { reader: self, file, format: &format, basis, reference, out };
-        match &*self.candidates(&format) {
-            Candidates::Every => pass.every(buffer),
-            Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
-        }
+        let mut unwrapped = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrapped = file.unwrapped(buffer, &mut unwrapped).then_some((buffer, &*unwrapped));
+        let buffer = wrapped.map_or(buffer, |(_, unwrapped)| &unwrapped.lines);
+        Pass { reader: self, file, buffer, wrapped, basis, reference, out }.run();
     }
 
-    fn candidates(&self, format: &Format) -> Arc<Candidates> {
+    fn candidates(&self, formats: &Arc<[Format]>) -> Arc<Candidates> {
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, made)) = searches.iter().find(|(of, _)| of == format) {
+        if let Some((_, made)) = searches.iter().find(|(of, _)| of == formats) {
             return Arc::clone(made);
         }
-        let made = Arc::new(self.make_candidates(format));
-        searches.push((format.clone(), Arc::clone(&made)));
+        let made = Arc::new(self.make_candidates(formats));
+        searches.push((Arc::clone(formats), Arc::clone(&made)));
         made
     }
 
-    fn make_candidates(&self, format: &Format) -> Candidates {
-        let required: Option<Vec<Required>> =
-            self.shared.iter().map(|shared| shared.filter.required(format)).collect();
+    /// What is required of lines of any of these formats.
+    fn make_candidates(&self, formats: &[Format]) -> Candidates {
+        let of = |format| self.shared.iter().map(move |shared| shared.filter.required(format));
+        let required: Option<Vec<Required>> = formats.iter().flat_map(of).collect();
         required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
     }
-}
-
-/// The format of a log that begins with `buffer`; `None` where its first lines fit none.
-pub fn detect(buffer: &[u8]) -> Option<Format> {
-    Format::detect(lines(buffer).take(DETECT_LINES))
 }
 
 /// The lines of a buffer, without their newlines.
@@ -121,35 +115,99 @@ pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 impl Pass<'_> {
-    fn every(&mut self, buffer: &[u8]) {
-        for line in lines(buffer) {
-            self.file.lines += 1;
-            self.line(line);
+    fn run(mut self) {
+        if let Some((wrapped, unwrapped)) = self.wrapped {
+            for line in &unwrapped.misfits {
+                let line = wrapped.get(line.clone()).unwrap_or_default();
+                self.file.lines += 1;
+                self.file.refuse(line, || "it is not wrapped as the other lines of its log are".to_owned());
+            }
         }
+        if self.buffer.is_empty() {
+            return;
+        }
+        let samples = self.count_and_sample();
+        let (mut samples, mut at) = (samples.into_iter().peekable(), 0);
+        while at < self.buffer.len() {
+            if self.file.formats.is_looking() {
+                at = self.line_at(at);
+                continue;
+            }
+            let known = Arc::clone(self.file.formats.known());
+            at = match &*self.reader.candidates(&known) {
+                Candidates::Every => self.every(at, &known),
+                Candidates::Holding(prefilter) => self.holding(prefilter, at, &mut samples, &known),
+            };
+        }
+        self.last_line();
     }
 
-    fn holding(&mut self, prefilter: &Prefilter, buffer: &[u8]) {
-        let samples = self.count_and_sample(buffer);
-        let mut samples = samples.into_iter().peekable();
+    /// The logged time of the last line.
+    fn last_line(&mut self) {
+        let line = lines(self.buffer).next_back().unwrap_or_default();
+        let mut known = self.file.formats.known().iter();
+        let own = known.find_map(|format| format.time_at(line, self.reference));
+        self.file.last_line = own.or_else(|| self.wrapper_time(line)).or(self.file.last_line);
+    }
+
+    /// Whether the next lines are to be searched for other things, or all of them to be looked at.
+    fn is_turned(&self, known: &Arc<[Format]>) -> bool {
+        self.file.formats.is_looking() || !Arc::ptr_eq(known, self.file.formats.known())
+    }
+
+    /// Parses every line from `at` on; where it stopped.
+    fn every(&mut self, mut at: usize, known: &Arc<[Format]>) -> usize {
+        while at < self.buffer.len() && !self.is_turned(known) {
+            at = self.line_at(at);
+        }
+        at
+    }
+
+    /// Parses candidates and samples from `at` on; where it stopped.
+    fn holding(
+        &mut self,
+        prefilter: &Prefilter,
+        at: usize,
+        samples: &mut Peekable<impl Iterator<Item = usize>>,
+        known: &Arc<[Format]>,
+    ) -> usize {
+        let buffer = self.buffer.get(at..).unwrap_or_default();
         let (mut scan, mut cursor) = (prefilter.scan(buffer), 0);
         while cursor < buffer.len() {
             let found = scan.find(cursor);
             let start =
-                found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
-            while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
-                if sample >= cursor {
-                    self.line(line_at(buffer, sample));
+                found.map(|found| memrchr(b'\n', &buffer[cursor..found]).map_or(cursor, |n| cursor + n + 1));
+            while let Some(sample) = samples.next_if(|sample| *sample < at + start.unwrap_or(buffer.len())) {
+                if sample >= at + cursor {
+                    self.file.formats.sample(line_at(self.buffer, sample));
+                    let next = self.line_at(sample);
+                    if self.is_turned(known) {
+                        return next;
+                    }
                 }
             }
-            let Some(start) = start else { return };
-            let line = line_at(buffer, start);
-            self.line(line);
-            cursor = start + line.len() + 1;
+            let Some(start) = start else { return self.buffer.len() };
+            let next = self.line_at(at + start);
+            if self.is_turned(known) {
+                return next;
+            }
+            cursor = next - at;
         }
+        self.buffer.len()
+    }
+
+    /// Parses the line that begins at `start`; where the next one begins.
+    fn line_at(&mut self, start: usize) -> usize {
+        let line = line_at(self.buffer, start);
+        if !line.trim_ascii().is_empty() {
+            self.line(line);
+        }
+        start + line.len() + 1
     }
 
     /// Counts the lines and returns where the sampled ones begin.
-    fn count_and_sample(&mut self, buffer: &[u8]) -> SmallVec<[usize; 8]> {
+    fn count_and_sample(&mut self) -> SmallVec<[usize; 8]> {
+        let buffer = self.buffer;
         let (mut starts, mut newlines, mut next) = (SmallVec::new(), 0, self.file.until_sample);
         if next == 0 {
             starts.push(0);
@@ -174,12 +232,14 @@ impl Pass<'_> {
     }
 
     fn line(&mut self, line: &[u8]) {
-        let record = match self.format.parse_at(line, self.reference) {
-            Ok(record) => record,
-            Err(error) => return self.file.refuse(line, || error.to_string()),
-        };
-        self.file.accept();
-        self.record(&record);
+        let (host, held) = (self.file.host.clone(), Held::default());
+        match self.file.parse(line, self.reference, &held) {
+            Ok(record) => {
+                self.file.accept();
+                self.record(&record.about(host.as_deref()));
+            }
+            Err(reason) => self.file.refuse(line, || reason),
+        }
     }
 
     fn record(&mut self, record: &Record<'_>) {
@@ -194,7 +254,13 @@ impl Pass<'_> {
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
     fn hosts(&mut self, record: &Record<'_>) {
-        self.file.nameless += u64::from(record.client_range().is_some());
+        if record.client_range().is_some() {
+            self.file.nameless += 1;
+            // Some formats take what a header begins with for a client's name.
+            if header(record.line()).is_some() {
+                self.file.relook();
+            }
+        }
         let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
         for shared in &self.reader.shared {
             let mut offences = SmallVec::new();
@@ -213,10 +279,17 @@ impl Pass<'_> {
 
     fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
         self.file.offences += offences.len() as u64;
-        let logged = record.time();
+        let logged = record.time().or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
         let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
         self.out.push(Observation { address, at, logged, refused: record.refused(), offences, text });
+    }
+
+    /// The time that a line's wrapper names.
+    fn wrapper_time(&self, line: &[u8]) -> Option<Timestamp> {
+        let (wrapped, unwrapped) = self.wrapped?;
+        let start = (line.as_ptr() as usize).checked_sub(self.buffer.as_ptr() as usize)?;
+        wrapper_time(wrapped.get(unwrapped.mark(start)?.time.clone())?, self.reference)
     }
 
     fn event_time(&mut self, logged: Option<Timestamp>) -> Timestamp {

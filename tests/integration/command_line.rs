@@ -75,6 +75,7 @@ fn status() -> Status {
         unparsed: 0,
         last_line: None,
         dropped: 0,
+        format: Some("combined".to_owned()),
         state: FileState::Live,
         error: None,
     };

@@ -16,3 +16,4 @@ mod rotation;
 mod servers;
 mod trouble;
 mod verbs;
+mod wrapped;

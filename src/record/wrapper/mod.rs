@@ -89,15 +89,17 @@ pub fn wrapper_time(text: &[u8], reference: &Reference) -> Option<Timestamp> {
 }
 
 /// Whether syslog's header is to be taken off lines like this one, of a file in `format` (`None`: to be found out); `None`
-/// where the line does not tell. What begins with a priority was sent as a message, and loses its header always. Else the
-/// header goes only where a format with fields reads what follows it, and does not read the line as it is: raw patterns
-/// expect it, and its date.
+/// where the line does not tell. Raw patterns expect the header, and its date. Else it goes where it begins with a priority, as
+/// only what was sent as a message does, and where a format with fields reads what follows it and not the line as it is.
 pub fn is_syslog(line: &[u8], format: Option<&Format>) -> Option<bool> {
+    if format == Some(&Format::Raw) {
+        return Some(false);
+    }
     let header = header(line);
     if header.as_ref().is_some_and(|header| header.is_sent) {
         return Some(true);
     }
-    if format == Some(&Format::Raw) || is_read(line, format) {
+    if is_read(line, format) {
         return Some(false);
     }
     header.filter(|header| is_read(header.message(line), format)).map(|_| true)

@@ -76,10 +76,12 @@ pub(super) fn is_iso(word: &[u8]) -> bool {
         && word.len() <= 40
 }
 
+const CLOCK: &[u8] = b"00:00:00";
+
 /// `12:00:00`, and what may follow that: a fraction, a zone.
 fn is_clock(text: &[u8]) -> bool {
-    matches!(text.first_chunk(), Some([a, b, b':', c, d, b':', e, f])
-        if [a, b, c, d, e, f].into_iter().all(u8::is_ascii_digit))
+    let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    text.len() >= CLOCK.len() && text.iter().zip(CLOCK).all(fits)
 }
 
 /// What follows `tag: ` or `host tag: `.

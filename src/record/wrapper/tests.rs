@@ -129,7 +129,12 @@ fn the_header_goes_where_a_format_with_fields_reads_the_rest() {
         assert_eq!(vote("nothing known", format), None);
     }
     assert_eq!(vote(&with("Nov 20 12:00:00 web1 nginx: "), Some(Format::Raw)), Some(false));
-    assert_eq!(vote(&with("<190>Nov 20 12:00:00 web1 nginx: "), Some(Format::Raw)), Some(true));
+    let sent = "<190>Nov 20 12:00:00 web1 nginx: ";
+    assert_eq!(vote(&with(sent), Some(Format::Raw)), Some(false));
+    assert_eq!(
+        (vote(&format!("{sent}x"), None), vote(&format!("{sent}x"), Some(Format::Combined))),
+        (Some(true), Some(true))
+    );
 }
 
 #[test]
