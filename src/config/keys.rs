@@ -33,6 +33,7 @@ pub(super) const SOURCE: Keys = Keys {
         "format",
         "escape",
         "client",
+        "guard",
         "read",
         "host_from_path",
     ],
@@ -61,6 +62,7 @@ pub(super) const OUTPUT: Keys = Keys {
         "error_log",
         "owner",
         "mode",
+        "compares",
     ],
     later: &[],
 };

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use crate::address::{Allowlist, Group};
 use crate::filter::{Conditions, Filter};
 use crate::reader::{FileReading, HostFromPath};
-use crate::record::{Field, Format};
+use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{jail, publish, source};
@@ -80,6 +80,10 @@ pub struct Source {
     pub format: Option<Format>,
     /// Where the paths of its files say which host they are about.
     pub host: Option<HostFromPath>,
+    /// Where the client of a record stands.
+    pub client: ClientFrom,
+    /// Whether an address that most lines come from, and that can be no client, is never banned.
+    pub guard: bool,
 }
 
 /// One enabled jail.

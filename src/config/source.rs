@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
 use crate::reader::HostFromPath;
-use crate::record::Format;
+use crate::record::{ClientFrom, Format};
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::{SourceName, nearest};
 
@@ -37,11 +37,12 @@ pub(super) fn read(
     let input = input::read(section, &name, taken);
     let format = format(section);
     only_default(section, "escape", "default");
-    only_default(section, "client", "remote_addr");
+    let client = client(section);
+    let guard = section.settle("guard", section.boolean("guard"), true);
     let host = host_from_path(section, input.as_ref());
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format, host })
+    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard, host })
 }
 
 /// The patterns under `path` or its alias.
@@ -145,6 +146,21 @@ fn host_from_path(section: Section<'_>, input: Option<&Input>) -> Option<HostFro
         section.settle_optional("host_from_path", found, "the host is what lines say");
     }
     read?.ok()
+}
+
+/// Where the client stands; a header by the name that the format gives it.
+fn client(section: Section<'_>) -> ClientFrom {
+    let found = section.string("client");
+    let client = found.as_ref().and_then(|found| match found.value.parse() {
+        Ok(client) => Some(client),
+        Err(error) => {
+            let place = found.from.place()?;
+            section.wrong("client", error, place, None);
+            None
+        }
+    });
+    section.settle("client", found, ClientFrom::REMOTE_ADDR.to_owned());
+    client.unwrap_or_default()
 }
 
 /// A key whose other values come later.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::crowd::{Census, Crowd};
 use super::formats::Formats;
 use super::unwrap::Unwrap;
 use crate::record::Format;
@@ -48,6 +49,10 @@ pub struct FileReading {
     pub skew: Option<(Timestamp, Timestamp)>,
     /// Some of the last lines that did not parse.
     refused: VecDeque<Arc<[u8]>>,
+    /// Whom most lines come from, where that can be no client.
+    pub crowd: Option<Crowd>,
+    /// What the wrong-client guard counted.
+    pub(super) census: Census,
     /// How many records running were far off.
     far_off: u8,
     /// Of the lines tried lately: how many, and how many of them failed.
@@ -120,6 +125,12 @@ impl FileReading {
     /// The format that most of the lines look like that lately did not parse.
     pub fn looks_like(&self) -> Option<Format> {
         Format::detect(self.refused.iter().map(|line| &**line))
+    }
+
+    /// The same, where the wrong-client guard has counted lines already.
+    #[must_use]
+    pub(super) fn counted(self, census: Census) -> Self {
+        Self { census, ..self }
     }
 
     /// A line was parsed.

@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use memchr::memchr_iter;
 
+use super::Clients;
 use super::counts::FileReading;
 use super::line::Held;
 use super::scan::lines;
 use super::unwrap::Unwrapped;
+use crate::address::Address;
 use crate::filter::{Filter, Judgement, Match};
 use crate::record::{Record, Reference, wrapper_time};
 
@@ -34,6 +36,8 @@ pub struct Examined<'a> {
     pub outcome: Outcome,
     /// Whom it names, as logged: a host name stays a name.
     pub address: Option<Cow<'a, str>>,
+    /// The trusted proxies between it and the server, where a header names it; the one that connected first.
+    pub via: Vec<Address>,
     /// The record's own time, else its wrapper's.
     pub time: Option<Timestamp>,
     /// Which rule or failregex held, from 0.
@@ -45,6 +49,7 @@ pub struct Examined<'a> {
 /// Looks at the lines of one log, each of them. No allow list and no group apply: the filter alone.
 pub struct Examiner<'f> {
     filter: &'f Filter,
+    clients: Clients,
     reading: FileReading,
     reference: Reference,
     unwrapped: Unwrapped,
@@ -54,8 +59,8 @@ pub struct Examiner<'f> {
 
 impl<'f> Examiner<'f> {
     /// Looks at a log that `reading` is the begin of.
-    pub fn new(filter: &'f Filter, reading: FileReading, reference: Reference) -> Self {
-        Self { filter, reading, reference, unwrapped: Unwrapped::default(), before: 0 }
+    pub fn new(filter: &'f Filter, clients: Clients, reading: FileReading, reference: Reference) -> Self {
+        Self { filter, clients, reading, reference, unwrapped: Unwrapped::default(), before: 0 }
     }
 
     /// What was read so far.
@@ -114,7 +119,7 @@ impl<'f> Examiner<'f> {
     ) -> Examined<'a> {
         let number = self.before + number as u64 + 1;
         let host = self.reading.host.clone();
-        let record = match self.reading.parse(line, &self.reference, held) {
+        let mut record = match self.reading.parse(line, &self.reference, held) {
             Ok(record) => record.about(host.as_deref()),
             Err(reason) => {
                 self.reading.refuse(line, || reason.clone());
@@ -122,17 +127,25 @@ impl<'f> Examiner<'f> {
             }
         };
         self.reading.accept();
+        let around = self.clients.around.now();
+        self.clients.resolve(&mut record, &around);
+        let via = || record.proxies(&self.clients.from, &around.trusted);
         let missed = missed(number, line, record.time().or(wrapper));
         match self.filter.judge(&record) {
             Judgement::Missed => missed,
-            Judgement::Offence(matched) => found(Outcome::Match, &record, &matched, missed),
-            Judgement::Ignored(matched) => found(Outcome::Ignored, &record, &matched, missed),
+            Judgement::Offence(matched) => {
+                Examined { via: via(), ..found(Outcome::Match, &record, &matched, missed) }
+            }
+            Judgement::Ignored(matched) => {
+                Examined { via: via(), ..found(Outcome::Ignored, &record, &matched, missed) }
+            }
         }
     }
 }
 
 fn missed(number: u64, text: &[u8], time: Option<Timestamp>) -> Examined<'_> {
-    Examined { number, text, outcome: Outcome::Missed, address: None, time, rule: None, error: None }
+    let via = Vec::new();
+    Examined { number, text, outcome: Outcome::Missed, address: None, via, time, rule: None, error: None }
 }
 
 fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Examined<'a>) -> Examined<'a> {

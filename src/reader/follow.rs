@@ -1,14 +1,17 @@
 //! A followed source on a thread of its own: lines in, batches of observations out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Basis, FileReading, HostFromPath, Reader};
+use super::crowd::Census;
+use super::{Basis, Crowd, FileReading, HostFromPath, Reader};
+use crate::address::Address;
 use crate::os::clock;
 use crate::record::{Format, Reference, time_of};
 use crate::source::{
@@ -56,6 +59,15 @@ pub enum Told {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// Most lines of a file come from an address that can be no client.
+    Crowd {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Which address, and what to do.
+        crowd: Crowd,
+    },
+    /// These addresses are such for the files of the source, and no others, from the next batch on.
+    Crowds(Vec<Address>),
     /// Most records of a file name a host instead of an address.
     Nameless {
         /// The file.
@@ -127,16 +139,19 @@ struct Desk<L> {
     host: Option<HostFromPath>,
     findtime: SignedDuration,
     zone: TimeZone,
-    files: HashMap<FileId, Followed>,
+    files: HashMap<FileId, Known>,
+    /// What the wrong-client guard counted in files that were let go, for their successors: by the path of both.
+    counted: HashMap<PathBuf, Census>,
+    /// The crowds that were told last; `None` while there was nothing to tell.
+    crowds: Option<BTreeSet<Address>>,
     listener: L,
 }
 
-/// One file.
-struct Followed {
+/// What is known of one file.
+struct Known {
     reading: FileReading,
-    /// Where it is, or was, live.
-    home: std::path::PathBuf,
     said: Complaints,
+    home: PathBuf,
 }
 
 /// What was already said about a file: each complaint is made once.
@@ -148,6 +163,7 @@ struct Complaints {
     cut: bool,
     /// Each that was said: what lines are changes seldom.
     taken: Vec<String>,
+    crowd: Option<Address>,
 }
 
 /// So much of a file is read again after a stop, at most, for the begin of a line whose end had not come.
@@ -166,6 +182,8 @@ impl<L: Listener> Follow<L> {
             findtime,
             zone: TimeZone::system(),
             files: HashMap::new(),
+            counted: HashMap::new(),
+            crowds: None,
             listener,
         };
         Ok(Self {
@@ -224,10 +242,10 @@ impl<L: Listener> Follow<L> {
 
     fn show(&mut self) {
         let files = self.intake.status();
-        let live: std::collections::HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
-        self.desk.files.retain(|id, _| live.contains(id));
+        let live: HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
+        self.desk.let_go(&live, &files);
         let reading = |file: &FileStatus| {
-            file.id.and_then(|id| self.desk.files.get(&id)).map(|followed| followed.reading.clone())
+            file.id.and_then(|id| self.desk.files.get(&id)).map(|known| known.reading.clone())
         };
         let views = files
             .into_iter()
@@ -238,8 +256,49 @@ impl<L: Listener> Follow<L> {
 }
 
 impl<L: Listener> Desk<L> {
+    /// What is known of a file whose first lines come. The guard goes on with what it knows of the file's predecessor, and so
+    /// do lines of which that one held the begin.
+    fn open(&mut self, file: &FileInfo, reference: &Reference) {
+        let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
+        let fresh = FileReading::new(self.format.clone()).about(host);
+        let fresh = if self.is_socket { fresh.of_messages() } else { fresh };
+        let sibling = self.files.values().find(|known| known.home == file.home).map(|k| k.reading.census);
+        let mut reading = match sibling.or_else(|| self.counted.remove(&file.home)) {
+            Some(census) => fresh.counted(census),
+            None => self.reader.first_look(fresh, &file.path, reference),
+        };
+        let before = self.files.values_mut().filter(|known| known.home == file.home);
+        before.for_each(|before| reading.go_on(&mut before.reading));
+        let known = Known { reading, said: Complaints::default(), home: file.home.clone() };
+        self.files.insert(file.id, known);
+    }
+
+    /// Forgets the files that are not followed any more; what was counted in them stays while their path is in use.
+    fn let_go(&mut self, live: &HashSet<FileId>, files: &[FileStatus]) {
+        let in_use = |home: &PathBuf| files.iter().any(|file| file.path == *home);
+        for (_, known) in self.files.extract_if(|id, _| !live.contains(id)) {
+            self.counted.insert(known.home, known.reading.census);
+        }
+        self.counted.retain(|home, _| in_use(home));
+    }
+
+    /// Tells the crowds where they are others now, before the observations that they concern.
+    fn tell_crowds(&mut self) {
+        let readings = || self.files.values().map(|known| &known.reading);
+        let crowds = readings().filter_map(|reading| Some(reading.crowd.as_ref()?.address));
+        let crowds: BTreeSet<Address> = crowds.collect();
+        let news = match &self.crowds {
+            Some(told) => *told != crowds,
+            None => readings().any(|reading| reading.census.is_decisive()),
+        };
+        if news {
+            self.listener.event(Told::Crowds(crowds.iter().copied().collect()));
+            self.crowds = Some(crowds);
+        }
+    }
+
     fn complain(&mut self, file: &FileInfo) {
-        let Some(Followed { reading, said, .. }) = self.files.get_mut(&file.id) else { return };
+        let Some(Known { reading, said, .. }) = self.files.get_mut(&file.id) else { return };
         let path = || file.path.clone();
         // What is given is known, unless something had to be taken off first.
         let taken = reading.taken().filter(|taken| self.format.is_none() || taken.contains(": "));
@@ -262,23 +321,14 @@ impl<L: Listener> Desk<L> {
             said.nameless = true;
             self.listener.event(Told::Nameless { path: path(), nameless: reading.nameless });
         }
+        if let Some(crowd) = reading.crowd.clone().filter(|crowd| said.crowd != Some(crowd.address)) {
+            said.crowd = Some(crowd.address);
+            self.listener.event(Told::Crowd { path: path(), crowd });
+        }
         if let Some((logged, arrived)) = reading.skew.filter(|_| !said.skewed) {
             said.skewed = true;
             self.listener.event(Told::Skewed { path: path(), logged, arrived });
         }
-    }
-
-    /// Begins a file; one that takes the place of another goes on with the lines that that one had begun.
-    fn begin_file(&mut self, file: &FileInfo) {
-        let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
-        let mut reading = FileReading::new(self.format.clone()).about(host);
-        if self.is_socket {
-            reading = reading.of_messages();
-        }
-        let before = self.files.values_mut().filter(|followed| followed.home == file.home);
-        before.for_each(|before| reading.go_on(&mut before.reading));
-        self.files
-            .insert(file.id, Followed { reading, home: file.home.clone(), said: Complaints::default() });
     }
 
     fn reference(&self, arrived: Option<Timestamp>) -> Reference {
@@ -291,17 +341,17 @@ impl<L: Listener> Consumer for Desk<L> {
     fn lines(&mut self, chunk: Chunk<'_>) -> ControlFlow<()> {
         let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
-        let mut observations = Vec::new();
         if !self.files.contains_key(&chunk.file.id) {
-            self.begin_file(chunk.file);
+            self.open(chunk.file, &reference);
         }
-        if let Some(Followed { reading, .. }) = self.files.get_mut(&chunk.file.id) {
-            self.reader.read(reading, chunk.bytes, basis, &reference, &mut observations);
-            if let Some(held) = reading.held().filter(|held| *held <= HELD) {
-                chunk.positions.hold_back(&chunk.file.path, held);
-            }
+        let Some(known) = self.files.get_mut(&chunk.file.id) else { return ControlFlow::Continue(()) };
+        let mut observations = Vec::new();
+        self.reader.read(&mut known.reading, chunk.bytes, basis, &reference, &mut observations);
+        if let Some(held) = known.reading.held().filter(|held| *held <= HELD) {
+            chunk.positions.hold_back(&chunk.file.path, held);
         }
         self.complain(chunk.file);
+        self.tell_crowds();
         if observations.is_empty() {
             return ControlFlow::Continue(());
         }

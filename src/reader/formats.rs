@@ -79,6 +79,14 @@ impl Formats {
         }
     }
 
+    /// The format that a line seems to have; nothing is learnt from it.
+    pub(super) fn guess(&self, line: &[u8]) -> Option<Format> {
+        match &*self.known {
+            [only] if self.given || !self.is_looking() => Some(only.clone()),
+            several => reading(several, line).cloned().or_else(|| Format::recognise(line)),
+        }
+    }
+
     /// The format of a line that the known ones refuse, or that names nobody in them.
     pub(super) fn another(&mut self, line: &[u8]) -> Option<Format> {
         if self.given { None } else { Format::recognise(line).filter(|found| self.add(found)) }

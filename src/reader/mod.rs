@@ -5,10 +5,14 @@
 //! and every 1,024th other line, so that a wrong format is noticed. Protection (allow lists, trusted proxies) is not
 //! applied here: the engine does that.
 
+mod clients;
 mod counts;
+mod crowd;
 mod examine;
 mod follow;
 mod formats;
+#[cfg(test)]
+mod guarding;
 mod host;
 mod lens;
 mod line;
@@ -23,7 +27,9 @@ mod tests;
 mod unwrap;
 mod whole;
 
+pub use clients::{Clients, Surroundings};
 pub use counts::{Example, FileReading};
+pub use crowd::Crowd;
 pub use examine::{Examined, Examiner, Outcome};
 pub use follow::{FileView, Follow, Following, Listener, Told, View};
 pub use host::{HostFromPath, HostFromPathError};

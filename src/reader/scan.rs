@@ -1,26 +1,34 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
 use std::iter::Peekable;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use memchr::{memchr, memchr_iter, memrchr};
 use smallvec::SmallVec;
 
+use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
 use super::line::Held;
-use super::prefilter::Prefilter;
+use super::prefilter::{Chosen, Prefilter};
 use super::unwrap::Unwrapped;
 use crate::address::Address;
 use crate::filter::Required;
 use crate::record::{Format, Record, Reference, header, wrapper_time};
+use crate::source::last_lines;
 use crate::terms::{Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
 /// Lines are counted in blocks that stay in the first-level cache.
 const BLOCK: usize = 16 * 1024;
+/// So much of a file's end, or of its first buffer, is counted by the wrong-client guard: some hundred lines. So are shorter
+/// buffers whole, as they come while a file grows.
+const CENSUS: usize = 64 * 1024;
+/// So much of each longer one, where a file is caught up with: a hundredth, whatever it holds.
+const CENSUS_STEADY: usize = 8 * 1024;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
 const EVIDENCE_BYTES: usize = 1024;
 
@@ -38,6 +46,7 @@ pub enum Basis {
 pub struct Reader {
     shared: Vec<Shared>,
     evidence: bool,
+    clients: Clients,
     /// For each set of formats the search for candidates, made when it is first needed.
     searches: Mutex<Vec<Searched>>,
     /// What the last buffer that was wrapped held.
@@ -62,6 +71,7 @@ struct Pass<'a> {
     buffer: &'a [u8],
     /// The buffer as it stands in the file, and what was taken off it.
     wrapped: Option<(&'a [u8], &'a Unwrapped)>,
+    around: &'a Around,
     basis: Basis,
     reference: &'a Reference,
     out: &'a mut Vec<Observation>,
@@ -70,8 +80,20 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        let shared = Shared::group(lenses);
-        Self { shared, evidence, searches: Mutex::default(), unwrapped: Mutex::default() }
+        Self {
+            shared: Shared::group(lenses),
+            evidence,
+            clients: Clients::default(),
+            searches: Mutex::default(),
+            unwrapped: Mutex::default(),
+        }
+    }
+
+    /// The same, where clients are told as `clients` says.
+    #[must_use]
+    pub fn telling(mut self, clients: Clients) -> Self {
+        self.clients = clients;
+        self
     }
 
     /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
@@ -87,7 +109,38 @@ impl Reader {
         let mut unwrapped = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
         let wrapped = file.unwrapped(buffer, &mut unwrapped).then_some((buffer, &*unwrapped));
         let buffer = wrapped.map_or(buffer, |(_, unwrapped)| &unwrapped.lines);
-        Pass { reader: self, file, buffer, wrapped, basis, reference, out }.run();
+        let around = &*self.clients.around.now();
+        Pass { reader: self, file, buffer, wrapped, around, basis, reference, out }.run();
+    }
+
+    /// What it goes by; all that share it see a change.
+    #[cfg(test)]
+    pub(super) fn around(&self) -> &super::Surroundings {
+        &self.clients.around
+    }
+
+    /// A file none of whose lines was read yet; the wrong-client guard has counted the last ones. Without that a few lines
+    /// after a restart would prove nothing, and one whom all come through would be banned. What cannot be read is counted as
+    /// it comes.
+    pub fn first_look(&self, file: FileReading, path: &Path, reference: &Reference) -> FileReading {
+        if !self.clients.guard {
+            return file;
+        }
+        let (mut probe, mut unwrapped) = (file.clone(), Unwrapped::default());
+        let last = last_lines(path, CENSUS).unwrap_or_default();
+        let buffer = if probe.unwrapped(&last, &mut unwrapped) { &unwrapped.lines } else { &last };
+        let (around, basis, out) = (&*self.clients.around.now(), Basis::Logged, &mut Vec::new());
+        let file_reading = &mut probe;
+        let mut pass =
+            Pass { reader: self, file: file_reading, buffer, wrapped: None, around, basis, reference, out };
+        pass.census(buffer);
+        let mut file = file.counted(probe.census);
+        file.crowd = probe.crowd;
+        file
+    }
+
+    fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
+        self.shared.iter().enumerate().filter(move |(index, _)| chosen.has(*index)).map(|(_, shared)| shared)
     }
 
     fn candidates(&self, formats: &Arc<[Format]>) -> Arc<Candidates> {
@@ -100,11 +153,16 @@ impl Reader {
         made
     }
 
-    /// What is required of lines of any of these formats.
+    /// What each filter requires of lines of any of these formats.
     fn make_candidates(&self, formats: &[Format]) -> Candidates {
-        let of = |format| self.shared.iter().map(move |shared| shared.filter.required(format));
-        let required: Option<Vec<Required>> = formats.iter().flat_map(of).collect();
-        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
+        let of = |shared: &Shared| {
+            let all: Option<Vec<Required>> =
+                formats.iter().map(|format| shared.filter.required(format)).collect();
+            all?.into_iter().reduce(Required::or)
+        };
+        let required: Vec<Option<Required>> = self.shared.iter().map(of).collect();
+        let any = required.iter().any(Option::is_some);
+        if any { Candidates::Holding(Prefilter::new(&required)) } else { Candidates::Every }
     }
 }
 
@@ -115,6 +173,29 @@ pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 impl Pass<'_> {
+    /// The part of the buffer that is counted before any of it is judged.
+    fn counted(&self) -> usize {
+        let whole = self.buffer.len() <= CENSUS || self.file.census.is_empty();
+        if whole { CENSUS } else { CENSUS_STEADY }
+    }
+
+    /// Counts lines for the wrong-client guard. Raw lines have no client.
+    fn census(&mut self, part: &[u8]) {
+        if !self.reader.clients.guard || self.file.formats.given() == Some(&Format::Raw) {
+            return;
+        }
+        for line in lines(part) {
+            let format = self.file.formats.guess(line);
+            let read = format.as_ref().and_then(|format| format.parse_at(line, self.reference).ok());
+            if let Some(mut record) = read {
+                self.reader.clients.resolve(&mut record, self.around);
+                self.file.census.count(&record);
+            }
+        }
+        let majority = self.file.census.majority();
+        self.file.crowd = majority.and_then(|address| self.reader.clients.crowd(address, self.around));
+    }
+
     fn run(mut self) {
         if let Some((wrapped, unwrapped)) = self.wrapped {
             for line in &unwrapped.misfits {
@@ -126,11 +207,13 @@ impl Pass<'_> {
         if self.buffer.is_empty() {
             return;
         }
+        let part = self.buffer.get(..self.counted()).unwrap_or(self.buffer);
+        self.census(part);
         let samples = self.count_and_sample();
         let (mut samples, mut at) = (samples.into_iter().peekable(), 0);
         while at < self.buffer.len() {
             if self.file.formats.is_looking() {
-                at = self.line_at(at);
+                at = self.line_at(at, Chosen::ALL);
                 continue;
             }
             let known = Arc::clone(self.file.formats.known());
@@ -158,7 +241,7 @@ impl Pass<'_> {
     /// Parses every line from `at` on; where it stopped.
     fn every(&mut self, mut at: usize, known: &Arc<[Format]>) -> usize {
         while at < self.buffer.len() && !self.is_turned(known) {
-            at = self.line_at(at);
+            at = self.line_at(at, Chosen::ALL);
         }
         at
     }
@@ -180,14 +263,16 @@ impl Pass<'_> {
             while let Some(sample) = samples.next_if(|sample| *sample < at + start.unwrap_or(buffer.len())) {
                 if sample >= at + cursor {
                     self.file.formats.sample(line_at(self.buffer, sample));
-                    let next = self.line_at(sample);
+                    let chosen = if self.is_turned(known) { Chosen::ALL } else { prefilter.always() };
+                    let next = self.line_at(sample, chosen);
                     if self.is_turned(known) {
                         return next;
                     }
                 }
             }
             let Some(start) = start else { return self.buffer.len() };
-            let next = self.line_at(at + start);
+            let end = start + line_at(buffer, start).len();
+            let next = self.line_at(at + start, scan.filters(end));
             if self.is_turned(known) {
                 return next;
             }
@@ -197,10 +282,10 @@ impl Pass<'_> {
     }
 
     /// Parses the line that begins at `start`; where the next one begins.
-    fn line_at(&mut self, start: usize) -> usize {
+    fn line_at(&mut self, start: usize, chosen: Chosen) -> usize {
         let line = line_at(self.buffer, start);
         if !line.trim_ascii().is_empty() {
-            self.line(line);
+            self.line(line, chosen);
         }
         start + line.len() + 1
     }
@@ -231,21 +316,27 @@ impl Pass<'_> {
         starts
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// Only the `chosen` filters judge it: to the others it is no offence, in the formats that are known. A line that adds
+    /// another one is judged by all.
+    fn line(&mut self, line: &[u8], chosen: Chosen) {
         let (host, held) = (self.file.host.clone(), Held::default());
+        let known = Arc::clone(self.file.formats.known());
         match self.file.parse(line, self.reference, &held) {
             Ok(record) => {
                 self.file.accept();
-                self.record(&record.about(host.as_deref()));
+                let mut record = record.about(host.as_deref());
+                self.reader.clients.resolve(&mut record, self.around);
+                let is_known = Arc::ptr_eq(&known, self.file.formats.known());
+                self.record(&record, if is_known { chosen } else { Chosen::ALL });
             }
             Err(reason) => self.file.refuse(line, || reason),
         }
     }
 
-    fn record(&mut self, record: &Record<'_>) {
-        let Some(client) = record.address() else { return self.hosts(record) };
+    fn record(&mut self, record: &Record<'_>, chosen: Chosen) {
+        let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
-        for shared in &self.reader.shared {
+        for shared in self.reader.chosen(chosen) {
             shared.look(record, &mut offences);
         }
         self.observe(record, client, offences);
@@ -253,7 +344,7 @@ impl Pass<'_> {
 
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
-    fn hosts(&mut self, record: &Record<'_>) {
+    fn hosts(&mut self, record: &Record<'_>, chosen: Chosen) {
         if record.client_range().is_some() {
             self.file.nameless += 1;
             // Some formats take what a header begins with for a client's name.
@@ -261,8 +352,8 @@ impl Pass<'_> {
                 self.file.relook();
             }
         }
-        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
-        for shared in &self.reader.shared {
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
+        for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
@@ -277,7 +368,7 @@ impl Pass<'_> {
         }
     }
 
-    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
+    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
         self.file.offences += offences.len() as u64;
         let logged = record.time().or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
