@@ -12,6 +12,7 @@ use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
+use crate::reader::HostFromPath;
 use crate::record::ClientFrom;
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::SourceName;
@@ -30,9 +31,10 @@ pub(super) fn read(
     let client = client(section);
     format::check_client(section, format.as_ref(), &client);
     let guard = section.settle("guard", section.boolean("guard"), true);
+    let host = host_from_path(section, input.as_ref());
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard })
+    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard, host })
 }
 
 /// The patterns under `path` or its alias.
@@ -78,6 +80,28 @@ fn pattern(section: Section<'_>, key: &str, text: Found<String>) -> Option<Found
         return None;
     };
     Some(text.map(|pattern| clean(&std::path::Path::new(&base).join(pattern)).to_string_lossy().into_owned()))
+}
+
+/// The host that files are about, from their paths.
+fn host_from_path(section: Section<'_>, input: Option<&Input>) -> Option<HostFromPath> {
+    let found = section.string("host_from_path");
+    let place = found.as_ref().and_then(|found| found.from.place());
+    let wrong = |what: &dyn std::fmt::Display, fix: &str| {
+        if let Some(place) = place {
+            section.wrong("host_from_path", what, place, fix.to_owned());
+        }
+    };
+    let read = found.as_ref().map(|found| HostFromPath::new(&found.value));
+    if let Some(Err(error)) = &read {
+        wrong(error, "write it as '/nginx/([^/]+)/': one group, which is the host; others as (?:…)");
+    }
+    if matches!(input, Some(input) if !matches!(input, Input::Files(_))) {
+        wrong(&"means nothing here: only files have a path", "remove it");
+    }
+    if matches!(input, None | Some(Input::Files(_))) {
+        section.settle_optional("host_from_path", found, "the host is what lines say");
+    }
+    read?.ok()
 }
 
 /// Where the client stands; a header by the name that the format gives it.

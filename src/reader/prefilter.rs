@@ -82,8 +82,8 @@ impl Chosen {
 
 impl Prefilter {
     /// Finds every line that holds what one of the filters requires, or a spelling that this excepts; `targets` is where
-    /// the lines' format has its targets. `None`: the filter with that index requires nothing.
-    pub(super) fn new(all: &[Option<Required>], targets: Option<Targets<'_>>) -> Self {
+    /// the lines' formats have their targets. `None`: the filter with that index requires nothing.
+    pub(super) fn new(all: &[Option<Required>], targets: &[Targets<'_>]) -> Self {
         let always = chosen(all, |required| required.is_none());
         let excepting =
             |excepts: fn(&Required) -> bool| chosen(all, |required| required.is_some_and(excepts));
@@ -92,8 +92,8 @@ impl Prefilter {
             slashes: excepting(|required| required.except_slashes),
             dots: excepting(|required| required.except_dots),
         };
-        let spelled = targets.map(|targets| Spelled::searches(targets, spellings)).unwrap_or_default();
-        let spelled = spelled.into_iter().map(|spelled| (What::Spelled(Box::new(spelled)), Chosen::NONE));
+        let spelled = targets.iter().flat_map(|targets| Spelled::searches(*targets, spellings));
+        let spelled = spelled.map(|spelled| (What::Spelled(Box::new(spelled)), Chosen::NONE));
         let literals = searches(minimal(literals(all)), excepting(|required| required.except_encoded));
         let searches = literals.into_iter().chain(spelled).map(|(what, filters)| Search { what, filters });
         Self { searches: searches.collect(), always }
@@ -270,7 +270,7 @@ mod tests {
 
     /// The lines that are found, and for which filters.
     fn chosen(required: &[Option<Required>], text: &str) -> Vec<(usize, Chosen)> {
-        let prefilter = Prefilter::new(required, Some(Targets::FirstQuoted));
+        let prefilter = Prefilter::new(required, &[Targets::FirstQuoted]);
         let mut scan = prefilter.scan(text.as_bytes());
         let (mut from, mut found) = (0, Vec::new());
         while let Some(at) = scan.find(from) {

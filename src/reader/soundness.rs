@@ -32,11 +32,20 @@ const OWN: [&str; 4] = [
     samples.match = ['192.0.2.1 - - [01/May/2026:10:00:00 +0000] "GET /old/.svn/x HTTP/1.1" 404 5 "-" "-"']"#,
 ];
 
-static FILTERS: LazyLock<Vec<(Arc<Filter>, Vec<String>)>> = LazyLock::new(|| {
+/// A filter with its samples, and the reader of a jail that has it.
+struct Searched {
+    filter: Arc<Filter>,
+    samples: Vec<String>,
+    reader: Reader,
+}
+
+static FILTERS: LazyLock<Vec<Searched>> = LazyLock::new(|| {
     let read = |text: &str| {
         let definition = Definition::read(&text.parse().unwrap()).unwrap();
         let samples = definition.samples.matching.clone();
-        (Arc::new(Filter::compile(&definition).unwrap()), samples)
+        let filter = Arc::new(Filter::compile(&definition).unwrap());
+        let reader = Reader::new(vec![lens(&filter, "alone")], false);
+        Searched { filter, samples, reader }
     };
     SHIPPED.iter().map(|shipped| shipped.text).chain(OWN).map(read).collect()
 });
@@ -223,46 +232,47 @@ fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
 
 /// All filters at once, which judge only what is theirs: more than are told apart, so some share a mark.
 static TOGETHER: LazyLock<Reader> = LazyLock::new(|| {
-    let compile = |(filter, _): &(Arc<Filter>, _)| Arc::new(Filter::compile(filter.definition()).unwrap());
+    let compile = |searched: &Searched| Arc::new(Filter::compile(searched.filter.definition()).unwrap());
     let all = (0..5).flat_map(|round| FILTERS.iter().enumerate().map(move |(i, f)| (round, i, compile(f))));
     Reader::new(all.map(|(round, i, filter)| lens(&filter, &format!("r{round}-f{i}"))).collect(), false)
 });
 
-fn found(filter: &Arc<Filter>, line: &str) -> bool {
-    let format = Format::detect(std::iter::once(line.as_bytes()));
-    found_as(filter, &format.unwrap_or(Format::Raw), line.as_bytes())
+/// Whether the filter finds the line; where it is recognised, also in a file that has every format.
+fn found(searched: &Searched, line: &str) -> bool {
+    let format = Format::recognise(line.as_bytes());
+    let mixed = format.is_some().then(|| FileReading::settled(false, &Format::DETECTED));
+    found_as(searched, &format.unwrap_or(Format::Raw), line.as_bytes())
+        && mixed.is_none_or(|file| found_in(searched, &file, line.as_bytes()))
+}
+
+fn found_as(searched: &Searched, format: &Format, line: &[u8]) -> bool {
+    found_in(searched, &FileReading::settled(true, std::slice::from_ref(format)), line)
 }
 
 /// Whether the filter finds the line by itself, and each time it stands among all others.
-fn found_as(filter: &Arc<Filter>, format: &Format, line: &[u8]) -> bool {
-    let alone = jails(&Reader::new(vec![lens(filter, "alone")], false), format, line);
-    let index = FILTERS.iter().position(|(other, _)| Arc::ptr_eq(other, filter)).unwrap();
-    let together = jails(&TOGETHER, format, line);
-    !alone.is_empty() && (0..5).all(|round| together.contains(&format!("r{round}-f{index}")))
+fn found_in(Searched { filter, reader, .. }: &Searched, file: &FileReading, line: &[u8]) -> bool {
+    let index = FILTERS.iter().position(|other| Arc::ptr_eq(&other.filter, filter)).unwrap();
+    let together = jails(&TOGETHER, file.clone(), line);
+    let is_alone = !jails(reader, file.clone(), line).is_empty();
+    is_alone && (0..5).all(|round| together.contains(&format!("r{round}-f{index}")))
 }
 
 /// The jails that the line is an offence for. It stands between lines of a combined log: such a line takes the sample
 /// that is always parsed, whether it can be or not.
-fn jails(reader: &Reader, format: &Format, line: &[u8]) -> Vec<String> {
-    let mut file = FileReading::new(Some(format.clone()));
+fn jails(reader: &Reader, mut file: FileReading, line: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
-    reader.read(
-        &mut file,
-        &[FILLER.as_bytes(), line, FILLER.as_bytes(), b""].join(&b'\n'),
-        Basis::Logged,
-        &reference(),
-        &mut out,
-    );
+    let text = [FILLER.as_bytes(), line, FILLER.as_bytes(), b""].join(&b'\n');
+    reader.read(&mut file, &text, Basis::Logged, &reference(), &mut out);
     out.iter().flat_map(|observation| &observation.offences).map(|offence| offence.jail.to_string()).collect()
 }
 
 #[test]
 fn every_sample_is_found_by_the_search() {
     let mut hidden = Vec::new();
-    for (filter, samples) in FILTERS.iter() {
+    for searched @ Searched { filter, samples, .. } in FILTERS.iter() {
         for line in samples.iter().flat_map(|sample| lines(sample.as_bytes())) {
             let text = String::from_utf8_lossy(line).into_owned();
-            if offends(filter, line) && !found(filter, &text) {
+            if offends(filter, line) && !found(searched, &text) {
                 hidden.push(format!("{}: {text}", filter.definition().description));
             }
         }
@@ -274,11 +284,13 @@ fn every_sample_is_found_by_the_search() {
 #[test]
 fn every_sample_is_an_offence_in_format_strings_too() {
     let mut hidden = Vec::new();
-    for (filter, samples) in FILTERS.iter().filter(|(filter, _)| !filter.is_raw()) {
+    for searched @ Searched { filter, samples, .. } in
+        FILTERS.iter().filter(|searched| !searched.filter.is_raw())
+    {
         for line in samples.iter().flat_map(|sample| lines(sample.as_bytes())) {
             for which in 0..TEMPLATES.len() {
                 let Some((format, own)) = rewritten(line, which) else { continue };
-                let is_found = offends_as(filter, &format, &own) && found_as(filter, &format, &own);
+                let is_found = offends_as(filter, &format, &own) && found_as(searched, &format, &own);
                 if offends(filter, line) && !is_found {
                     hidden.push(format!("{which} {}", String::from_utf8_lossy(&own)));
                 }
@@ -293,13 +305,13 @@ proptest! {
 
     #[test]
     fn no_spelling_hides_an_offence(which in any::<Index>(), sample in any::<Index>(), changes in changes()) {
-        let (filter, samples) = &FILTERS[which.index(FILTERS.len())];
+        let searched @ Searched { filter, samples, .. } = &FILTERS[which.index(FILTERS.len())];
         let line = &samples[sample.index(samples.len())];
         let line = changes.iter().fold(line.clone(), |line, (change, at)| respelled(&line, change, *at));
-        prop_assert!(!offends(filter, line.as_bytes()) || found(filter, &line), "{line}");
+        prop_assert!(!offends(filter, line.as_bytes()) || found(searched, &line), "{line}");
         for which in 0..TEMPLATES.len() {
             let Some((format, own)) = rewritten(line.as_bytes(), which) else { continue };
-            let hidden = offends_as(filter, &format, &own) && !found_as(filter, &format, &own);
+            let hidden = offends_as(filter, &format, &own) && !found_as(searched, &format, &own);
             prop_assert!(!hidden, "{}", String::from_utf8_lossy(&own));
         }
     }
@@ -312,11 +324,11 @@ proptest! {
         shape in 0..4_usize,
         encoder in 0..5_usize,
     ) {
-        let (filter, samples) = &FILTERS[which.index(FILTERS.len())];
+        let searched @ Searched { filter, samples, .. } = &FILTERS[which.index(FILTERS.len())];
         let line = &samples[sample.index(samples.len())];
         let line = changes.iter().fold(line.clone(), |line, (change, at)| respelled(&line, change, *at));
         let Some(object) = as_json(&line, shape, encoder) else { return Ok(()) };
-        prop_assert!(!offends(filter, object.as_bytes()) || found(filter, &object), "{object}");
+        prop_assert!(!offends(filter, object.as_bytes()) || found(searched, &object), "{object}");
     }
 }
 
@@ -324,12 +336,14 @@ proptest! {
 #[test]
 fn what_offends_in_a_line_offends_in_an_object() {
     let mut lost = Vec::new();
-    for (filter, samples) in FILTERS.iter().filter(|(filter, _)| filter.definition().failregex.is_empty()) {
+    for searched @ Searched { filter, samples, .. } in
+        FILTERS.iter().filter(|searched| !searched.filter.is_raw())
+    {
         let samples = samples.iter().filter(|line| offends(filter, line.as_bytes()));
         for (line, turn) in samples.zip(0..) {
             for shape in 0..4 {
                 let Some(object) = as_json(line, shape, turn + shape) else { continue };
-                if !offends(filter, object.as_bytes()) || !found(filter, &object) {
+                if !offends(filter, object.as_bytes()) || !found(searched, &object) {
                     lost.push(format!("{}: {object}", filter.definition().description));
                 }
             }

@@ -144,7 +144,7 @@ fn haproxy(text: &[u8], plain: &mut Vec<u8>) -> usize {
 
 /// The escapes of a JSON string, half of a surrogate pair being U+FFFD; and what stands between two strings, from the
 /// closing quote of the one to the opening quote of the other.
-fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+pub(super) fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
     if let Some(between) = text.strip_prefix(b"\"") {
         plain.push(b',');
         return memchr(b'"', between).map_or(text.len(), |quote| quote + 2);

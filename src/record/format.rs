@@ -326,7 +326,7 @@ impl Format {
         let mut readers: Vec<(Self, usize)> = Self::DETECTED.into_iter().map(|format| (format, 0)).collect();
         for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
             total += 1;
-            let richest = Self::richest(line);
+            let richest = Self::recognise(line);
             // A combined line is a common one too, so both kinds together make a file readable as common.
             let also: &[Self] = match richest {
                 Some(Self::CombinedXff) => &[Self::Combined, Self::Common],
@@ -343,7 +343,7 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 13] = [
+    pub const DETECTED: [Self; 13] = [
         Self::Caddy,
         Self::Traefik,
         Self::NginxJson,
@@ -359,8 +359,8 @@ impl Format {
         Self::NginxError,
     ];
 
-    /// The format that finds most fields in a line.
-    fn richest(line: &[u8]) -> Option<Self> {
+    /// The format that finds most fields in a line; never `Raw`.
+    pub fn recognise(line: &[u8]) -> Option<Self> {
         Self::DETECTED.into_iter().find(|format| match format {
             // With a virtual host before it a line still reads as combined, with the host as client: so a line whose
             // second token is an address, or whose first is `name:port`, is one with a virtual host.

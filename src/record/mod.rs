@@ -21,6 +21,7 @@ mod request;
 mod slots;
 mod template;
 mod traefik_clf;
+mod wrapper;
 
 pub use client::{ClientError, ClientFrom};
 pub use date::Reference;
@@ -29,6 +30,7 @@ pub use format::{Format, FormatError, ParseError, Targets};
 pub use json::{JsonError, JsonFields};
 pub use parsed::Record;
 pub use template::{FormatEscape, Template, TemplateError};
+pub use wrapper::{Container, Header, Part, Stream, header, is_syslog, payload, time_of, wrapper_time};
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,8 @@ pub struct Record<'a> {
     derived: Option<(Span, Address)>,
     /// Unescaped and taken apart when a field of it is first asked for.
     request: OnceCell<Option<Request<'a>>>,
+    /// What its log is about, where that is known otherwise.
+    log_host: Option<&'a [u8]>,
 }
 
 /// Where the fields of a line stand.
@@ -47,34 +49,31 @@ impl<'a> Record<'a> {
     /// A line of the combined family; read raw, it has no fields.
     pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
         let fields = access.map_or(Fields::None, Fields::Access);
-        Self {
-            line,
-            date: Some(head.date),
-            time: Some(head.time),
-            fields,
-            derived: None,
-            request: OnceCell::new(),
-        }
+        Self::new(line, Some(head.date), Some(head.time), fields)
     }
 
     /// A line of a format with slots.
     pub(super) fn slots(line: &'a [u8], slots: &'a [Slot], parts: Parts) -> Self {
         let Parts { spans, date, time } = parts;
-        Self {
-            line,
-            date,
-            time,
-            fields: Fields::Slots(Slots::new(slots, spans)),
-            derived: None,
-            request: OnceCell::new(),
-        }
+        Self::new(line, date, time, Fields::Slots(Slots::new(slots, spans)))
     }
 
     /// A line without fields, and the date that was found in it.
     pub(super) fn raw(line: &'a [u8], found: Option<&Found>, reference: Option<&Reference>) -> Self {
         let date = found.map(|found| found.span);
         let time = found.and_then(|found| found.time(reference));
-        Self { line, date, time, fields: Fields::None, derived: None, request: OnceCell::new() }
+        Self::new(line, date, time, Fields::None)
+    }
+
+    fn new(line: &'a [u8], date: Option<Span>, time: Option<Timestamp>, fields: Fields<'a>) -> Self {
+        Self { line, date, time, fields, derived: None, request: OnceCell::new(), log_host: None }
+    }
+
+    /// The same, of a log that is about one host: `host` is it where the format has no place for one. What a client names in
+    /// its request comes after that.
+    #[must_use]
+    pub fn about(self, host: Option<&'a [u8]>) -> Self {
+        Self { log_host: host, ..self }
     }
 
     /// The whole line.
@@ -195,7 +194,10 @@ impl<'a> Record<'a> {
             Field::RequestUri => Some(Cow::Borrowed(self.request()?.uri())),
             Field::Query => self.request()?.query().map(Cow::Borrowed),
             Field::Protocol => self.request()?.protocol().map(Cow::Borrowed),
-            Field::Host => host(self.request()?.authority()?),
+            Field::Host => match self.log_host {
+                Some(named) => host(named),
+                None => host(self.request()?.authority()?),
+            },
             _ => None,
         }
     }

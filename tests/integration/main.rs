@@ -23,3 +23,4 @@ mod server_logs;
 mod servers;
 mod trouble;
 mod verbs;
+mod wrapped;

@@ -37,6 +37,7 @@ path = \"a.log\"
 [source.b]
 path = [\"/b.log\", \"/c.log\"]
 format = \"common\"
+host_from_path = '/(?:a|b)/([^/]+)\\.log'
 [source.c]
 stdin = true
 [source.d]
@@ -91,6 +92,7 @@ fn every_value_names_its_origin() {
         "bantime = \"2h\"  # conf.d/x.toml:3\n",
         "ignoreip = [\n  \"192.0.2.1\",  # conf.d/x.toml:2\n  \"192.0.2.2\",  # $BANMAP_DEFAULTS__IGNOREIP\n]\n",
         "[source.s]\npath = [\"/l\"]  # banmap.toml:2\n",
+        "# host_from_path is unset  # default: the host is what lines say\n",
         "reload = { pid_file = \"/run/nginx.pid\", signal = \"HUP\" }  # default\n",
         "# min_interval is unset  # default: adapts to the server\n",
     ] {

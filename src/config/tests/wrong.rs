@@ -84,8 +84,7 @@ fn unknown_keys_and_those_of_other_versions_and_programs() {
             "bantime = 5\nhost_from_path = \"x\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
         ),
         &[
-            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, fields, escape, client, guard, read",
-            "banmap.toml:4:1: `host_from_path` of [source.site] is not supported by this version | remove it",
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, fields, escape, client, guard, read, host_from_path",
             "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
             "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
             "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
@@ -538,4 +537,25 @@ fn a_port_that_others_reach_is_warned_about() {
     let expected = "banmap.toml:2:10: [source.l] listen: anybody who can send there can have any client banned: senders of UDP \
                     prove nothing | listen at 127.0.0.1 or [::1], or let a firewall pass your servers only";
     assert!(site.warned().iter().any(|one| one == expected), "{:?}", site.warned());
+}
+
+#[test]
+fn a_host_from_a_path_is_one_group_of_a_pattern_for_files() {
+    let wrong = |text: &str| with(&format!("host_from_path = {text}\n"));
+    assert_begin(
+        &wrong("'/nginx/'"),
+        &["banmap.toml:3:18: [source.site] host_from_path: has 0 groups, and exactly one must be the host"],
+    );
+    assert_begin(&wrong("'/(a)/(b)/'"), &["banmap.toml:3:18: [source.site] host_from_path: has 2 groups"]);
+    assert_begin(
+        &wrong("'/(a/'"),
+        &["banmap.toml:3:18: [source.site] host_from_path: is no regular expression: "],
+    );
+    for input in ["stdin = true", "listen = \"unix:/run/x\"", "journal = \"nginx\""] {
+        let told = told(&format!("[source.site]\n{input}\nhost_from_path = '(x)'\n"));
+        assert_begin(
+            &told,
+            &["banmap.toml:3:18: [source.site] host_from_path: means nothing here: only files have a path"],
+        );
+    }
 }

@@ -42,6 +42,28 @@ pub struct Required {
     pub except_dots: bool,
 }
 
+impl Required {
+    /// What a line holds that is an offence by one or by the other: of lines in two formats.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        let ignore_case = self.ignore_case || other.ignore_case;
+        self.literals.extend(other.literals);
+        if ignore_case {
+            self.literals.iter_mut().for_each(|literal| literal.make_ascii_lowercase());
+        }
+        self.literals.sort_unstable();
+        self.literals.dedup();
+        Self {
+            literals: self.literals,
+            ignore_case,
+            except_encoded_target: self.except_encoded_target || other.except_encoded_target,
+            except_encoded: self.except_encoded || other.except_encoded,
+            except_slashes: self.except_slashes || other.except_slashes,
+            except_dots: self.except_dots || other.except_dots,
+        }
+    }
+}
+
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
