@@ -15,6 +15,9 @@ pub struct AllowEntry {
     pub origin: Arc<str>,
 }
 
+/// So few entries are compared faster than looked up.
+const FEW: usize = 6;
+
 /// A set of allow entries, looked up by longest match.
 #[derive(Clone, Debug, Default)]
 pub struct Allowlist {
@@ -23,7 +26,8 @@ pub struct Allowlist {
     /// Where in `sorted` a prefix stands.
     index: HashMap<Prefix, usize>,
     /// The lengths that occur, longest first: a look-up tries each.
-    lengths: Vec<u8>,
+    v4: Vec<u8>,
+    v6: Vec<u8>,
 }
 
 impl Allowlist {
@@ -33,26 +37,25 @@ impl Allowlist {
         sorted.sort_by_key(|entry| entry.prefix);
         sorted.dedup_by_key(|entry| entry.prefix);
         let index = sorted.iter().enumerate().map(|(i, entry)| (entry.prefix, i)).collect();
-        let mut lengths: Vec<u8> = sorted.iter().map(|entry| entry.prefix.length()).collect();
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        lengths.dedup();
-        Self { sorted, index, lengths }
+        let (v4, v6) = (lengths(&sorted, true), lengths(&sorted, false));
+        Self { sorted, index, v4, v6 }
     }
 
     /// The narrowest entry that holds `address`.
     pub fn find(&self, address: Address) -> Option<&AllowEntry> {
-        let max = if address.ip().is_ipv4() { 32 } else { 128 };
-        let fitting = self.lengths.iter().filter(|len| **len <= max);
-        fitting.filter_map(|len| self.index.get(&Prefix::new(address, *len))).map(|i| &self.sorted[*i]).next()
+        self.covering(Prefix::host(address))
     }
 
     /// The narrowest entry that holds all of `prefix`.
     pub fn covering(&self, prefix: Prefix) -> Option<&AllowEntry> {
-        let fitting = self.lengths.iter().filter(|len| **len <= prefix.length());
-        fitting
-            .filter_map(|len| self.index.get(&Prefix::new(prefix.first(), *len)))
-            .map(|i| &self.sorted[*i])
-            .next()
+        if self.sorted.len() <= FEW {
+            let around = self.sorted.iter().filter(|entry| entry.prefix.covers(prefix));
+            return around.max_by_key(|entry| entry.prefix.length());
+        }
+        let lengths = if prefix.is_ipv4() { &self.v4 } else { &self.v6 };
+        let fitting = lengths.iter().filter(|len| **len <= prefix.length());
+        let mut found = fitting.filter_map(|len| self.index.get(&prefix.widened(*len)));
+        found.next().map(|i| &self.sorted[*i])
     }
 
     /// The entries that lie inside `prefix` (equal ones included), in order.
@@ -72,6 +75,14 @@ impl Allowlist {
     }
 }
 
+fn lengths(entries: &[AllowEntry], v4: bool) -> Vec<u8> {
+    let family = entries.iter().filter(|entry| entry.prefix.is_ipv4() == v4);
+    let mut lengths: Vec<u8> = family.map(|entry| entry.prefix.length()).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.dedup();
+    lengths
+}
+
 impl FromIterator<AllowEntry> for Allowlist {
     fn from_iter<I: IntoIterator<Item = AllowEntry>>(entries: I) -> Self {
         Self::new(entries)
@@ -89,14 +100,17 @@ mod tests {
 
     #[test]
     fn the_narrowest_entry_answers() {
-        let list = list(&["192.0.2.0/24", "192.0.0.0/16", "192.0.2.7", "2001:db8::/32"]);
-        let found = |a: &str| list.find(a.parse().unwrap()).map(|e| e.origin.to_string());
-        assert_eq!(found("192.0.2.7").as_deref(), Some("192.0.2.7"));
-        assert_eq!(found("192.0.2.8").as_deref(), Some("192.0.2.0/24"));
-        assert_eq!(found("192.0.9.8").as_deref(), Some("192.0.0.0/16"));
-        assert_eq!(found("2001:db8:1::9").as_deref(), Some("2001:db8::/32"));
-        assert_eq!(found("198.51.100.1"), None);
-        assert_eq!(found("2001:db9::1"), None);
+        let few = ["192.0.2.0/24", "192.0.0.0/16", "192.0.2.7", "2001:db8::/32"];
+        let many = [&few[..], &["10.0.0.0/8", "10.0.0.1", "fe80::/10", "fe80::1", "203.0.113.1"]].concat();
+        for list in [list(&few), list(&many)] {
+            let found = |a: &str| list.find(a.parse().unwrap()).map(|e| e.origin.to_string());
+            assert_eq!(found("192.0.2.7").as_deref(), Some("192.0.2.7"));
+            assert_eq!(found("192.0.2.8").as_deref(), Some("192.0.2.0/24"));
+            assert_eq!(found("192.0.9.8").as_deref(), Some("192.0.0.0/16"));
+            assert_eq!(found("2001:db8:1::9").as_deref(), Some("2001:db8::/32"));
+            assert_eq!(found("198.51.100.1"), None);
+            assert_eq!(found("2001:db9::1"), None);
+        }
     }
 
     #[test]
@@ -112,9 +126,11 @@ mod tests {
 
     #[test]
     fn a_prefix_is_covered_only_as_a_whole() {
-        let list = list(&["192.0.2.0/25"]);
-        assert!(list.covering("192.0.2.0/25".parse().unwrap()).is_some());
-        assert!(list.covering("192.0.2.0/24".parse().unwrap()).is_none());
-        assert!(list.covering("192.0.2.77".parse().unwrap()).is_some());
+        let others = ["10.0.0.0/8", "10.0.0.1", "fe80::/10", "fe80::1", "203.0.113.1", "192.0.2.200"];
+        for list in [list(&["192.0.2.0/25"]), list(&[&["192.0.2.0/25"], &others[..]].concat())] {
+            assert!(list.covering("192.0.2.0/25".parse().unwrap()).is_some());
+            assert!(list.covering("192.0.2.0/24".parse().unwrap()).is_none());
+            assert!(list.covering("192.0.2.77".parse().unwrap()).is_some());
+        }
     }
 }

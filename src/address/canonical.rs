@@ -1,7 +1,7 @@
 //! `Address`: one client, in its canonical form.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -22,8 +22,8 @@ impl Address {
             return Some(Self(ip.into()));
         }
         let text = std::str::from_utf8(text).ok()?;
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Some(ip.into());
+        if let Ok(ip) = text.parse::<Ipv6Addr>() {
+            return Some(IpAddr::V6(ip).into());
         }
         if let Some(inside) = text.strip_prefix('[') {
             let (host, port) = inside.split_once(']')?;
@@ -65,25 +65,28 @@ fn is_port(text: &str) -> bool {
 
 /// A bare IPv4 address, which most clients are: read by hand, as strictly as the standard library does.
 fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut octets, mut at, mut digits) = ([0_u8; 4], 0, 0_u8);
+    let (mut bits, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
     for byte in text {
-        let octet = octets.get_mut(at)?;
         match byte {
-            b'0'..=b'9' if digits == 0 || *octet != 0 => {
-                *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
-                digits += 1;
+            b'0'..=b'9' if digits == 0 || octet != 0 => {
+                (octet, digits) = (octet * 10 + u32::from(byte - b'0'), digits + 1);
+                if octet > 255 {
+                    return None;
+                }
             }
-            b'.' if digits > 0 => (at, digits) = (at + 1, 0),
+            b'.' if digits > 0 && dots < 3 => {
+                (bits, octet, digits, dots) = (bits << 8 | octet, 0, 0, dots + 1)
+            }
             _ => return None,
         }
     }
-    (at == 3 && digits > 0).then(|| octets.into())
+    (dots == 3 && digits > 0).then(|| (bits << 8 | octet).into())
 }
 
 /// An IPv6 address that may carry a zone id (`%eth0`).
 fn v6(text: &str) -> Option<Address> {
     let bare = text.split_once('%').map_or(text, |(address, _zone)| address);
-    bare.parse::<std::net::Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).into())
+    bare.parse::<Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).into())
 }
 
 impl From<IpAddr> for Address {

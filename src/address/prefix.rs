@@ -1,6 +1,7 @@
 //! `Prefix`: an address range that a ban or an allow entry names; sets of them in their shortest form.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -26,7 +27,7 @@ impl Default for Group {
 }
 
 /// A range of addresses: an address and how many of its leading bits count. Host bits are always clear.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Prefix(IpNet);
 
 /// Text that is no address and no prefix.
@@ -43,6 +44,9 @@ pub enum PrefixError {
 impl Prefix {
     /// The prefix of `len` bits around `address`; a longer `len` than the family has is the address alone.
     pub fn new(address: Address, len: u8) -> Self {
+        if len >= 128 || (len >= 32 && address.ip().is_ipv4()) {
+            return Self::host(address);
+        }
         let net = match address.ip() {
             IpAddr::V4(ip) => Ipv4Net::new(ip, len.min(32)).map(IpNet::V4),
             IpAddr::V6(ip) => Ipv6Net::new(ip, len.min(128)).map(IpNet::V6),
@@ -52,12 +56,18 @@ impl Prefix {
 
     /// One address alone.
     pub fn host(address: Address) -> Self {
-        Self::new(address, 128)
+        Self(address.ip().into())
     }
 
     /// What is counted and banned for `address`.
     pub fn group(address: Address, group: Group) -> Self {
         Self::new(address, if address.ip().is_ipv4() { group.v4 } else { group.v6 })
+    }
+
+    /// The prefix of `len` bits around this one; itself, where it has no more.
+    #[must_use]
+    pub fn widened(self, len: u8) -> Self {
+        if len >= self.length() { self } else { Self::new(self.0.addr().into(), len) }
     }
 
     /// How many leading bits count.
@@ -98,6 +108,21 @@ impl Prefix {
     /// The same range as the library type that lists are computed with.
     pub fn net(self) -> IpNet {
         self.0
+    }
+}
+
+impl Hash for Prefix {
+    /// In as few words as can be: every record is looked up by its address, several times.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            IpNet::V4(net) => {
+                state.write_u64(u64::from(net.addr().to_bits()) << 8 | u64::from(net.prefix_len()));
+            }
+            IpNet::V6(net) => {
+                state.write_u128(net.addr().to_bits());
+                state.write_u8(net.prefix_len());
+            }
+        }
     }
 }
 

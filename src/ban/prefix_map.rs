@@ -1,13 +1,21 @@
 //! A map by prefix that finds every prefix around an address.
 
+use std::hash::BuildHasher;
+
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 
 use crate::address::{Address, Prefix};
 
 /// Values by prefix. A look-up by address tries only those lengths that occur; there are few.
+///
+/// The values stand one behind the other, and the table holds their places: it is small, and when it grows, which takes the
+/// old one and the new one at once, no value moves.
 pub(super) struct PrefixMap<V> {
-    by_prefix: HashMap<Prefix, V, RandomState>,
+    values: Vec<(Prefix, V)>,
+    places: HashTable<u32>,
+    hasher: RandomState,
     v4: Lengths,
     v6: Lengths,
 }
@@ -37,30 +45,62 @@ impl Lengths {
 
 impl<V> Default for PrefixMap<V> {
     fn default() -> Self {
-        Self { by_prefix: HashMap::default(), v4: Lengths::default(), v6: Lengths::default() }
+        Self {
+            values: Vec::new(),
+            places: HashTable::new(),
+            hasher: RandomState::default(),
+            v4: Lengths::default(),
+            v6: Lengths::default(),
+        }
     }
 }
 
 impl<V: Default> PrefixMap<V> {
     pub(super) fn get(&self, prefix: Prefix) -> Option<&V> {
-        self.by_prefix.get(&prefix)
+        let is = |place: &u32| self.values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
+        let place = self.places.find(self.hasher.hash_one(prefix), is)?;
+        self.values.get(*place as usize).map(|(_, value)| value)
     }
 
     pub(super) fn get_mut(&mut self, prefix: Prefix) -> Option<&mut V> {
-        self.by_prefix.get_mut(&prefix)
+        let values = &mut self.values;
+        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
+        let place = *self.places.find(self.hasher.hash_one(prefix), is)?;
+        values.get_mut(place as usize).map(|(_, value)| value)
     }
 
     /// The value of `prefix`, a new one if there was none.
     pub(super) fn or_default(&mut self, prefix: Prefix) -> &mut V {
-        let lengths = if prefix.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        self.by_prefix.entry(prefix).or_insert_with(|| {
-            lengths.add(prefix.length());
-            V::default()
-        })
+        let Self { values, places, hasher, .. } = self;
+        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
+        let hash = |place: &u32| values.get(*place as usize).map_or(0, |(other, _)| hasher.hash_one(other));
+        let place = match places.entry(hasher.hash_one(prefix), is, hash) {
+            Place::Occupied(found) => *found.get(),
+            Place::Vacant(vacant) => {
+                let place = u32::try_from(values.len()).expect("memory holds fewer than 2^32 of them");
+                vacant.insert(place);
+                values.push((prefix, V::default()));
+                let lengths = if prefix.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+                lengths.add(prefix.length());
+                place
+            }
+        };
+        let (_, value) = values.get_mut(place as usize).expect("places are those of values");
+        value
     }
 
+    /// The last value takes the place of the one that is taken out.
     pub(super) fn remove(&mut self, prefix: Prefix) -> Option<V> {
-        let removed = self.by_prefix.remove(&prefix)?;
+        let Self { values, places, hasher, .. } = self;
+        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
+        let (place, _) = places.find_entry(hasher.hash_one(prefix), is).ok()?.remove();
+        let last = values.len().checked_sub(1)? as u32;
+        if let Some((moved, _)) = values.last().filter(|_| place != last)
+            && let Some(known) = places.find_mut(hasher.hash_one(moved), |other| *other == last)
+        {
+            *known = place;
+        }
+        let (_, removed) = values.swap_remove(place as usize);
         let lengths = if prefix.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
         lengths.remove(prefix.length());
         Some(removed)
@@ -76,28 +116,55 @@ impl<V: Default> PrefixMap<V> {
         let lengths = if prefix.is_ipv4() { &self.v4 } else { &self.v6 };
         let fitting = lengths.occurring.iter().filter(move |(length, _)| *length <= prefix.length());
         fitting.filter_map(move |(length, _)| {
-            let wider = Prefix::new(prefix.first(), *length);
-            self.by_prefix.get(&wider).map(|value| (wider, value))
+            let wider = prefix.widened(*length);
+            self.get(wider).map(|value| (wider, value))
         })
     }
 
     /// All, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Prefix, &V)> {
-        self.by_prefix.iter().map(|(prefix, value)| (*prefix, value))
+        self.values.iter().map(|(prefix, value)| (*prefix, value))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Prefix, &mut V)> {
-        self.by_prefix.iter_mut().map(|(prefix, value)| (*prefix, value))
+        self.values.iter_mut().map(|(prefix, value)| (*prefix, value))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_prefix.len()
+        self.values.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::PrefixMap;
+    use crate::address::{Address, Prefix};
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_sorted_map_holds(changes in prop::collection::vec((any::<bool>(), 0..40_u8, 28..=32_u8), 0..120)) {
+            let (mut map, mut model) = (PrefixMap::<usize>::default(), BTreeMap::new());
+            for (number, (adds, last, length)) in changes.into_iter().enumerate() {
+                let prefix = Prefix::new(Address::from(std::net::IpAddr::from([192, 0, 2, last])), length);
+                if adds {
+                    *map.or_default(prefix) = number;
+                    model.insert(prefix, number);
+                } else {
+                    prop_assert_eq!(map.remove(prefix), model.remove(&prefix));
+                }
+                prop_assert_eq!(map.get(prefix), model.get(&prefix));
+                prop_assert_eq!(map.get_mut(prefix).copied(), model.get(&prefix).copied());
+            }
+            let held: BTreeMap<Prefix, usize> = map.iter().map(|(prefix, number)| (prefix, *number)).collect();
+            prop_assert_eq!(map.len(), model.len());
+            prop_assert!(model.keys().all(|prefix| map.covering(*prefix).next() == Some((*prefix, &model[prefix]))));
+            prop_assert_eq!(held, model);
+        }
+    }
 
     #[test]
     fn every_prefix_around_an_address_is_found_while_it_is_there() {
