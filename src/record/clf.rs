@@ -1,13 +1,31 @@
 //! The date of the common log format, `01/May/2026:10:00:00 +0000`: read by hand, since every line pays for it.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 
 /// How long such a date is, without its brackets.
 pub(super) const LENGTH: usize = 26;
 
+thread_local! {
+    /// The last date that was read, and its time: lines that follow each other mostly name the same second.
+    static LAST: Cell<Option<([u8; LENGTH], Timestamp)>> = const { Cell::new(None) };
+}
+
 /// The time it names. `None` where it is not of this shape, or a date or time that cannot be; second 60, a leap
 /// second, is read as 59. Offsets up to 23:59 are accepted.
 pub(super) fn read(text: &[u8; LENGTH]) -> Option<Timestamp> {
+    if let Some((last, time)) = LAST.get()
+        && last == *text
+    {
+        return Some(time);
+    }
+    let time = read_anew(text)?;
+    LAST.set(Some((*text, time)));
+    Some(time)
+}
+
+fn read_anew(text: &[u8; LENGTH]) -> Option<Timestamp> {
     let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', time @ .., sign, z1, z2, z3, z4] = *text
     else {
         return None;

@@ -26,6 +26,8 @@ pub struct Record<'a> {
     date: Option<Span>,
     time: Option<Timestamp>,
     fields: Fields<'a>,
+    /// What the format's own client field holds, read when it is first asked for.
+    own: OnceCell<Option<Address>>,
     /// Where the client stands that a header names, and its address; set by `resolve`.
     derived: Option<(Span, Address)>,
     /// Unescaped and taken apart when a field of it is first asked for.
@@ -66,7 +68,8 @@ impl<'a> Record<'a> {
     }
 
     fn new(line: &'a [u8], date: Option<Span>, time: Option<Timestamp>, fields: Fields<'a>) -> Self {
-        Self { line, date, time, fields, derived: None, request: OnceCell::new(), log_host: None }
+        let (own, request) = (OnceCell::new(), OnceCell::new());
+        Self { line, date, time, fields, own, derived: None, request, log_host: None }
     }
 
     /// The same, of a log that is about one host: `host` is it where the format has no place for one. What a client names in
@@ -85,8 +88,12 @@ impl<'a> Record<'a> {
     pub fn address(&self) -> Option<Address> {
         match self.derived {
             Some((_, address)) => Some(address),
-            None => Address::parse(self.client()?.of(self.line)),
+            None => self.own_address(),
         }
+    }
+
+    fn own_address(&self) -> Option<Address> {
+        *self.own.get_or_init(|| Address::parse(self.own_client()?.of(self.line)))
     }
 
     /// From now on the client is the one that a header names, where one of the trusted proxies sent it; else it is the
@@ -111,7 +118,8 @@ impl<'a> Record<'a> {
         let field = from.field()?;
         let address = |span: Span| Some((span, Address::parse(span.of(self.line))?));
         let peer = self.place(&PEER).and_then(|(span, _)| address(span));
-        let (peer_at, peer) = peer.or_else(|| address(self.own_client()?))?;
+        let own = || Some((self.own_client()?, self.own_address()?));
+        let (peer_at, peer) = peer.or_else(own)?;
         let Some((span, escape)) = self.place(field) else { return Some((peer_at, peer)) };
         let written = span.of(self.line);
         let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted, passed) else {
