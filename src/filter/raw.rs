@@ -5,14 +5,11 @@
 
 use std::ops::Range;
 
-use memchr::memchr3;
 use regex::bytes::{Regex, RegexSet};
-use smallvec::SmallVec;
 
 use super::pattern::{self, Pattern};
 use super::tags::{HostTag, Tagged};
 use super::{Judgement, Match, Problem};
-use crate::address::Address;
 use crate::record::Record;
 
 /// Marks in place of the client, by what it is. These bytes occur in no UTF-8 text; where a line holds them they are
@@ -47,9 +44,6 @@ struct Forms {
     plain: RegexSet,
 }
 
-/// A line as the patterns see it.
-type Cut = SmallVec<[u8; 512]>;
-
 impl RawPatterns {
     /// Compiles them, or tells every problem.
     pub(super) fn compile(failregex: &[String], ignoreregex: &[String]) -> Result<Self, Vec<Problem>> {
@@ -77,10 +71,7 @@ impl RawPatterns {
     }
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
-        let mut cut = Cut::new();
-        if mark_client(record, &client, &mut cut).is_none() {
-            return Judgement::Missed;
-        }
+        let Some(cut) = mark_client(record, &client) else { return Judgement::Missed };
         match first(&self.fail.marked, &cut) {
             None => Judgement::Missed,
             Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
@@ -142,32 +133,34 @@ fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
     }
 }
 
-/// Writes the line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
-/// could take (`-`, a list).
-fn mark_client(record: &Record<'_>, client: &Range<usize>, cut: &mut Cut) -> Option<()> {
+/// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag could
+/// take (`-`, a list).
+fn mark_client(record: &Record<'_>, client: &Range<usize>) -> Option<Vec<u8>> {
     let line = record.line();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mark = [b'0', mark(line.get(client.clone())?)?, b'0'];
-    let mut edits = [(record.time_range().unwrap_or(0..0), &[][..]), (client.clone(), &mark[..])];
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut from = 0;
-    for (range, instead) in edits {
-        extend_unmarked(cut, line.get(from..range.start)?);
-        cut.extend_from_slice(instead);
-        from = range.end;
+    let mark = [b'0', mark(record, line.get(client.clone())?)?, b'0'];
+    let (client, date) = ((client, &mark[..]), (&record.time_range().unwrap_or(0..0), &[][..]));
+    let is_first = (client.0.start, client.0.end) < (date.0.start, date.0.end);
+    let [(first, instead), (second, last)] = if is_first { [client, date] } else { [date, client] };
+    let parts = [
+        line.get(..first.start)?,
+        instead,
+        line.get(first.end..second.start)?,
+        last,
+        line.get(second.end..)?,
+    ];
+    let mut cut = parts.concat();
+    if line.iter().fold(0, |highest, byte| (*byte).max(highest)) >= IPV4 {
+        let at = client.0.start - if is_first { 0 } else { date.0.len() };
+        unmark(&mut cut, at + 1);
     }
-    extend_unmarked(cut, line.get(from..)?);
-    Some(())
+    Some(cut)
 }
 
-/// Adds a part of the line that holds no client: a mark in it would be somebody's forgery.
-fn extend_unmarked(cut: &mut Cut, part: &[u8]) {
-    let start = cut.len();
-    cut.extend_from_slice(part);
-    if memchr3(IPV4, IPV6, NAME, part).is_some() {
-        let marks = cut.iter_mut().skip(start).filter(|byte| matches!(**byte, IPV4..=NAME));
-        marks.for_each(|byte| *byte = REPLACED);
-    }
+/// Replaces every mark but the one at `own`: it would be somebody's forgery.
+fn unmark(cut: &mut [u8], own: usize) {
+    let marks = cut.iter_mut().enumerate().filter(|(at, byte)| *at != own && matches!(**byte, IPV4..=NAME));
+    marks.for_each(|(_, byte)| *byte = REPLACED);
 }
 
 /// The first pattern of a set that matches. With a single one, whether it does is all: a cheaper search.
@@ -178,8 +171,8 @@ fn first(patterns: &RegexSet, text: &[u8]) -> Option<usize> {
     }
 }
 
-fn mark(client: &[u8]) -> Option<u8> {
-    match Address::parse(client) {
+fn mark(record: &Record<'_>, client: &[u8]) -> Option<u8> {
+    match record.address() {
         Some(address) if address.ip().is_ipv4() => Some(IPV4),
         Some(_) => Some(IPV6),
         None => is_name(client).then_some(NAME),
