@@ -41,6 +41,9 @@ impl Engine {
     }
 
     pub(super) fn expire_pauses(&mut self, now: Timestamp, effects: &mut Effects) {
+        if self.pauses.is_empty() {
+            return;
+        }
         let over = |pause: &mut Pause| pause.until.is_some_and(|until| until <= now);
         effects.notices.extend(self.pauses.extract_if(.., over).map(Notice::PauseOver));
     }

@@ -84,12 +84,10 @@ impl Pairs {
     pub(super) fn find(&self, buffer: &[u8], from: usize) -> Option<usize> {
         let mut at = from;
         while let Some(block) = block(buffer, at) {
-            if self.wants_any(block) {
-                let found =
-                    self.places_in(block, at).find(|at| self.literals_at(buffer, *at).next().is_some());
-                if found.is_some() {
-                    return found;
-                }
+            let mut wanted = places(self.wanted_in(block), at);
+            let found = wanted.find(|at| self.literals_at(buffer, *at).next().is_some());
+            if found.is_some() {
+                return found;
             }
             at += AT_ONCE;
         }
@@ -105,35 +103,21 @@ impl Pairs {
             }
         };
         while let Some(block) = block(buffer, at).filter(|_| at < end) {
-            if self.wants_any(block) {
-                self.places_in(block, at).take_while(|at| *at < end).for_each(&mut add);
-            }
+            places(self.wanted_in(block), at).take_while(|at| *at < end).for_each(&mut add);
             at += AT_ONCE;
         }
         (at..end).for_each(add);
         chosen
     }
 
-    /// Whether a wanted pair begins in the block.
+    /// What the pairs of the block are wanted for: a byte each, the first one the lowest.
     #[inline]
-    fn wants_any(&self, block: &[u8; AT_ONCE + 1]) -> bool {
+    fn wanted_in(&self, block: &[u8; AT_ONCE + 1]) -> u64 {
         let [even @ .., _] = *block;
         let [_, odd @ ..] = *block;
         let (even, odd) = (u64::from_le_bytes(even), u64::from_le_bytes(odd));
-        let wanted = |pairs: u64, i: usize| self.wanted[usize::from((pairs >> (16 * i)) as u16)];
-        (0..AT_ONCE / 2).fold(0, |any, i| any | wanted(even, i) | wanted(odd, i)) != 0
-    }
-
-    /// Where wanted pairs begin in the block, which stands at `at`.
-    #[inline]
-    fn places_in(&self, block: &[u8; AT_ONCE + 1], at: usize) -> impl Iterator<Item = usize> {
-        let wanted = |i: usize| self.wanted[usize::from(u16::from_le_bytes([block[i], block[i + 1]]))] != 0;
-        let mut bits = (0..AT_ONCE).fold(0_u32, |bits, i| bits | u32::from(wanted(i)) << i);
-        std::iter::from_fn(move || {
-            let place = (bits != 0).then(|| at + bits.trailing_zeros() as usize);
-            bits &= bits.wrapping_sub(1);
-            place
-        })
+        let wanted = |pairs: u64, i: usize| u64::from(self.wanted[usize::from((pairs >> (16 * i)) as u16)]);
+        (0..AT_ONCE / 2).fold(0, |all, i| all | wanted(even, i) << (16 * i) | wanted(odd, i) << (16 * i + 8))
     }
 
     /// The literals that have their pair at `at`. Behind the buffer's end a line ends.
@@ -148,6 +132,17 @@ impl Pairs {
         let entry = holds.then(|| self.entries[usize::from(self.places[pair])].as_slice());
         entry.unwrap_or_default().iter().filter(move |literal| literal.stands_around(buffer, at))
     }
+}
+
+/// Where pairs begin that are wanted, in the block that stands at `at`.
+#[inline]
+fn places(mut wanted: u64, at: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let byte = wanted.trailing_zeros() / 8;
+        let place = (wanted != 0).then_some(at + byte as usize);
+        wanted &= u64::MAX.checked_shl(8 * (byte + 1)).unwrap_or(0);
+        place
+    })
 }
 
 /// The bytes whose pairs are looked up at once, and the one behind them.

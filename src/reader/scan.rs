@@ -245,7 +245,7 @@ impl Pass<'_> {
     /// The format that tells by what stands around a line whether a client may have written it, and how far around.
     fn around_lines(&self) -> Option<(Format, usize)> {
         let mut known = self.file.formats.known().iter();
-        known.find_map(|format| Some((format.clone(), format.context()?)))
+        known.find_map(|format| format.context().map(|length| (format.clone(), length)))
     }
 
     /// The logged time of the last line.

@@ -25,7 +25,6 @@ pub struct Whole<'r> {
     reading: FileReading,
     /// Observations that were read and not yet handed out.
     ahead: VecDeque<Observation>,
-    spare: Vec<Observation>,
     ended: bool,
 }
 
@@ -67,7 +66,7 @@ impl<'r> Whole<'r> {
         meter: &Meter,
     ) -> Result<Self, ReadError> {
         let lines = Lines::open_metered(path, meter)?;
-        Ok(Self { lines, reader, reading, ahead: VecDeque::new(), spare: Vec::new(), ended: false })
+        Ok(Self { lines, reader, reading, ahead: VecDeque::new(), ended: false })
     }
 
     /// Where it is.
@@ -90,12 +89,14 @@ impl<'r> Whole<'r> {
     fn fill(&mut self, reference: &Reference) -> Result<(), ReadError> {
         while self.ahead.is_empty() && !self.ended {
             if let Some(bytes) = self.lines.next_buffer()? {
-                self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare);
+                // Empty as it is, its memory goes to and fro.
+                let mut read = Vec::from(std::mem::take(&mut self.ahead));
+                self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut read);
+                self.ahead = read.into();
             } else {
                 self.ended = true;
                 self.reading.end();
             }
-            self.ahead.extend(self.spare.drain(..));
         }
         Ok(())
     }

@@ -31,7 +31,9 @@ pub fn bytes(raw: &[u8]) -> String {
 
 /// JSON in which dangerous characters that JSON itself permits are written as `\uXXXX`: still the same value.
 pub fn json(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_harmless) {
+    // Most is ASCII, and looked through without a branch.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if is_plain || text.chars().all(is_harmless) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
