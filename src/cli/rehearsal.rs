@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::exit::CliError;
 use crate::address::Address;
@@ -18,6 +18,9 @@ use crate::reader::{Meter, Reader, Whole, next_of};
 use crate::record::Reference;
 use crate::resolve::Lists;
 use crate::terms::{JailName, Observation, OutputName};
+
+/// How often, in log time, the engine forgets what is no longer needed: the daemon has it do so all the time.
+const TIDY_EACH: SignedDuration = SignedDuration::from_secs(10);
 
 /// Which logs, and how much of them.
 pub(super) struct Rehearsal<'a> {
@@ -59,6 +62,8 @@ struct Court {
     engine: Engine,
     /// The highest event time so far.
     now: Timestamp,
+    /// When the engine last forgot what is no longer needed.
+    tidied: Timestamp,
     effects: Effects,
 }
 
@@ -125,7 +130,7 @@ impl Rehearsal<'_> {
 impl Court {
     fn new(settings: Settings) -> Self {
         let (engine, effects) = Engine::new(settings, Restored::default(), Timestamp::UNIX_EPOCH);
-        Self { engine, now: Timestamp::UNIX_EPOCH, effects }
+        Self { engine, now: Timestamp::UNIX_EPOCH, tidied: Timestamp::UNIX_EPOCH, effects }
     }
 
     fn reconfigure(&mut self, settings: Settings) {
@@ -135,6 +140,10 @@ impl Court {
     fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
         outcome.offences += observation.offences.len() as u64;
         self.now = self.now.max(observation.at);
+        if self.now.duration_since(self.tidied) >= TIDY_EACH {
+            self.tidied = self.now;
+            self.engine.tick(self.now, &mut self.effects);
+        }
         self.engine.observe(observation, self.now, &mut self.effects);
         self.effects.notices.clear();
         for change in self.effects.changes.drain(..) {
