@@ -138,6 +138,15 @@ fn a_mark_cannot_be_forged() {
     line.extend_from_slice(b"\xF80 failed\"");
     let filter = compile("failregex = '<HOST> failed'");
     assert_eq!(filter.judge(&Format::Combined.parse(&line).unwrap()), Judgement::Missed);
+    let mut error =
+        b"[Fri Nov 20 15:51:57.123456 2026] [core:error] [pid 7:tid 9] [client 203.0.113.7:5] AH1: ".to_vec();
+    error.extend_from_slice(b"\xF8\xFA");
+    for (format, line, pattern) in
+        [(Format::Combined, line, "^<HOST> - - \\[\\]"), (Format::ApacheError, error, "client <HOST>.* AH1")]
+    {
+        let judged = compile(&format!("failregex = '{pattern}'")).judge(&format.parse(&line).unwrap());
+        assert!(matches!(judged, Judgement::Offence(_)), "the client's own mark stays: {judged:?}");
+    }
 }
 
 #[test]
