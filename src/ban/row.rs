@@ -33,7 +33,7 @@ pub struct Ban {
     pub offences: u32,
     /// Who decided it.
     pub origin: Origin,
-    /// What the person said who made it by hand.
+    /// What the person said who made it by hand; or why a jail's ban is longer or wider than others.
     pub reason: Option<String>,
     /// Judged and shown, but in no output.
     pub simulated: bool,

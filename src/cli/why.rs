@@ -65,12 +65,25 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
             near.address
         ))?;
     }
+    for earlier in &why.earlier {
+        screen.line(format!(
+            "  {}: {} banned {} before: the next ban lasts {}",
+            earlier.jail,
+            earlier.address,
+            many_times(earlier.bans),
+            earlier.next.map_or("forever".to_owned(), show_duration)
+        ))?;
+    }
     evidence(&why.evidence, screen)?;
     if !why.history.is_empty() {
         screen.line(format!("\n{BOLD}History{BOLD:#}"))?;
         screen.line(history::grid(&why.history).trim_fmt())?;
     }
     Ok(())
+}
+
+fn many_times(number: u32) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
 fn evidence(rows: &[control::EvidenceRow], screen: &mut Screen) -> io::Result<()> {

@@ -15,6 +15,7 @@ use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
 use crate::filter::{Conditions, Suggest};
+use crate::jail::{Escalation, Jitter};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{JailName, OutputName, SourceName, nearest};
@@ -50,6 +51,8 @@ pub(super) fn manual(section: Section<'_>, defaults: &Partial) -> Manual {
     pick.maxretry();
     pick.findtime();
     let bantime = pick.bantime();
+    pick.escalation();
+    pick.jitter();
     Manual { bantime, group: pick.group(), ignoreip: pick.ignoreip() }
 }
 
@@ -191,6 +194,8 @@ impl Layers<'_> {
             maxretry,
             findtime,
             bantime,
+            escalation: self.escalation(),
+            jitter: self.jitter(),
             group: self.group(),
             simulate: section.settle("simulate", simulate, false),
         };
@@ -227,6 +232,16 @@ impl Layers<'_> {
     fn bantime(&self) -> Option<SignedDuration> {
         let found = self.pick(|partial| partial.bantime.as_ref());
         self.section.settle("bantime", found, Some(SignedDuration::from_hours(1)))
+    }
+
+    fn escalation(&self) -> Option<Escalation> {
+        let found = self.pick(|partial| partial.escalation.as_ref());
+        self.section.settle("escalation", found, Some(Escalation::default()))
+    }
+
+    fn jitter(&self) -> Option<Jitter> {
+        let found = self.pick(|partial| partial.jitter.as_ref());
+        self.section.settle("jitter", found, None)
     }
 
     fn distinct(&self) -> Option<Field> {

@@ -8,12 +8,14 @@ use jiff::SignedDuration;
 
 use super::addresses;
 use super::found::{Found, Show};
+use super::growing;
 use super::keys;
 use super::node::{self, Node, Value};
 use super::problem::Problem;
 use super::rules;
 use super::section::Section;
 use crate::filter::Conditions;
+use crate::jail::{Escalation, Jitter};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::nearest;
@@ -30,6 +32,8 @@ pub(super) struct Partial {
     pub(super) maxretry: Option<Found<u32>>,
     pub(super) findtime: Option<Found<SignedDuration>>,
     pub(super) bantime: Option<Found<Option<SignedDuration>>>,
+    pub(super) escalation: Option<Found<Option<Escalation>>>,
+    pub(super) jitter: Option<Found<Option<Jitter>>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
     pub(super) v4: Option<Found<u32>>,
@@ -73,6 +77,8 @@ impl Partial {
             maxretry: section.integer("maxretry", 1..=HIGHEST_MAXRETRY),
             findtime: section.span("findtime"),
             bantime: bantime(section),
+            escalation: growing::escalation(section),
+            jitter: growing::jitter(section),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
             // Shorter ones would ban a good part of the world for one client.

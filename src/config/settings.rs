@@ -15,9 +15,6 @@ use crate::resolve::{ListEntry, Lists};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{jail, publish, source};
 
-/// At most so many prefixes are tracked by one jail at once; a flood of forged addresses costs no more memory.
-pub const MAX_TRACKED: usize = 200_000;
-
 /// A whole configuration.
 #[derive(Debug)]
 pub struct Config {
@@ -108,6 +105,10 @@ pub struct Jail {
     pub findtime: SignedDuration,
     /// How long a ban lasts; `None` is forever.
     pub bantime: Option<SignedDuration>,
+    /// How bans grow with earlier ones; `None`: they do not.
+    pub escalation: Option<jail::Escalation>,
+    /// What is added to a ban by chance.
+    pub jitter: Option<jail::Jitter>,
     /// What is counted and banned.
     pub group: Group,
     /// Judge and show, but publish nothing.
@@ -150,16 +151,13 @@ impl Config {
     /// The built-in jail of bans by hand: all outputs; it counts nothing.
     pub fn manual_settings(&self, lists: &Lists) -> jail::Settings {
         jail::Settings {
-            name: JailName::manual(),
             maxretry: 1,
-            findtime: SignedDuration::from_mins(10),
             bantime: self.manual.bantime,
+            escalation: None,
             group: self.manual.group,
-            distinct: false,
-            simulate: false,
             allow: lists.allowlist(&self.manual.ignoreip),
             outputs: self.outputs.iter().map(|output| output.name.clone()).collect(),
-            max_tracked: MAX_TRACKED,
+            ..jail::Settings::new(JailName::manual())
         }
     }
 }
@@ -172,12 +170,14 @@ impl Jail {
             maxretry: self.maxretry,
             findtime: self.findtime,
             bantime: self.bantime,
+            escalation: self.escalation.clone(),
+            jitter: self.jitter,
             group: self.group,
             distinct: self.distinct.is_some(),
             simulate: self.simulate,
             allow: lists.allowlist(&self.ignoreip),
             outputs: self.outputs.clone(),
-            max_tracked: MAX_TRACKED,
+            max_tracked: jail::Settings::MAX_TRACKED,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checking;
 mod effective;
+mod growing;
 mod merging;
 mod socket;
 mod wrong;

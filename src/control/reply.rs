@@ -91,7 +91,7 @@ pub struct BanRow {
     pub offences: u32,
     /// Who decided it.
     pub origin: Origin,
-    /// What the person said who made it by hand.
+    /// What the person said who made it by hand; or why a jail's ban is longer or wider than others.
     pub reason: Option<String>,
     /// Judged and shown, but in no output.
     #[serde(default)]
@@ -131,6 +131,9 @@ pub struct Why {
     /// How near it is to a threshold.
     #[serde(default)]
     pub near: Vec<Near>,
+    /// The jails whose next ban of it would be longer, since it was banned before.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
 }
 
 /// A line that speaks for a ban.
@@ -165,6 +168,20 @@ pub struct Near {
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
     pub findtime: SignedDuration,
+}
+
+/// Earlier bans that make the next one longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The jail.
+    pub jail: JailName,
+    /// Who was banned: the group of the client.
+    pub address: Prefix,
+    /// How many ended bans count now.
+    pub bans: u32,
+    /// How long the next one would be, in seconds; `null` is forever.
+    #[serde(with = "wire::optional_seconds")]
+    pub next: Option<SignedDuration>,
 }
 
 #[cfg(test)]
@@ -225,6 +242,7 @@ mod tests {
             evidence: vec![EvidenceRow::from(&evidence)],
             history: Vec::new(),
             near: Vec::new(),
+            earlier: Vec::new(),
         };
         let why = serde_json::to_value(why).unwrap();
         assert_has(&why, &["address", "banned", "bans", "protected_by", "evidence", "history"]);

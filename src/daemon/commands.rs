@@ -12,8 +12,8 @@ use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
-use crate::control::{BanRow, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
-use crate::engine::{Order, Refusal as Refused};
+use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
+use crate::engine::{self, Order, Refusal as Refused};
 use crate::os::clock;
 use crate::publish::{self, Report};
 use crate::store::{HistoryQuery, HistoryRow, StoreError};
@@ -56,14 +56,14 @@ impl Circuit {
                 let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
                 self.answer_order(outcome, &by, answer);
             }
-            Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
+            Request::Unban { targets, all, jail, since, forget, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
                 let whom = if whole { Whom::All { since } } else { Whom::These(targets) };
                 if dry_run {
                     let would = self.would_unban(&whom, jail.as_ref(), now);
                     let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
                 } else {
-                    let outcome = self.unban(whom, jail.as_ref(), now);
+                    let outcome = self.unban(whom, jail.as_ref(), forget, now);
                     self.answer_order(outcome, &By { peer, reason: None, no_wait }, answer);
                 }
             }
@@ -118,6 +118,7 @@ impl Circuit {
             evidence: known.evidence.iter().map(EvidenceRow::from).collect(),
             history: Vec::new(),
             near: near.collect(),
+            earlier: known.earlier.into_iter().map(earlier).collect(),
         };
         let query = HistoryQuery {
             address: Some(address),
@@ -188,6 +189,10 @@ impl Circuit {
         self.owner.forget(file);
         Ok(format!("{} is empty now", file.path.display()))
     }
+}
+
+fn earlier(known: engine::Earlier) -> Earlier {
+    Earlier { jail: known.jail, address: known.prefix, bans: known.bans, next: known.next }
 }
 
 /// By address and jail.

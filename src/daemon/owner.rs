@@ -179,6 +179,7 @@ impl Owner {
     pub(super) fn save_then(&mut self, stored: Option<Ack>) {
         let mut transaction = std::mem::take(&mut self.unsaved);
         transaction.trackers = self.engine.take_changed_trackers();
+        transaction.priors = self.engine.take_changed_priors();
         transaction.totals = self.totals.changed(&self.engine);
         let generation = self.engine.generation();
         transaction.generation = (generation != self.stored_generation).then_some(generation);

@@ -1,7 +1,8 @@
 //! From a configuration to what engine and readers need of it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
 
@@ -14,12 +15,15 @@ use crate::resolve::Lists;
 use crate::source::Registry;
 use crate::terms::Checkpoint;
 
-/// What the engine judges by: the jails, the outputs' names, and who is never banned.
+/// One for each process: a new configuration does not move the end of a ban that is found again.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("jitter"));
+
+/// What the engine of a rehearsal judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
-    settings(config, lists, &host::addresses())
+    Settings { seed: 0, ..settings(config, lists, &host::addresses()) }
 }
 
-/// The same, where this host's addresses are known.
+/// The same for the daemon, whose chance nobody foresees.
 pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Settings {
     Settings {
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
@@ -29,6 +33,7 @@ pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Setti
             trusted: config.trusted(lists),
             host: host.iter().copied().map(Address::from).collect(),
         },
+        seed: *SEED,
     }
 }
 

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{Effects, Engine};
 use crate::address::Prefix;
-use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Row};
+use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Origin, Row};
+use crate::jail::EndedBan;
 use crate::terms::Evidence;
 
 impl Engine {
@@ -48,6 +49,11 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some(row) = self.table.remove(prefix, jail) else { return };
+        // Who is allowed now was banned by mistake.
+        if why != Ended::Allowed && counts_later(&row.ban) {
+            let until = if why == Ended::Expired { row.ban.until.unwrap_or(now) } else { now };
+            self.remember(&row.ban, jail, until);
+        }
         let carried = !row.simulated && self.is_published(jail);
         if carried {
             self.generation += 1;
@@ -63,6 +69,14 @@ impl Engine {
         effects.changes.push(Change::Ended(row.ban, why));
     }
 
+    /// Remembers that this ban was and ended at `until`, for bans that grow with earlier ones.
+    pub(super) fn remember(&mut self, ban: &Ban, jail: JailId, until: Timestamp) {
+        let goes_on = self.table.at(ban.prefix).iter().any(|row| counts_later(&row.ban));
+        let decay = self.slots.get(jail).decay();
+        let (prefix, jail, since) = (ban.prefix, &ban.jail, ban.since);
+        self.priors.add(&EndedBan { prefix, jail, since, until, decay, goes_on });
+    }
+
     /// Remembers a ban that is over, where records may still be hits.
     pub(super) fn note_end(&mut self, prefix: Prefix, echo: Echo, now: Timestamp) {
         if echo.before.is_some() || echo.carried_until.is_some() {
@@ -74,6 +88,11 @@ impl Engine {
     fn is_published(&self, jail: JailId) -> bool {
         !self.slots.get(jail).outputs.common(self.outputs.live()).is_empty()
     }
+}
+
+/// Whether later bans grow with this one: not with one by hand, nor with one that was only shown.
+pub(super) fn counts_later(ban: &Ban) -> bool {
+    ban.origin == Origin::Log && !ban.simulated
 }
 
 fn with(evidence: Vec<Evidence>, ban: Arc<Ban>) -> Arc<Ban> {

@@ -145,6 +145,22 @@ impl Engine {
         }
     }
 
+    /// Forgets how often `prefix`, what lies inside it and the groups it belongs to were banned, in one jail or all;
+    /// returns of how many that was known.
+    pub fn forget_earlier(&mut self, prefix: Prefix, jail: Option<&JailName>) -> usize {
+        let around = self.slots.iter().map(|(_, slot)| Prefix::group(prefix.first(), slot.settings.group));
+        let mut meant: Vec<Prefix> = around.filter(|group| group.covers(prefix)).collect();
+        meant.push(prefix);
+        meant.sort_unstable();
+        meant.dedup();
+        meant.into_iter().map(|prefix| self.priors.forget(prefix, jail)).sum()
+    }
+
+    /// Forgets how often everybody was banned, in one jail or all; returns of how many prefixes that was known.
+    pub fn forget_all_earlier(&mut self, jail: Option<&JailName>) -> usize {
+        self.priors.forget_all(jail)
+    }
+
     /// Ends every ban, or those of one jail, or those that began at `since` or later, and forgets the windows of these
     /// prefixes; with neither, all windows.
     pub fn unban_all(

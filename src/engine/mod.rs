@@ -22,13 +22,13 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Term};
-pub use questions::{Counts, Near, Why};
+pub use questions::{Counts, Earlier, Near, Why};
 pub use settings::{Protection, Restored, Settings};
 pub use slots::Tally;
 
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
-use crate::jail::Texts;
-use crate::terms::{Pause, TrackerEntry};
+use crate::jail::{Priors, Texts};
+use crate::terms::{Pause, PriorEntry, TrackerEntry};
 use guard::Guard;
 use outputs::Outputs;
 use slots::Slots;
@@ -40,6 +40,9 @@ pub struct Engine {
     guard: Guard,
     table: Table,
     echoes: Echoes,
+    /// Earlier bans, for those that grow with them.
+    priors: Priors,
+    seed: u64,
     texts: Texts,
     pauses: Vec<Pause>,
     generation: u64,
@@ -57,6 +60,8 @@ impl Engine {
             guard: Guard::new(&settings.protected),
             table: Table::default(),
             echoes: Echoes::default(),
+            priors: Priors::default(),
+            seed: settings.seed,
             texts: Texts::default(),
             pauses: restored.pauses,
             generation: restored.generation + 1,
@@ -68,6 +73,7 @@ impl Engine {
             let jail = engine.slots.id_or_add(&ban.jail, &engine.outputs);
             engine.table.insert(Row::new(ban, jail, engine.generation));
         }
+        engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
@@ -90,6 +96,7 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
+        self.seed = settings.seed;
         self.outputs.configure(&settings.outputs);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
         // Which bans an output carries, and the holes in them, may be others now.
@@ -122,6 +129,7 @@ impl Engine {
         self.slots.iter_mut().for_each(|slot| slot.tracker.sweep(now, SWEEP));
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
+        self.priors.sweep(now, self.slots.longest_decay(), SWEEP);
     }
 
     /// When [`Engine::tick`] has something to end.
@@ -143,6 +151,11 @@ impl Engine {
     /// The windows that changed since this was last asked, for the store. Without marks: no longer tracked.
     pub fn take_changed_trackers(&mut self) -> Vec<TrackerEntry> {
         self.slots.take_changed()
+    }
+
+    /// The earlier bans that changed since this was last asked, for the store. Without bans: no longer remembered.
+    pub fn take_changed_priors(&mut self) -> Vec<PriorEntry> {
+        self.priors.take_changed()
     }
 }
 

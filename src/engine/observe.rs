@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::changes::counts_later;
 use super::effects::may_say_again;
 use super::{Effects, Engine, Notice};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
-use crate::jail::{Counted, Offender, TextId, Verdict};
+use crate::jail::{Counted, Offender, TextId, Verdict, chance};
 use crate::terms::{Evidence, Observation, Offence};
 
 /// What the offences of one record have in common.
@@ -89,6 +90,9 @@ impl Engine {
         if self.is_paused(&ban.jail) {
             effects.changes.push(Change::Withheld(ban.into()));
         } else if ban.is_over(now) {
+            if let Some(until) = ban.until.filter(|_| counts_later(&ban)) {
+                self.remember(&ban, jail, until);
+            }
             let outputs = self.slots.get(jail).outputs.clone();
             let (simulated, before) = (ban.simulated, ban.until);
             self.note_end(prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
@@ -100,17 +104,27 @@ impl Engine {
 
     fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict) -> Ban {
         let settings = &self.slots.get(jail).settings;
+        let since = verdict.since;
+        let earlier = self.earlier(jail, prefix, since);
+        let chance = chance(self.seed, prefix, &settings.name, since);
         Ban {
             prefix,
             jail: settings.name.clone(),
-            since: verdict.since,
-            until: settings.until(verdict.since),
+            since,
+            until: settings.verdict_until(since, earlier, chance),
             offences: verdict.offences,
             origin: Origin::Log,
-            reason: None,
+            reason: repeated(earlier),
             simulated: settings.simulate,
             evidence: self.evidence(jail, verdict.texts.iter().copied()),
         }
+    }
+
+    /// How many earlier bans make a ban longer that begins at `since`.
+    pub(super) fn earlier(&self, jail: JailId, prefix: Prefix, since: Timestamp) -> u32 {
+        let settings = &self.slots.get(jail).settings;
+        let rule = settings.escalation.as_ref();
+        rule.map_or(0, |rule| self.priors.earlier(prefix, &settings.name, rule, since))
     }
 
     /// The texts that are still kept.
@@ -122,5 +136,14 @@ impl Engine {
         let jail = self.slots.get(jail).name();
         let kept = texts.filter_map(|(at, id)| Some((at, self.texts.get(id, at)?)));
         kept.map(|(at, text)| Evidence { at, jail: jail.clone(), text: text.into() }).collect()
+    }
+}
+
+/// What an operator reads where a ban is longer than the first one.
+fn repeated(earlier: u32) -> Option<String> {
+    match earlier {
+        0 => None,
+        1 => Some("banned once before".to_owned()),
+        times => Some(format!("banned {times} times before")),
     }
 }

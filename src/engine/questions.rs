@@ -22,6 +22,8 @@ pub struct Why {
     pub protected_by: Option<String>,
     /// Jails in which it has offences.
     pub windows: Vec<Near>,
+    /// Jails whose next ban of it would be longer, since it was banned before.
+    pub earlier: Vec<Earlier>,
     /// The lines behind windows. Those behind bans went out with the changes that told of them.
     pub evidence: Vec<Evidence>,
 }
@@ -39,6 +41,19 @@ pub struct Near {
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
+}
+
+/// Earlier bans that make the next one longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The jail.
+    pub jail: JailName,
+    /// Who was banned.
+    pub prefix: Prefix,
+    /// How many ended bans count now.
+    pub bans: u32,
+    /// How long the next one would be; `None` is forever.
+    pub next: Option<SignedDuration>,
 }
 
 /// What one jail has counted. Totals are since the start.
@@ -121,13 +136,20 @@ impl Engine {
             |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
         let banned = rows.iter().any(in_force);
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
-        let (mut evidence, mut windows) = (Vec::new(), Vec::new());
+        let (mut evidence, mut windows, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
             let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
             evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));
             windows.extend(near(slot, prefix, now));
+            earlier.extend(self.earlier_bans(id, slot, prefix, now));
         }
-        Why { banned, bans, protected_by: self.protected_by(address), windows, evidence }
+        Why { banned, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
+    }
+
+    fn earlier_bans(&self, id: JailId, slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Earlier> {
+        let bans = self.earlier(id, prefix, now);
+        let next = slot.settings.term(bans);
+        (bans > 0).then(|| Earlier { jail: slot.name().clone(), prefix, bans, next })
     }
 
     /// The rule that protects an address from every jail, or else from one.

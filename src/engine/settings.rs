@@ -3,7 +3,7 @@
 use crate::address::{Address, Allowlist};
 use crate::ban::Ban;
 use crate::jail;
-use crate::terms::{OutputName, Pause, TrackerEntry};
+use crate::terms::{OutputName, Pause, PriorEntry, TrackerEntry};
 
 /// The engine's part of the configuration.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Settings {
     pub outputs: Vec<OutputName>,
     /// Who is never banned by any jail.
     pub protected: Protection,
+    /// What chance is drawn from: the jitter of bans. Not to be guessed from outside; the same in each `replay`.
+    pub seed: u64,
 }
 
 /// Who is never banned by any jail, besides loopback and unspecified addresses.
@@ -37,6 +39,8 @@ pub struct Restored {
     pub bans: Vec<Ban>,
     /// Windows.
     pub trackers: Vec<TrackerEntry>,
+    /// Earlier bans.
+    pub priors: Vec<PriorEntry>,
     /// Pauses that had not ended.
     pub pauses: Vec<Pause>,
 }

@@ -1,11 +1,11 @@
 //! The jails: settings, windows and counters, each under a number that stays for the engine's life.
 
 use hashbrown::HashMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outputs::Outputs;
 use crate::ban::{JailId, OutputSet};
-use crate::jail::{Settings, Tracker};
+use crate::jail::{Escalation, Settings, Tracker};
 use crate::terms::{JailName, OutputName, TrackerEntry};
 
 /// One jail.
@@ -51,6 +51,11 @@ impl Slot {
 
     pub(super) fn name(&self) -> &JailName {
         &self.settings.name
+    }
+
+    /// How long a ban is remembered; also where bans do not grow, since they may from the next configuration on.
+    pub(super) fn decay(&self) -> Option<SignedDuration> {
+        self.settings.escalation.as_ref().map_or(Some(Escalation::DECAY), |escalation| escalation.decay)
     }
 }
 
@@ -161,6 +166,12 @@ impl Slots {
             slot.tracker.take_changed(&slot.settings.name, &mut changed);
         }
         changed
+    }
+
+    /// The longest time for which a configured jail remembers a ban; `None` is forever.
+    pub(super) fn longest_decay(&self) -> Option<SignedDuration> {
+        let decays = self.all.iter().filter(|slot| slot.configured).map(Slot::decay);
+        decays.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// By number: whether its bans are in this output.

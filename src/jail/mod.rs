@@ -3,11 +3,15 @@
 //! Pure: time is an argument. A jail knows thresholds and offences, not logs, filters or outputs.
 
 mod entry;
+mod escalation;
+mod priors;
 mod settings;
 mod texts;
 mod tracker;
 mod window;
 
+pub use escalation::{Escalation, Growth, Jitter, Scope, chance};
+pub use priors::{EndedBan, Priors};
 pub use settings::Settings;
 pub use texts::{TextId, Texts};
 pub use tracker::{Offender, Tracker};

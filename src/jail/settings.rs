@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::{Escalation, Jitter};
 use crate::address::{Allowlist, Group};
 use crate::terms::{JailName, OutputName};
 
@@ -14,8 +15,12 @@ pub struct Settings {
     pub maxretry: u32,
     /// The length of the sliding window.
     pub findtime: SignedDuration,
-    /// How long a ban lasts; `None` is forever.
+    /// How long a first ban lasts; `None` is forever.
     pub bantime: Option<SignedDuration>,
+    /// How bans grow with earlier ones; `None`: they do not.
+    pub escalation: Option<Escalation>,
+    /// What is added to a ban, so that nobody can foresee its end.
+    pub jitter: Option<Jitter>,
     /// What is counted and banned.
     pub group: Group,
     /// Count different values (the reader hashes them) instead of offences.
@@ -31,7 +36,28 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// When a ban ends that began at `since`; `None` is never.
+    /// At most so many prefixes are tracked where nobody says otherwise.
+    pub const MAX_TRACKED: usize = 200_000;
+
+    /// A jail of which nothing is configured but the name.
+    pub fn new(name: JailName) -> Self {
+        Self {
+            name,
+            maxretry: 5,
+            findtime: SignedDuration::from_mins(10),
+            bantime: Some(SignedDuration::from_hours(1)),
+            escalation: Some(Escalation::default()),
+            jitter: None,
+            group: Group::default(),
+            distinct: false,
+            simulate: false,
+            allow: Allowlist::default(),
+            outputs: Vec::new(),
+            max_tracked: Self::MAX_TRACKED,
+        }
+    }
+
+    /// When a ban by hand ends that began at `since`; `None` is never.
     pub fn until(&self, since: Timestamp) -> Option<Timestamp> {
         self.bantime.map(|bantime| since.checked_add(bantime).unwrap_or(Timestamp::MAX))
     }

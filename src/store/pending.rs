@@ -99,6 +99,7 @@ impl Batch {
         rest.generation = later.generation.or(rest.generation);
         rest.pauses = later.pauses.or(rest.pauses.take());
         rest.trackers.extend(later.trackers);
+        rest.priors.extend(later.priors);
         rest.checkpoints.extend(later.checkpoints);
         if !later.forgotten.is_empty() {
             rest.files
@@ -112,7 +113,7 @@ impl Batch {
 
     fn size(&self) -> usize {
         let rest = &self.rest;
-        let latest = rest.trackers.len() + rest.checkpoints.len() + rest.totals.len();
+        let latest = rest.trackers.len() + rest.priors.len() + rest.checkpoints.len() + rest.totals.len();
         latest + self.changes.len() + rest.files.len() + rest.forgotten.len() + rest.notes.len()
     }
 
@@ -123,6 +124,7 @@ impl Batch {
         let before = self.changes.len() + self.rest.notes.len();
         let rest = &mut self.rest;
         keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix));
+        keep_last(&mut rest.priors, |entry| (entry.prefix, entry.jail.clone()));
         // A finished position and a later one of the same inode are different files: both are kept.
         keep_last(&mut rest.checkpoints, |c| {
             (c.source.clone(), c.fingerprint.device, c.fingerprint.inode, c.finished)

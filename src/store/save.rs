@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::columns::{marks_text, nanos, origin_word, path_column};
 use super::{HistoryEvent, HistoryKind, Transaction};
 use crate::ban::{Ban, Change};
-use crate::terms::{Checkpoint, Evidence, JailName, Pause, PublishedFile, TrackerEntry};
+use crate::terms::{Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, TrackerEntry};
 
 /// So many lines are kept for one ban; of more, the newest.
 const LINES_PER_BAN: usize = 200;
@@ -30,6 +30,7 @@ pub(super) fn write<'a>(
     }
     transaction.notes.iter().try_for_each(|note| writer.note(note))?;
     transaction.trackers.iter().try_for_each(|entry| writer.tracker(entry))?;
+    transaction.priors.iter().try_for_each(|entry| writer.prior(entry))?;
     transaction.checkpoints.iter().try_for_each(|checkpoint| writer.checkpoint(checkpoint))?;
     if let Some(pauses) = &transaction.pauses {
         writer.pauses(pauses)?;
@@ -190,6 +191,17 @@ impl<'c> Writer<'c> {
         }
         let sql = "INSERT INTO trackers VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET marks = excluded.marks";
         self.prepared(sql)?.execute(params![jail, prefix, marks_text(&entry.marks)]).map(drop)
+    }
+
+    fn prior(&mut self, entry: &PriorEntry) -> rusqlite::Result<()> {
+        let (prefix, jail) = (entry.prefix.to_string(), entry.jail.as_ref().map_or("", JailName::as_str));
+        if entry.bans == 0 {
+            let sql = "DELETE FROM priors WHERE address = ?1 AND jail = ?2";
+            return self.prepared(sql)?.execute(params![prefix, jail]).map(drop);
+        }
+        let sql = "INSERT INTO priors VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET bans = excluded.bans, ended = excluded.ended";
+        self.prepared(sql)?.execute(params![prefix, jail, entry.bans, nanos(entry.ended)]).map(drop)
     }
 
     /// Stores a position, or forgets it where its file is finished.

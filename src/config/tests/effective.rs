@@ -12,6 +12,7 @@ fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
                 (jail.name.clone(), jail.filter_name.clone(), jail.sources.clone(), jail.outputs.clone()),
                 (jail.only.len(), jail.ignore.len(), jail.distinct.clone(), jail.ignoreip.len()),
                 (jail.maxretry, jail.findtime, jail.bantime, jail.group, jail.simulate),
+                (jail.escalation.clone(), jail.jitter),
             )
         })
         .collect();
@@ -52,6 +53,14 @@ bantime = \"forever\"
 host = ['a\"b', \"it's\", \"'\\\"\\\\.\"]
 [jail.off]
 enabled = false
+[jail.steps]
+filter = \"plain\"
+escalation = { steps = [\"10m\", \"forever\"], decay = \"7d\", scope = \"all\" }
+jitter = 0.25
+[jail.level]
+filter = \"plain\"
+escalation = false
+jitter = \"90s\"
 [output.a]
 kind = \"nginx-geo\"
 style = \"include\"

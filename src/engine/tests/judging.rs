@@ -174,7 +174,7 @@ fn a_restart_keeps_bans_and_windows_and_goes_on_with_generations() {
         generation: 77,
         bans: scene.engine.bans().map(|ban| Ban::clone(ban)).collect(),
         trackers,
-        pauses: Vec::new(),
+        ..Restored::default()
     };
     let (engine, effects) = Engine::new(settings(vec![jail("j")], &["web"]), restored.clone(), at(110));
     assert!(told(&effects).is_empty() && engine.generation() > 77);

@@ -1,5 +1,6 @@
 //! Each sentence of the semantics as a small scene, and a seeded simulation against a naive model.
 
+mod growing;
 mod hand;
 mod hits;
 mod judging;
@@ -42,16 +43,13 @@ fn allow(entries: &[&str]) -> Allowlist {
 /// Three offences within 60 s ban for 300 s in output `web`.
 fn jail(name: &str) -> jail::Settings {
     jail::Settings {
-        name: jail_name(name),
         maxretry: 3,
         findtime: SignedDuration::from_secs(60),
         bantime: Some(SignedDuration::from_secs(300)),
-        group: Group::default(),
-        distinct: false,
-        simulate: false,
-        allow: Allowlist::default(),
+        escalation: None,
         outputs: vec![output("web")],
         max_tracked: 1000,
+        ..jail::Settings::new(jail_name(name))
     }
 }
 
@@ -64,6 +62,7 @@ fn settings(jails: Vec<jail::Settings>, outputs: &[&str]) -> Settings {
             trusted: allow(&["10.10.1.25", "10.20.1.0/24"]),
             host: vec![address("192.0.2.80")],
         },
+        seed: 7,
     }
 }
 

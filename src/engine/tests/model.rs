@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub(super) since: i64,
     pub(super) until: Option<i64>,
     pub(super) simulated: bool,
+    /// A jail's, not by hand.
+    pub(super) by_log: bool,
 }
 
 /// A ban that is over.
@@ -38,6 +40,8 @@ pub(super) struct Model {
     pub(super) counted: BTreeMap<JailName, u64>,
     pub(super) hits: BTreeMap<JailName, u64>,
     over: Vec<Over>,
+    /// How many ended bans count, and when the last ended; `None` is all jails together.
+    pub(super) priors: BTreeMap<(Prefix, Option<JailName>), (u32, i64)>,
     /// What the current step led to.
     told: Vec<String>,
 }
@@ -53,6 +57,7 @@ impl Model {
             counted: BTreeMap::new(),
             hits: BTreeMap::new(),
             over: Vec::new(),
+            priors: BTreeMap::new(),
             told: Vec::new(),
         };
         model.adopt(settings);
@@ -110,11 +115,47 @@ impl Model {
 
     pub(super) fn expire(&mut self, now: i64) {
         self.pauses.retain(|pause| pause.until.is_none_or(|until| until > at(now)));
-        self.end_where("expired", |row| row.until.is_some_and(|until| until <= now));
+        let mut ends: Vec<i64> = self.rows.iter().filter_map(|row| row.until).collect();
+        ends.sort_unstable();
+        for end in ends.into_iter().filter(|end| *end <= now) {
+            self.end_where("expired", end, |row| row.until == Some(end));
+        }
     }
 
-    pub(super) fn end_where(&mut self, verb: &str, fits: impl Fn(&Row) -> bool) -> Vec<Row> {
-        let ended: Vec<Row> = self.rows.extract_if(.., |row| fits(row)).collect();
+    /// Counts a ban that is over; if another jail bans the same, they count together when that one is over.
+    fn remember(&mut self, row: &Row, ended: i64) {
+        let goes_on =
+            self.rows.iter().any(|other| other.prefix == row.prefix && other.by_log && !other.simulated);
+        let decay = self.jails[&row.jail].escalation.clone().unwrap_or_default().decay;
+        for jail in [Some(row.jail.clone()), None] {
+            if jail.is_none() && goes_on {
+                continue;
+            }
+            let (bans, last) = self.priors.entry((row.prefix, jail)).or_insert((0, i64::MIN));
+            if row.since >= *last {
+                *bans = left(*bans, *last, decay, row.since) + 1;
+            }
+            *last = ended.max(*last);
+        }
+    }
+
+    fn earlier(&self, jail: &jail::Settings, prefix: Prefix, since: i64) -> u32 {
+        let Some(rule) = &jail.escalation else { return 0 };
+        let scope = (rule.scope == crate::jail::Scope::Jail).then(|| jail.name.clone());
+        let prior = self.priors.get(&(prefix, scope));
+        prior.map_or(0, |(bans, last)| left(*bans, *last, rule.decay, since))
+    }
+
+    /// Ends rows at `now`.
+    pub(super) fn end_where(&mut self, verb: &str, now: i64, fits: impl Fn(&Row) -> bool) -> Vec<Row> {
+        let mut ended: Vec<Row> = Vec::new();
+        while let Some(at) = self.rows.iter().position(&fits) {
+            let row = self.rows.remove(at);
+            if verb != "allowed" && row.by_log && !row.simulated {
+                self.remember(&row, now);
+            }
+            ended.push(row);
+        }
         for row in &ended {
             self.tell(verb, row);
             if verb != "allowed" {
@@ -203,9 +244,13 @@ impl Model {
             offences.iter().filter(inside).count() >= jail.maxretry as usize
         };
         if let Some(since) = offences.iter().map(|(event, _)| *event).find(full) {
-            let until = jail.bantime.map(|bantime| since + bantime.as_secs());
+            let earlier = self.earlier(jail, key.1, since);
+            let chance = crate::jail::chance(self.settings.seed, key.1, &key.0, at(since));
+            let until = jail.verdict_until(at(since), earlier, chance).map(Timestamp::as_second);
+            let offences = self.offences.get_mut(&key).unwrap();
             offences.retain(|(event, _)| until.is_some_and(|until| *event >= until));
-            let row = Row { prefix: key.1, jail: key.0, since, until, simulated: jail.simulate };
+            let row =
+                Row { prefix: key.1, jail: key.0, since, until, simulated: jail.simulate, by_log: true };
             self.decide(row, now);
         }
     }
@@ -215,6 +260,9 @@ impl Model {
             self.tell("withheld", &row);
         } else if row.until.is_some_and(|until| until <= now) {
             self.tell("past", &row);
+            if !row.simulated {
+                self.remember(&row, row.until.unwrap());
+            }
             let before = row.until;
             let outputs = self.jails[&row.jail].outputs.clone();
             self.over.push(Over { row, outputs, before, waiting: Vec::new(), generation: 1, settled: None });
@@ -261,7 +309,7 @@ impl Model {
         let keys = self.rows.iter().map(|row| (row.prefix, row.jail.clone()));
         let protected: Vec<_> = keys.filter(|(prefix, jail)| self.is_protected(jail, *prefix)).collect();
         for (prefix, jail) in protected {
-            self.end_where("allowed", |row| row.prefix == prefix && row.jail == jail);
+            self.end_where("allowed", 0, |row| row.prefix == prefix && row.jail == jail);
         }
     }
 
@@ -288,4 +336,10 @@ impl Model {
         let around = self.rows.iter().filter(|row| row.prefix.contains(client)).filter(carried);
         around.into_iter().any(|row| !self.is_protected(&row.jail, Prefix::host(client)))
     }
+}
+
+/// How many of so many bans count at `at`, of which the last ended at `last`.
+fn left(bans: u32, last: i64, decay: Option<SignedDuration>, at: i64) -> u32 {
+    let forgotten = decay.map_or(0, |decay| at.saturating_sub(last).max(0) / decay.as_secs());
+    bans.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Model, Row};
 use super::*;
-use crate::terms::{Mark, Pause, TrackerEntry};
+use crate::jail::{Escalation, Growth, Jitter, Scope};
+use crate::terms::{Mark, Pause, PriorEntry, TrackerEntry};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -35,6 +36,11 @@ impl Random {
 /// The latest that a record is logged; no jail's findtime is shorter, so that windows are exact.
 const LATE: i64 = 20;
 
+/// Seconds after which a ban no longer counts.
+const DECAY: i64 = 400;
+/// That of jails that say nothing.
+const LONGEST_DECAY: i64 = 30 * 86_400;
+
 const PREFIXES: [&str; 12] = [
     "203.0.113.1",
     "203.0.113.2",
@@ -58,17 +64,28 @@ fn clients() -> Vec<Address> {
     v4.chain(v6).chain(others).map(|text| address(&text)).collect()
 }
 
+fn growing(factor: f64, scope: Scope) -> Escalation {
+    let growth = Growth::Factor { factor, max: Some(SignedDuration::from_secs(900)) };
+    Escalation { growth, decay: Some(SignedDuration::from_secs(DECAY)), scope }
+}
+
 fn all_jails() -> Vec<jail::Settings> {
     let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
     let findtime = SignedDuration::from_secs;
     let (web, both) = (vec![output("web")], vec![output("web"), output("other")]);
     vec![
-        jail::Settings { bantime: seconds(120), ..jail("plain") },
+        jail::Settings {
+            bantime: seconds(120),
+            escalation: Some(growing(3.0, Scope::Jail)),
+            ..jail("plain")
+        },
         jail::Settings {
             group: Group { v4: 30, v6: 48 },
             maxretry: 4,
             findtime: findtime(30),
             bantime: seconds(15),
+            escalation: Some(growing(1.5, Scope::All)),
+            jitter: Some(Jitter::Share(0.5)),
             outputs: both.clone(),
             ..jail("group")
         },
@@ -121,6 +138,7 @@ struct Simulation {
     generations: Vec<u64>,
     /// What a store holds: windows, and the table as its changes made it.
     windows: BTreeMap<(JailName, Prefix), Vec<Mark>>,
+    priors: BTreeMap<(Prefix, Option<JailName>), PriorEntry>,
     table: BTreeMap<(Prefix, JailName), Ban>,
     /// The kinds of changes that occurred.
     seen: BTreeSet<String>,
@@ -138,6 +156,7 @@ impl Simulation {
             now: 0,
             clients: clients(),
             windows: BTreeMap::new(),
+            priors: BTreeMap::new(),
             table: BTreeMap::new(),
             seen: BTreeSet::new(),
         }
@@ -158,7 +177,8 @@ impl Simulation {
             179 => self.unban_all(),
             180..=182 => self.pause(),
             183..=193 => self.settle(),
-            194..=196 => self.store(),
+            194..=195 => self.store(),
+            196 => self.forget(),
             197..=198 => self.reconfigure(),
             _ => self.restart(),
         }
@@ -233,7 +253,8 @@ impl Simulation {
             Term::Usual => settings.bantime.map(|bantime| self.now + bantime.as_secs()),
         };
         if !refused {
-            let row = Row { prefix, jail: jail.clone(), since: self.now, until, simulated: false };
+            let row =
+                Row { prefix, jail: jail.clone(), since: self.now, until, simulated: false, by_log: false };
             self.model.enforce(row);
         }
         let order = Order { prefix, jail: Some(jail), term, reason: None };
@@ -249,7 +270,7 @@ impl Simulation {
             row.as_ref().map_or(prefix(PREFIXES[self.random.below(PREFIXES.len())]), |row| row.prefix);
         let jail = row.map(|row| row.jail).filter(|_| self.random.one_in(2));
         let fits = |row: &Row| row.prefix == prefix && jail.as_ref().is_none_or(|jail| row.jail == *jail);
-        let ended = self.model.end_where("unbanned", fits);
+        let ended = self.model.end_where("unbanned", self.now, fits);
         if !ended.is_empty() {
             self.model.forget_windows(prefix, jail.as_ref());
         }
@@ -263,9 +284,9 @@ impl Simulation {
         let since = self.random.one_in(2).then_some(self.now - 50);
         let jail = self.model.rows.first().map(|row| row.jail.clone()).filter(|_| self.random.one_in(2));
         let meant = |row: &Row| jail.as_ref().is_none_or(|jail| row.jail == *jail);
-        let ended = self
-            .model
-            .end_where("unbanned", |row| meant(row) && since.is_none_or(|since| row.since >= since));
+        let ended = self.model.end_where("unbanned", self.now, |row| {
+            meant(row) && since.is_none_or(|since| row.since >= since)
+        });
         for row in ended {
             self.model.offences.remove(&(row.jail, row.prefix));
         }
@@ -297,6 +318,17 @@ impl Simulation {
         self.model.settled(&output(name), generation, self.now);
     }
 
+    fn forget(&mut self) {
+        let prefix = prefix(PREFIXES[self.random.below(PREFIXES.len())]);
+        let mut groups: Vec<Prefix> =
+            self.model.jails.values().map(|jail| Prefix::group(prefix.first(), jail.group)).collect();
+        groups.retain(|group| group.covers(prefix));
+        self.model
+            .priors
+            .retain(|(other, _), _| !(prefix.covers(*other) || groups.iter().any(|g| g.covers(*other))));
+        self.engine.forget_earlier(prefix, None);
+    }
+
     fn store(&mut self) {
         for TrackerEntry { jail, prefix, marks } in self.engine.take_changed_trackers() {
             if marks.is_empty() {
@@ -305,6 +337,30 @@ impl Simulation {
                 self.windows.insert((jail, prefix), marks);
             }
         }
+    }
+
+    fn store_priors(&mut self) {
+        for entry in self.engine.take_changed_priors() {
+            let key = (entry.prefix, entry.jail.clone());
+            if entry.bans == 0 {
+                self.priors.remove(&key)
+            } else {
+                self.priors.insert(key, entry)
+            };
+        }
+    }
+
+    /// The earlier bans are those that the model counts; what no longer counts may have been let go.
+    fn check_priors(&self) {
+        let kept = self.engine.priors.entries();
+        let kept: BTreeMap<_, _> =
+            kept.into_iter().map(|e| ((e.prefix, e.jail), (e.bans, e.ended.as_second()))).collect();
+        let counts = |(bans, ended): &(u32, i64)| (self.now - ended) / LONGEST_DECAY < i64::from(*bans);
+        for (key, prior) in self.model.priors.iter().filter(|(_, prior)| counts(prior)) {
+            assert_eq!(kept.get(key), Some(prior), "{key:?}");
+        }
+        let known = |(key, prior): (&_, &_)| self.model.priors.get(key) == Some(prior);
+        assert!(kept.iter().all(known), "{kept:?}");
     }
 
     fn reconfigure(&mut self) {
@@ -316,6 +372,7 @@ impl Simulation {
 
     fn restart(&mut self) {
         self.store();
+        self.store_priors();
         let trackers = self.windows.iter().map(|((jail, prefix), marks)| TrackerEntry {
             jail: jail.clone(),
             prefix: *prefix,
@@ -325,6 +382,7 @@ impl Simulation {
             generation: self.engine.generation(),
             bans: self.table.values().cloned().collect(),
             trackers: trackers.collect(),
+            priors: self.priors.values().cloned().collect(),
             pauses: self.engine.pauses().to_vec(),
         };
         self.model.restart(self.now);
@@ -354,6 +412,7 @@ impl Simulation {
             assert_eq!(counts.hits_total, model(&self.model.hits), "hits of {}", counts.jail);
             assert_eq!(counts.offences_total, model(&self.model.counted), "offences of {}", counts.jail);
         }
+        self.check_priors();
         let generation = self.engine.generation();
         assert!(self.generations.last().is_some_and(|last| *last <= generation));
         self.generations.push(generation);
@@ -363,6 +422,7 @@ impl Simulation {
 impl Engine {
     fn check_invariants(&self) {
         self.table.check_invariants();
+        self.priors.check_invariants();
         self.slots.iter().for_each(|(_, slot)| slot.tracker.check_invariants());
         for row in self.table.rows() {
             let allow = &self.slots.get(row.jail).settings.allow;

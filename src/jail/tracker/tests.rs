@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Counted, Offender, SPARE_MARKS, Tracker};
-use crate::address::{Address, Allowlist, Group, Prefix};
+use crate::address::{Address, Prefix};
 use crate::jail::{Settings, TextId};
 use crate::terms::{JailName, Mark, TrackerEntry};
 
@@ -35,16 +35,10 @@ fn at(second: i64) -> Timestamp {
 
 fn settings(maxretry: u32, max_tracked: usize) -> Settings {
     Settings {
-        name: "j".parse().unwrap(),
         maxretry,
         findtime: SignedDuration::from_secs(60),
-        bantime: None,
-        group: Group::default(),
-        distinct: false,
-        simulate: false,
-        allow: Allowlist::default(),
-        outputs: Vec::new(),
         max_tracked,
+        ..Settings::new("j".parse().unwrap())
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
-use super::{Place, at, ban, banned, bans, checkpoint, jail, story, tracker, whole_history};
+use super::{Place, at, ban, banned, bans, checkpoint, jail, prior, story, tracker, whole_history};
 use crate::ban::{Ban, Change, Ended, Origin};
 use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile};
 
@@ -39,6 +39,7 @@ fn everything_comes_back_as_it_was() {
         generation: 7,
         bans: vec![without_evidence(&by_log), without_evidence(&by_hand)],
         trackers: vec![tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)])],
+        priors: vec![prior("192.0.2.7", None, 3), prior("192.0.2.7", Some("login"), 2)],
         checkpoints: vec![checkpoint(7, 0), unnamed],
         pauses: vec![
             Pause { jail: None, until: None },
@@ -51,6 +52,7 @@ fn everything_comes_back_as_it_was() {
         generation: Some(7),
         changes: vec![banned(&by_log), banned(&by_hand)],
         trackers: kept.trackers.clone(),
+        priors: kept.priors.clone(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
         files: kept.files.clone(),
@@ -82,6 +84,7 @@ fn what_is_over_is_forgotten() {
     let begun = Transaction {
         changes: vec![banned(&first)],
         trackers: vec![tracker("192.0.2.8", "login", &[(1, 0)])],
+        priors: vec![prior("192.0.2.8", None, 1), prior("192.0.2.8", Some("login"), 1)],
         checkpoints: vec![checkpoint(7, 10), checkpoint(8, 10)],
         pauses: Some(vec![Pause { jail: None, until: None }]),
         files: vec![file("/old"), file("/new")],
@@ -91,6 +94,7 @@ fn what_is_over_is_forgotten() {
     let over = Transaction {
         changes: vec![Change::Ended(first.into(), Ended::Expired)],
         trackers: vec![tracker("192.0.2.8", "login", &[])],
+        priors: vec![prior("192.0.2.8", Some("login"), 0), prior("192.0.2.8", None, 0)],
         checkpoints: vec![Checkpoint { finished: true, ..checkpoint(7, 20) }],
         pauses: Some(Vec::new()),
         forgotten: vec![("apache".parse().unwrap(), "/old".into())],
