@@ -95,8 +95,10 @@ impl Circuit {
         if let Err(refusal) = self.known(jail) {
             return refused(&refusal);
         }
-        let wanted =
-            |ban: &&Arc<Ban>| ban.simulated == simulated && jail.is_none_or(|name| ban.jail == *name);
+        let now = clock::now();
+        let wanted = |ban: &&Arc<Ban>| {
+            ban.simulated == simulated && !ban.is_over(now) && jail.is_none_or(|name| ban.jail == *name)
+        };
         Reply::Bans(rows(self.owner.engine.bans().filter(wanted)))
     }
 

@@ -74,7 +74,7 @@ impl Circuit {
         let (mut bans, mut refused) = (Vec::new(), Vec::new());
         match whom {
             Whom::All { since } => {
-                let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
+                let young = |ban: &Ban| !ban.is_over(now) && since.is_none_or(|since| ban.since >= since);
                 let meant = |ban: &&Arc<Ban>| jail.is_none_or(|name| ban.jail == *name) && young(ban);
                 bans.extend(self.owner.engine.bans().filter(meant).cloned());
             }

@@ -67,6 +67,8 @@ pub(super) struct Waits {
     release: Option<Instant>,
     /// Some reader is still at work.
     reading: bool,
+    /// Bans were ended last: of many that end at once a part, and now it is the others' turn.
+    others_turn: bool,
 }
 
 /// What the loop received.
@@ -120,7 +122,7 @@ impl Waits {
     pub(super) fn new() -> Self {
         let mut second = interval(EACH);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { second, release: Some(Instant::now() + HOLD_AT_MOST), reading: true }
+        Self { second, release: Some(Instant::now() + HOLD_AT_MOST), reading: true, others_turn: false }
     }
 }
 
@@ -147,19 +149,21 @@ impl Circuit {
     }
 
     /// What comes next. Times go before messages, and readings come last: under a flood of lines bans still end, and
-    /// what is unsaved is still saved each second. Dropped before it is ready, nothing is lost.
+    /// what is unsaved is still saved each second; but between two parts of many bans that end everybody has a turn. Dropped
+    /// before it is ready, nothing is lost.
     pub(super) async fn receive(&mut self, waits: &mut Waits) -> Received {
         let expiry = self.next_expiry();
         let soonest = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
         tokio::select! {
             biased;
-            () = soonest(expiry), if expiry.is_some() => Received::Expiry,
+            () = soonest(expiry), if expiry.is_some() && !waits.others_turn => Received::Expiry,
             _ = waits.second.tick() => Received::Second,
             () = soonest(waits.release), if waits.release.is_some() => Received::Released,
             Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
             Some(report) = self.outputs.reports.recv() => Received::Report(report),
             Some(call) = self.calls.recv() => Received::Call(call),
             message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
+            () = soonest(expiry), if expiry.is_some() => Received::Expiry,
         }
     }
 
@@ -170,6 +174,7 @@ impl Circuit {
     }
 
     pub(super) fn take(&mut self, received: Received, waits: &mut Waits) {
+        waits.others_turn = matches!(received, Received::Expiry);
         match received {
             Received::Reading(reading) => self.read(reading),
             Received::Report(report) => self.report(report),

@@ -11,12 +11,32 @@ use crate::jail::EndedBan;
 use crate::terms::Evidence;
 
 impl Engine {
-    /// Ends what is over at `now`.
+    /// Ends what is over at `now`, of bans at most a slice: what is left ends with the next calls.
     pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some((prefix, jail)) = self.table.first_over(now) {
+        self.expire_some(now, self.slice, effects);
+        self.expire_pauses(now, effects);
+    }
+
+    /// Ends at most `limit` bans that are over at `now`, the longest over first.
+    pub(super) fn expire_some(&mut self, now: Timestamp, limit: usize, effects: &mut Effects) {
+        for _ in 0..limit {
+            let Some((prefix, jail)) = self.table.first_over(now) else { return };
             self.end(prefix, jail, Ended::Expired, now, effects);
         }
-        self.expire_pauses(now, effects);
+    }
+
+    /// Ends the bans around `prefix` that are over at `now`, whatever else is: nobody is judged by one of them, and no
+    /// new ban meets one.
+    pub(super) fn expire_around(&mut self, prefix: Prefix, now: Timestamp, effects: &mut Effects) {
+        if !self.is_behind(now) {
+            return;
+        }
+        let around = self.table.covering(prefix).filter(|row| row.ban.is_over(now));
+        let mut over: Vec<_> = around.map(|row| (row.ban.until, row.ban.prefix, row.jail)).collect();
+        over.sort_unstable();
+        for (_, prefix, jail) in over {
+            self.end(prefix, jail, Ended::Expired, now, effects);
+        }
     }
 
     /// Puts a ban into force. Its lines go with the change; the table does not keep them, since a hundred thousand bans

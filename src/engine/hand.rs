@@ -23,6 +23,7 @@ impl Engine {
         let until = self.until(jail, order.term, now)?;
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
+        self.expire_around(order.prefix, now, &mut effects);
         let ban = Ban {
             prefix: order.prefix,
             jail: self.slots.get(jail).name().clone(),
@@ -85,7 +86,7 @@ impl Engine {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
         }
         self.forget_windows(prefix, only);
-        effects.notices.extend(self.still_banned(prefix, only));
+        effects.notices.extend(self.still_banned(prefix, only, now));
         Ok(effects)
     }
 
@@ -128,8 +129,8 @@ impl Engine {
         }
     }
 
-    fn still_banned(&self, prefix: Prefix, only: Option<JailId>) -> Option<Notice> {
-        let mut wider = self.table.covering(prefix).filter(|row| !row.simulated);
+    fn still_banned(&self, prefix: Prefix, only: Option<JailId>, now: Timestamp) -> Option<Notice> {
+        let mut wider = self.table.covering(prefix).filter(|row| !row.simulated && !row.ban.is_over(now));
         let row = wider.find(|row| only.is_none_or(|only| only == row.jail))?;
         Some(Notice::StillBanned { prefix, by: row.ban.prefix, jail: row.ban.jail.clone() })
     }
@@ -173,7 +174,7 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         let meant = |id| only.is_none_or(|only| only == id);
-        let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
+        let young = |ban: &Ban| !ban.is_over(now) && since.is_none_or(|since| ban.since >= since);
         let rows = self.table.rows().filter(|row| meant(row.jail) && young(&row.ban));
         let mut ended: Vec<(Prefix, JailId)> = rows.map(|row| (row.ban.prefix, row.jail)).collect();
         ended.sort_unstable();

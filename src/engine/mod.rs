@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no I/O, no lock. `now` is an argument, and what is to be done is returned as [`Effects`]. `run`,
 //! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
-//! what is over at `now`.
+//! some of what is over at `now`: never more than a slice, so that none takes long.
 
 mod changes;
 mod effects;
@@ -46,11 +46,16 @@ pub struct Engine {
     texts: Texts,
     pauses: Vec<Pause>,
     generation: u64,
+    /// So many bans end in one call.
+    slice: usize,
     /// For which outputs, and when, it was last said that a ban has no effect; bounded by the sets of outputs.
     ineffective: VecDeque<(OutputSet, Timestamp)>,
 }
 
 impl Engine {
+    /// So many bans end in one call: some milliseconds of work.
+    const SLICE: usize = 1024;
+
     /// An engine that goes on from what the store kept. The effects are those bans that ended meanwhile, or whose
     /// address is allowed now.
     pub fn new(settings: Settings, restored: Restored, now: Timestamp) -> (Self, Effects) {
@@ -65,6 +70,7 @@ impl Engine {
             texts: Texts::default(),
             pauses: restored.pauses,
             generation: restored.generation + 1,
+            slice: Self::SLICE,
             ineffective: VecDeque::new(),
         };
         engine.outputs.configure(&settings.outputs);
@@ -78,6 +84,9 @@ impl Engine {
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
+        while engine.is_behind(now) {
+            engine.expire(now, &mut effects);
+        }
         (engine, effects)
     }
 
@@ -111,17 +120,19 @@ impl Engine {
         for row in self.table.rows_mut() {
             let allow = &self.slots.get(row.jail).settings.allow;
             if self.guard.covers(allow, row.ban.prefix) {
-                ended.push((row.ban.prefix, row.jail));
+                let why = if row.ban.is_over(now) { Ended::Expired } else { Ended::Allowed };
+                ended.push((row.ban.until, row.ban.prefix, row.jail, why));
             }
             row.holed = self.guard.reaches_into(allow, row.ban.prefix);
         }
-        ended.sort_unstable();
-        for (prefix, jail) in ended {
-            self.end(prefix, jail, Ended::Allowed, now, effects);
+        ended.sort_unstable_by_key(|(until, prefix, jail, _)| (*until, *prefix, *jail));
+        for (_, prefix, jail, why) in ended {
+            self.end(prefix, jail, why, now, effects);
         }
     }
 
-    /// Ends what is over at `now`, and forgets some of what is no longer needed.
+    /// Ends what is over at `now`, and forgets some of what is no longer needed. Of many bans that are over a part ends:
+    /// while [`Engine::is_behind`], call again.
     pub fn tick(&mut self, now: Timestamp, effects: &mut Effects) {
         /// Addresses of a jail that are forgotten at once: some 100 µs.
         const SWEEP: usize = 1024;
@@ -130,6 +141,11 @@ impl Engine {
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
         self.priors.sweep(now, self.slots.longest_decay(), SWEEP);
+    }
+
+    /// Whether bans are over that have not been ended.
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        self.table.first_over(now).is_some()
     }
 
     /// When [`Engine::tick`] has something to end.

@@ -10,6 +10,9 @@ use crate::ban::{Ban, Change, Echo, JailId, Origin};
 use crate::jail::{Counted, Offender, TextId, Verdict, chance};
 use crate::terms::{Evidence, Observation, Offence};
 
+/// So many bans that are over end with each record: more than a record begins, so that `replay`, too, keeps up.
+const ENDED_EACH: usize = 16;
+
 /// What the offences of one record have in common.
 struct Seen {
     address: Address,
@@ -26,7 +29,9 @@ impl Engine {
     /// Judges one record by the table as it was before the record, for all jails. Offences of jails that are not
     /// configured are ignored, and so are those of a protected address.
     pub fn observe(&mut self, observation: Observation, now: Timestamp, effects: &mut Effects) {
-        self.expire(now, effects);
+        self.expire_some(now, ENDED_EACH.min(self.slice), effects);
+        self.expire_around(Prefix::host(observation.address), now, effects);
+        self.expire_pauses(now, effects);
         let standing = self.standing(&observation, now);
         if let Some(standing) = &standing {
             self.count_hits(&observation, standing, now, effects);

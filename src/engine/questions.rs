@@ -101,7 +101,7 @@ impl Engine {
         lately.map(|(outputs, _)| self.outputs.names(outputs))
     }
 
-    /// All active bans, simulated ones included, in no order.
+    /// All active bans, simulated ones included, in no order; also those that are over, as long as they have not ended.
     pub fn bans(&self) -> impl Iterator<Item = &Arc<Ban>> {
         self.table.rows().map(|row| &row.ban)
     }

@@ -28,6 +28,8 @@ struct Over {
     generation: u64,
     /// When the last of them settled; `None` if no output ever carried it.
     settled: Option<i64>,
+    /// It is over, but the engine has not ended it yet.
+    late: bool,
 }
 
 pub(super) struct Model {
@@ -42,6 +44,8 @@ pub(super) struct Model {
     over: Vec<Over>,
     /// How many ended bans count, and when the last ended; `None` is all jails together.
     pub(super) priors: BTreeMap<(Prefix, Option<JailName>), (u32, i64)>,
+    /// Rows that are over, and that the engine has not ended yet.
+    pub(super) late: Vec<Row>,
     /// What the current step led to.
     told: Vec<String>,
 }
@@ -57,6 +61,7 @@ impl Model {
             counted: BTreeMap::new(),
             hits: BTreeMap::new(),
             over: Vec::new(),
+            late: Vec::new(),
             priors: BTreeMap::new(),
             told: Vec::new(),
         };
@@ -83,15 +88,22 @@ impl Model {
     pub(super) fn told(&mut self, generation: u64) -> Vec<String> {
         self.over
             .iter_mut()
-            .filter(|over| over.generation == 0)
+            .filter(|over| over.generation == 0 && !over.late)
             .for_each(|over| over.generation = generation);
         self.told.sort();
         std::mem::take(&mut self.told)
     }
 
+    /// The engine has ended a row that was over.
+    pub(super) fn has_expired(&mut self, told: &str) {
+        let at = self.late.iter().position(|row| told_row("expired", row) == told);
+        let row = self.late.remove(at.unwrap_or_else(|| panic!("{told}: nothing of the kind is over")));
+        let over = self.over.iter_mut().filter(|over| over.late && over.row == row);
+        over.for_each(|over| over.late = false);
+    }
+
     fn tell(&mut self, verb: &str, row: &Row) {
-        let until = row.until.map_or("forever".to_owned(), |until| until.to_string());
-        self.told.push(format!("{verb} {} by {} until {until}", row.prefix, row.jail));
+        self.told.push(told_row(verb, row));
     }
 
     fn protected_entries(&self, jail: &JailName) -> Vec<Prefix> {
@@ -157,7 +169,12 @@ impl Model {
             ended.push(row);
         }
         for row in &ended {
-            self.tell(verb, row);
+            let late = verb == "expired";
+            if late {
+                self.late.push(row.clone());
+            } else {
+                self.tell(verb, row);
+            }
             if verb != "allowed" {
                 let outputs = self.jails[&row.jail].outputs.clone();
                 let waiting = if row.simulated { Vec::new() } else { outputs.clone() };
@@ -169,6 +186,7 @@ impl Model {
                     waiting,
                     generation: 0,
                     settled: None,
+                    late,
                 });
             }
         }
@@ -176,7 +194,7 @@ impl Model {
     }
 
     pub(super) fn settled(&mut self, output: &OutputName, generation: u64, now: i64) {
-        for over in self.over.iter_mut().filter(|over| over.generation <= generation) {
+        for over in self.over.iter_mut().filter(|over| (1..=generation).contains(&over.generation)) {
             if over.waiting.contains(output) {
                 over.waiting.retain(|other| other != output);
                 over.settled = Some(now);
@@ -265,7 +283,15 @@ impl Model {
             }
             let before = row.until;
             let outputs = self.jails[&row.jail].outputs.clone();
-            self.over.push(Over { row, outputs, before, waiting: Vec::new(), generation: 1, settled: None });
+            self.over.push(Over {
+                row,
+                outputs,
+                before,
+                waiting: Vec::new(),
+                generation: 1,
+                settled: None,
+                late: false,
+            });
         } else {
             self.enforce(row);
         }
@@ -333,7 +359,8 @@ impl Model {
     /// Whether `output` has to refuse this client.
     pub(super) fn refuses(&self, output: &OutputName, client: Address) -> bool {
         let carried = |row: &&Row| !row.simulated && self.jails[&row.jail].outputs.contains(output);
-        let around = self.rows.iter().filter(|row| row.prefix.contains(client)).filter(carried);
+        let all = self.rows.iter().chain(&self.late);
+        let around = all.filter(|row| row.prefix.contains(client)).filter(carried);
         around.into_iter().any(|row| !self.is_protected(&row.jail, Prefix::host(client)))
     }
 }
@@ -342,4 +369,9 @@ impl Model {
 fn left(bans: u32, last: i64, decay: Option<SignedDuration>, at: i64) -> u32 {
     let forgotten = decay.map_or(0, |decay| at.saturating_sub(last).max(0) / decay.as_secs());
     bans.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+}
+
+fn told_row(verb: &str, row: &Row) -> String {
+    let until = row.until.map_or("forever".to_owned(), |until| until.to_string());
+    format!("{verb} {} by {} until {until}", row.prefix, row.jail)
 }
