@@ -1,5 +1,6 @@
 //! The running daemon: one loop that receives, asks the engine, and carries the effects on. It decides nothing.
 
+use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,16 +154,19 @@ impl Circuit {
     /// before it is ready, nothing is lost.
     pub(super) async fn receive(&mut self, waits: &mut Waits) -> Received {
         let expiry = self.next_expiry();
+        // A timer that is over is not ready at once, and what is always ready would never let it be.
+        let due = expiry.is_some_and(|expiry| expiry <= Instant::now());
         let soonest = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
         tokio::select! {
             biased;
-            () = soonest(expiry), if expiry.is_some() && !waits.others_turn => Received::Expiry,
+            () = ready(()), if due && !waits.others_turn => Received::Expiry,
             _ = waits.second.tick() => Received::Second,
             () = soonest(waits.release), if waits.release.is_some() => Received::Released,
             Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
             Some(report) = self.outputs.reports.recv() => Received::Report(report),
             Some(call) = self.calls.recv() => Received::Call(call),
             message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
+            () = ready(()), if due => Received::Expiry,
             () = soonest(expiry), if expiry.is_some() => Received::Expiry,
         }
     }
