@@ -41,6 +41,7 @@ fn engine(bans: Vec<Ban>) -> Engine {
         jails: vec![jail("j")],
         manual: jail("manual"),
         outputs: vec![output()],
+        picky: Vec::new(),
         protected: Protection::default(),
         seed: 0,
     };

@@ -57,11 +57,13 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
     }
     for near in &why.near {
         screen.line(format!(
-            "  {}: {} of {} offences within {} by {}",
+            "  {}: {} of {} {} within {} {} {}",
             near.jail,
             near.offences,
             near.maxretry,
+            if near.groups { "different clients with offences" } else { "offences" },
             show_duration(near.findtime),
+            if near.groups { "in" } else { "by" },
             near.address
         ))?;
     }

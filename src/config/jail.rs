@@ -15,7 +15,7 @@ use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
 use crate::filter::{Conditions, Suggest};
-use crate::jail::{Escalation, Jitter};
+use crate::jail::{Escalation, Jitter, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{JailName, OutputName, SourceName, nearest};
@@ -53,7 +53,9 @@ pub(super) fn manual(section: Section<'_>, defaults: &Partial) -> Manual {
     let bantime = pick.bantime();
     pick.escalation();
     pick.jitter();
-    Manual { bantime, group: pick.group(), ignoreip: pick.ignoreip() }
+    let group = pick.group();
+    pick.widen(group);
+    Manual { bantime, group, ignoreip: pick.ignoreip() }
 }
 
 /// Every jail that `jails` or a table names.
@@ -180,6 +182,7 @@ impl Layers<'_> {
         let outputs = self.references("outputs", &world.outputs, |partial| partial.outputs.as_ref());
         let (maxretry, findtime, bantime) = (self.maxretry(), self.findtime(), self.bantime());
         let simulate = self.pick(|partial| partial.simulate.as_ref());
+        let group = self.group();
         let jail = Jail {
             name,
             filter_name: filter.as_ref().map(|found| found.name.clone()).unwrap_or_default(),
@@ -196,7 +199,8 @@ impl Layers<'_> {
             bantime,
             escalation: self.escalation(),
             jitter: self.jitter(),
-            group: self.group(),
+            widen: self.widen(group),
+            group,
             simulate: section.settle("simulate", simulate, false),
         };
         Some(jail)
@@ -242,6 +246,11 @@ impl Layers<'_> {
     fn jitter(&self) -> Option<Jitter> {
         let found = self.pick(|partial| partial.jitter.as_ref());
         self.section.settle("jitter", found, None)
+    }
+
+    fn widen(&self, group: Group) -> Vec<Widen> {
+        let found = self.pick(|partial| partial.widen.as_ref());
+        self.section.settle("widen", found, Widen::usual().into()).settle(self.section, group)
     }
 
     fn distinct(&self) -> Option<Field> {

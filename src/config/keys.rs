@@ -42,6 +42,7 @@ pub(super) const JAIL: Keys = Keys {
         "enabled",
         "escalation",
         "jitter",
+        "widen",
         "simulate",
         "group",
         "distinct",
@@ -49,12 +50,14 @@ pub(super) const JAIL: Keys = Keys {
         "ignore",
         "ignoreip",
     ],
-    later: &["widen", "rate", "value", "extend", "ignore_crawlers", "storm"],
+    later: &["rate", "value", "extend", "ignore_crawlers", "storm"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };
 
 pub(super) const ESCALATION: Keys = Keys { known: &["factor", "max", "steps", "decay", "scope"], later: &[] };
+
+pub(super) const WIDEN: Keys = Keys { known: &["distinct", "v4", "v6", "within"], later: &[] };
 
 pub(super) const OUTPUT: Keys = Keys {
     known: &[
@@ -75,7 +78,7 @@ pub(super) const OUTPUT: Keys = Keys {
 pub(super) const RELOAD: Keys = Keys { known: &["pid_file", "process", "command", "signal"], later: &[] };
 
 /// Every table and the keys that this version reads there; `""` is the top, `output.reload` a table inside of another.
-pub const KNOWN: [(&str, &[&str]); 9] = [
+pub const KNOWN: [(&str, &[&str]); 10] = [
     ("", TOP.known),
     ("daemon", DAEMON.known),
     ("real_ip", REAL_IP.known),
@@ -83,6 +86,7 @@ pub const KNOWN: [(&str, &[&str]); 9] = [
     ("jail", JAIL.known),
     ("jail.group", GROUP.known),
     ("jail.escalation", ESCALATION.known),
+    ("jail.widen", WIDEN.known),
     ("output", OUTPUT.known),
     ("output.reload", RELOAD.known),
 ];

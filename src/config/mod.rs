@@ -30,6 +30,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod text;
+mod widen;
 mod wiring;
 
 pub use check::{FilterReport, Report, check};

@@ -14,6 +14,7 @@ use super::node::{self, Node, Value};
 use super::problem::Problem;
 use super::rules;
 use super::section::Section;
+use super::widen;
 use crate::filter::Conditions;
 use crate::jail::{Escalation, Jitter};
 use crate::record::Field;
@@ -34,6 +35,7 @@ pub(super) struct Partial {
     pub(super) bantime: Option<Found<Option<SignedDuration>>>,
     pub(super) escalation: Option<Found<Option<Escalation>>>,
     pub(super) jitter: Option<Found<Option<Jitter>>>,
+    pub(super) widen: Option<Found<widen::Rules>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
     pub(super) v4: Option<Found<u32>>,
@@ -79,6 +81,7 @@ impl Partial {
             bantime: bantime(section),
             escalation: growing::escalation(section),
             jitter: growing::jitter(section),
+            widen: widen::read(section),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
             // Shorter ones would ban a good part of the world for one client.

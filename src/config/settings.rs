@@ -109,6 +109,8 @@ pub struct Jail {
     pub escalation: Option<jail::Escalation>,
     /// What is added to a ban by chance.
     pub jitter: Option<jail::Jitter>,
+    /// When prefixes are banned for what is inside them.
+    pub widen: Vec<jail::Widen>,
     /// What is counted and banned.
     pub group: Group,
     /// Judge and show, but publish nothing.
@@ -154,6 +156,7 @@ impl Config {
             maxretry: 1,
             bantime: self.manual.bantime,
             escalation: None,
+            widen: Vec::new(),
             group: self.manual.group,
             allow: lists.allowlist(&self.manual.ignoreip),
             outputs: self.outputs.iter().map(|output| output.name.clone()).collect(),
@@ -172,6 +175,7 @@ impl Jail {
             bantime: self.bantime,
             escalation: self.escalation.clone(),
             jitter: self.jitter,
+            widen: self.widen.clone(),
             group: self.group,
             distinct: self.distinct.is_some(),
             simulate: self.simulate,

@@ -5,6 +5,7 @@ mod effective;
 mod growing;
 mod merging;
 mod socket;
+mod widen;
 mod wrong;
 
 use std::ffi::OsString;

@@ -161,13 +161,16 @@ pub struct Near {
     pub jail: JailName,
     /// What is counted: the group of the client.
     pub address: Prefix,
-    /// How many offences lie in the window.
+    /// How many offences, or groups with offences, lie in the window.
     pub offences: u32,
     /// How many ban.
     pub maxretry: u32,
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
     pub findtime: SignedDuration,
+    /// Not offences are counted, but groups with offences inside the prefix.
+    #[serde(default)]
+    pub groups: bool,
 }
 
 /// Earlier bans that make the next one longer.

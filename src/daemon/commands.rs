@@ -111,6 +111,7 @@ impl Circuit {
             offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
             maxretry: window.maxretry,
             findtime: window.findtime,
+            groups: window.groups,
         });
         let mut why = Why {
             address,

@@ -29,6 +29,7 @@ pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Setti
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
         manual: config.manual_settings(lists),
         outputs: config.outputs.iter().map(|output| output.name.clone()).collect(),
+        picky: config.outputs.iter().filter_map(|o| Some((o.name.clone(), o.kind.can_hold()?))).collect(),
         protected: Protection {
             trusted: config.trusted(lists),
             host: host.iter().copied().map(Address::from).collect(),

@@ -139,9 +139,7 @@ impl Engine {
         let only = only.map(|only| self.slots.get(only).name().clone());
         for slot in self.slots.iter_mut() {
             if only.as_ref().is_none_or(|only| only == slot.name()) {
-                slot.tracker.forget(prefix);
-                // An address may be counted as part of its group.
-                slot.tracker.consume(Prefix::group(prefix.first(), slot.settings.group), None);
+                slot.forget(prefix);
             }
         }
     }
@@ -180,10 +178,10 @@ impl Engine {
         ended.sort_unstable();
         for (prefix, jail) in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
-            self.slots.get_mut(jail).tracker.consume(prefix, None);
+            self.slots.get_mut(jail).forget_banned(prefix);
         }
         if only.is_none() && since.is_none() {
-            self.slots.iter_mut().for_each(|slot| slot.tracker.forget_all());
+            self.slots.iter_mut().for_each(super::slots::Slot::forget_all);
         }
         Ok(effects)
     }

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Term};
 pub use questions::{Counts, Earlier, Near, Why};
-pub use settings::{Protection, Restored, Settings};
+pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
 
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
@@ -73,7 +73,7 @@ impl Engine {
             slice: Self::SLICE,
             ineffective: VecDeque::new(),
         };
-        engine.outputs.configure(&settings.outputs);
+        engine.outputs.configure(&settings.outputs, &settings.picky);
         engine.slots.configure(settings.jails, &settings.manual, &mut engine.outputs);
         for ban in restored.bans {
             let jail = engine.slots.id_or_add(&ban.jail, &engine.outputs);
@@ -92,9 +92,8 @@ impl Engine {
 
     fn restore_trackers(&mut self, trackers: &[TrackerEntry], now: Timestamp) {
         for entry in trackers {
-            match self.slots.find_mut(&entry.jail) {
-                Some(slot) => slot.tracker.restore(entry, now),
-                None => self.slots.let_go(entry),
+            if !self.slots.find_mut(&entry.jail).is_some_and(|slot| slot.restore(entry, now)) {
+                self.slots.let_go(entry);
             }
         }
     }
@@ -106,7 +105,7 @@ impl Engine {
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
         self.seed = settings.seed;
-        self.outputs.configure(&settings.outputs);
+        self.outputs.configure(&settings.outputs, &settings.picky);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
@@ -137,7 +136,7 @@ impl Engine {
         /// Addresses of a jail that are forgotten at once: some 100 µs.
         const SWEEP: usize = 1024;
         self.expire(now, effects);
-        self.slots.iter_mut().for_each(|slot| slot.tracker.sweep(now, SWEEP));
+        self.slots.iter_mut().for_each(|slot| slot.sweep(now, SWEEP));
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
         self.priors.sweep(now, self.slots.longest_decay(), SWEEP);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::changes::counts_later;
 use super::effects::may_say_again;
+use super::slots::Crowded;
 use super::{Effects, Engine, Notice};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
@@ -64,12 +65,19 @@ impl Engine {
         let counted = Counted { at: seen.at, distinct, text: seen.kept };
         slot.tally.offences += 1;
         let verdict = slot.tracker.count(Offender { prefix, now: seen.now }, counted);
+        let group = Prefix::group(seen.address, slot.settings.group);
+        let crowded = slot.crowded(group, seen.now, counted);
         let evicted = slot.tracker.evicted();
         if slot.said_full.map_or(0, |(_, said)| said) != evicted {
             self.say_full(jail, evicted, seen.now, effects);
         }
         if let Some(verdict) = verdict {
-            self.decide(jail, prefix, &verdict, seen.now, effects);
+            let ban = self.verdict_ban(jail, prefix, &verdict, None);
+            self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
+            self.decide(jail, ban, seen.now, effects);
+        }
+        for Crowded { prefix, verdict, reason } in crowded {
+            self.widen(jail, prefix, &verdict, reason, seen.now, effects);
         }
     }
 
@@ -81,17 +89,34 @@ impl Engine {
         }
     }
 
-    /// A verdict becomes a ban, is withheld, or was over before it was found. In each case its offences are consumed.
-    fn decide(
+    /// Bans a prefix as a whole, unless an output could not leave out who is protected inside it: there the prefix would
+    /// be missing, and with it those bans that it covers.
+    fn widen(
         &mut self,
         jail: JailId,
         prefix: Prefix,
         verdict: &Verdict,
+        reason: String,
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let ban = self.verdict_ban(jail, prefix, verdict);
-        self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
+        let slot = self.slots.get(jail);
+        let holes: Vec<Prefix> = self.guard.inside(&slot.settings.allow, prefix).collect();
+        let unable = self.outputs.unable(&slot.outputs, prefix, &holes);
+        if slot.settings.simulate || unable.is_empty() {
+            let ban = self.verdict_ban(jail, prefix, verdict, Some(reason));
+            return self.decide(jail, ban, now, effects);
+        }
+        let outputs = self.outputs.names(&unable);
+        let slot = self.slots.get_mut(jail);
+        if may_say_again(slot.said_narrow, now) {
+            slot.said_narrow = Some(now);
+            effects.notices.push(Notice::NotWidened { prefix, jail: slot.name().clone(), outputs });
+        }
+    }
+
+    /// A verdict becomes a ban, is withheld, or was over before it was found.
+    fn decide(&mut self, jail: JailId, ban: Ban, now: Timestamp, effects: &mut Effects) {
         if self.is_paused(&ban.jail) {
             effects.changes.push(Change::Withheld(ban.into()));
         } else if ban.is_over(now) {
@@ -100,14 +125,14 @@ impl Engine {
             }
             let outputs = self.slots.get(jail).outputs.clone();
             let (simulated, before) = (ban.simulated, ban.until);
-            self.note_end(prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
+            self.note_end(ban.prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
             effects.changes.push(Change::Past(ban.into()));
         } else {
             self.enforce(ban, jail, effects);
         }
     }
 
-    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict) -> Ban {
+    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict, why: Option<String>) -> Ban {
         let settings = &self.slots.get(jail).settings;
         let since = verdict.since;
         let earlier = self.earlier(jail, prefix, since);
@@ -119,7 +144,7 @@ impl Engine {
             until: settings.verdict_until(since, earlier, chance),
             offences: verdict.offences,
             origin: Origin::Log,
-            reason: repeated(earlier),
+            reason: joined(why, repeated(earlier)),
             simulated: settings.simulate,
             evidence: self.evidence(jail, verdict.texts.iter().copied()),
         }
@@ -151,4 +176,9 @@ fn repeated(earlier: u32) -> Option<String> {
         1 => Some("banned once before".to_owned()),
         times => Some(format!("banned {times} times before")),
     }
+}
+
+fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
+    let all: Vec<String> = one.into_iter().chain(other).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }

@@ -41,6 +41,8 @@ pub struct Near {
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
+    /// Not offences are counted, but groups with offences inside the prefix.
+    pub groups: bool,
 }
 
 /// Earlier bans that make the next one longer.
@@ -141,6 +143,7 @@ impl Engine {
             let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
             evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));
             windows.extend(near(slot, prefix, now));
+            windows.extend(crowds(slot, address, now));
             earlier.extend(self.earlier_bans(id, slot, prefix, now));
         }
         Why { banned, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
@@ -173,5 +176,20 @@ fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
         offences,
         maxretry: slot.settings.maxretry,
         findtime: slot.settings.findtime,
+        groups: false,
+    })
+}
+
+/// How near the prefixes around an address are to being banned as a whole.
+fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item = Near> {
+    let group = Prefix::group(address, slot.settings.group);
+    let crowds = slot.widening.iter().filter_map(move |widening| widening.near(group, now));
+    crowds.map(|crowd| Near {
+        jail: slot.name().clone(),
+        prefix: crowd.prefix,
+        offences: crowd.groups,
+        maxretry: crowd.rule.distinct,
+        findtime: crowd.rule.within,
+        groups: true,
     })
 }

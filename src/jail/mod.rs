@@ -8,6 +8,7 @@ mod priors;
 mod settings;
 mod texts;
 mod tracker;
+mod widening;
 mod window;
 
 pub use escalation::{Escalation, Growth, Jitter, Scope, chance};
@@ -15,4 +16,5 @@ pub use priors::{EndedBan, Priors};
 pub use settings::Settings;
 pub use texts::{TextId, Texts};
 pub use tracker::{Offender, Tracker};
+pub use widening::{Crowd, Widen, Widening};
 pub use window::{Counted, Verdict};

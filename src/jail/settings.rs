@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Escalation, Jitter};
+use super::{Escalation, Jitter, Widen};
 use crate::address::{Allowlist, Group};
 use crate::terms::{JailName, OutputName};
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub escalation: Option<Escalation>,
     /// What is added to a ban, so that nobody can foresee its end.
     pub jitter: Option<Jitter>,
+    /// When prefixes are banned for what is inside them.
+    pub widen: Vec<Widen>,
     /// What is counted and banned.
     pub group: Group,
     /// Count different values (the reader hashes them) instead of offences.
@@ -48,6 +50,7 @@ impl Settings {
             bantime: Some(SignedDuration::from_hours(1)),
             escalation: Some(Escalation::default()),
             jitter: None,
+            widen: Widen::usual(),
             group: Group::default(),
             distinct: false,
             simulate: false,
@@ -55,6 +58,11 @@ impl Settings {
             outputs: Vec::new(),
             max_tracked: Self::MAX_TRACKED,
         }
+    }
+
+    /// At most so many prefixes are watched by each rule of `widen`.
+    pub fn max_widening(&self) -> usize {
+        (self.max_tracked / 4).max(1)
     }
 
     /// When a ban by hand ends that began at `since`; `None` is never.

@@ -11,7 +11,7 @@ use super::entry::{Entry, List, NONE};
 use super::window::{Counted, Rule, Verdict, Window, remembered};
 use super::{Settings, TextId};
 use crate::address::Prefix;
-use crate::terms::{JailName, TrackerEntry};
+use crate::terms::{JailName, Tracked, TrackerEntry};
 
 /// Marks beyond one and a half an address, so that a small cap still leaves room for full windows.
 const SPARE_MARKS: usize = 65_536;
@@ -25,6 +25,7 @@ const SWEEP_EACH: usize = 2;
 /// of forged addresses does not push out those who came back. While the single ones are less than an eighth, the
 /// longest untouched of the others gives way.
 pub struct Tracker {
+    what: Tracked,
     rule: Rule,
     cap: usize,
     entries: Vec<Entry>,
@@ -55,9 +56,15 @@ pub struct Offender {
 impl Tracker {
     /// An empty tracker with the thresholds of `settings`.
     pub fn new(settings: &Settings) -> Self {
+        Self::with(Tracked::Offences, settings.into(), settings.max_tracked)
+    }
+
+    /// An empty tracker of at most `cap` prefixes.
+    pub(super) fn with(what: Tracked, rule: Rule, cap: usize) -> Self {
         Self {
-            rule: settings.into(),
-            cap: settings.max_tracked.clamp(1, NONE as usize - 1),
+            what,
+            rule,
+            cap: clamped(cap),
             entries: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
@@ -72,8 +79,12 @@ impl Tracker {
 
     /// Goes on under new thresholds. Windows stay, unless offences and different values were exchanged.
     pub fn adapt(&mut self, settings: &Settings) {
-        let before = std::mem::replace(&mut self.rule, settings.into());
-        self.cap = settings.max_tracked.clamp(1, NONE as usize - 1);
+        self.adapt_to(settings.into(), settings.max_tracked);
+    }
+
+    pub(super) fn adapt_to(&mut self, rule: Rule, cap: usize) {
+        let before = std::mem::replace(&mut self.rule, rule);
+        self.cap = clamped(cap);
         if before.distinct != self.rule.distinct {
             self.forget_all();
         }
@@ -111,6 +122,13 @@ impl Tracker {
     pub fn consume(&mut self, prefix: Prefix, until: Option<Timestamp>) {
         if let Some(id) = self.find(prefix) {
             self.change(id, |window| window.consume(until));
+        }
+    }
+
+    /// Forgets one value in the window of `prefix`.
+    pub(super) fn forget_value(&mut self, prefix: Prefix, value: u64) {
+        if let Some(id) = self.find(prefix) {
+            self.change(id, |window| window.forget(value));
         }
     }
 
@@ -174,7 +192,8 @@ impl Tracker {
 
     /// Appends what changed since this was last asked; an entry without marks is gone.
     pub fn take_changed(&mut self, jail: &JailName, changed: &mut Vec<TrackerEntry>) {
-        let entry = |prefix, marks| TrackerEntry { jail: jail.clone(), prefix, marks };
+        let what = self.what;
+        let entry = |prefix, marks| TrackerEntry { jail: jail.clone(), prefix, what, marks };
         changed.extend(self.gone.drain(..).map(|prefix| entry(prefix, Vec::new())));
         for id in self.changed.drain(..) {
             let Some(tracked) = self.entries.get_mut(id as usize) else { continue };
@@ -307,6 +326,10 @@ impl Tracker {
         let order = if single_first { [single, several] } else { [several, single] };
         order.into_iter().map(|list| list.oldest).find(|id| *id != NONE && *id != kept)
     }
+}
+
+fn clamped(cap: usize) -> usize {
+    cap.clamp(1, NONE as usize - 1)
 }
 
 /// Seconds of the epoch; cut to the years 1970 to 2106.

@@ -157,6 +157,11 @@ impl Window {
         }
     }
 
+    /// Takes out the marks of one value.
+    pub(super) fn forget(&mut self, value: u64) {
+        self.0.retain(|mark| mark.distinct != value);
+    }
+
     /// How many marks are kept.
     pub(super) fn len(&self) -> usize {
         self.0.len()

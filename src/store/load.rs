@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, marks, origin, path, time};
+use super::columns::{Unreadable, marks, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::ban::Ban;
 use crate::terms::{
@@ -130,11 +130,12 @@ impl Loader {
     }
 
     fn trackers(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.rows(connection, "trackers", "SELECT jail, address, marks FROM trackers", |this, row| {
+        self.rows(connection, "trackers", "SELECT jail, address, what, marks FROM trackers", |this, row| {
             let entry = TrackerEntry {
                 jail: this.jail(row, 0)?,
                 prefix: text(row, 1)?.parse()?,
-                marks: marks(text(row, 2)?)?,
+                what: tracked(text(row, 2)?)?,
+                marks: marks(text(row, 3)?)?,
             };
             this.kept.trackers.push(entry);
             Ok(())

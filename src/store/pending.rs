@@ -123,7 +123,7 @@ impl Batch {
         }
         let before = self.changes.len() + self.rest.notes.len();
         let rest = &mut self.rest;
-        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix));
+        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix, entry.what));
         keep_last(&mut rest.priors, |entry| (entry.prefix, entry.jail.clone()));
         // A finished position and a later one of the same inode are different files: both are kept.
         keep_last(&mut rest.checkpoints, |c| {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::columns::{marks_text, nanos, origin_word, path_column};
+use super::columns::{marks_text, nanos, origin_word, path_column, tracked_word};
 use super::{HistoryEvent, HistoryKind, Transaction};
 use crate::ban::{Ban, Change};
 use crate::terms::{Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, TrackerEntry};
@@ -185,12 +185,14 @@ impl<'c> Writer<'c> {
 
     fn tracker(&mut self, entry: &TrackerEntry) -> rusqlite::Result<()> {
         let (jail, prefix) = (entry.jail.as_str(), entry.prefix.to_string());
+        let what = tracked_word(entry.what);
         if entry.marks.is_empty() {
-            let sql = "DELETE FROM trackers WHERE jail = ?1 AND address = ?2";
-            return self.prepared(sql)?.execute(params![jail, prefix]).map(drop);
+            let sql = "DELETE FROM trackers WHERE jail = ?1 AND address = ?2 AND what = ?3";
+            return self.prepared(sql)?.execute(params![jail, prefix, what]).map(drop);
         }
-        let sql = "INSERT INTO trackers VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET marks = excluded.marks";
-        self.prepared(sql)?.execute(params![jail, prefix, marks_text(&entry.marks)]).map(drop)
+        let sql =
+            "INSERT INTO trackers VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET marks = excluded.marks";
+        self.prepared(sql)?.execute(params![jail, prefix, what, marks_text(&entry.marks)]).map(drop)
     }
 
     fn prior(&mut self, entry: &PriorEntry) -> rusqlite::Result<()> {

@@ -19,4 +19,4 @@ pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};
 pub use prior::PriorEntry;
-pub use tracker::{Mark, TrackerEntry};
+pub use tracker::{Mark, Tracked, TrackerEntry};

@@ -7,6 +7,7 @@ mod judging;
 mod model;
 mod protection;
 mod simulation;
+mod widening;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,6 +48,7 @@ fn jail(name: &str) -> jail::Settings {
         findtime: SignedDuration::from_secs(60),
         bantime: Some(SignedDuration::from_secs(300)),
         escalation: None,
+        widen: Vec::new(),
         outputs: vec![output("web")],
         max_tracked: 1000,
         ..jail::Settings::new(jail_name(name))
@@ -58,6 +60,7 @@ fn settings(jails: Vec<jail::Settings>, outputs: &[&str]) -> Settings {
         jails,
         manual: jail("manual"),
         outputs: outputs.iter().map(|name| output(name)).collect(),
+        picky: Vec::new(),
         protected: Protection {
             trusted: allow(&["10.10.1.25", "10.20.1.0/24"]),
             host: vec![address("192.0.2.80")],

@@ -39,6 +39,8 @@ pub(super) struct Model {
     pub(super) jails: BTreeMap<JailName, jail::Settings>,
     pub(super) pauses: Vec<Pause>,
     pub(super) offences: BTreeMap<(JailName, Prefix), Vec<(i64, u64)>>,
+    /// Inside a wider prefix: each group's newest offence.
+    pub(super) crowds: BTreeMap<(JailName, Prefix), BTreeMap<Prefix, i64>>,
     pub(super) counted: BTreeMap<JailName, u64>,
     pub(super) hits: BTreeMap<JailName, u64>,
     over: Vec<Over>,
@@ -58,6 +60,7 @@ impl Model {
             jails: BTreeMap::new(),
             pauses: Vec::new(),
             offences: BTreeMap::new(),
+            crowds: BTreeMap::new(),
             counted: BTreeMap::new(),
             hits: BTreeMap::new(),
             over: Vec::new(),
@@ -261,16 +264,54 @@ impl Model {
             let inside = |(other, _): &&(i64, u64)| (*last - findtime..=*last).contains(other);
             offences.iter().filter(inside).count() >= jail.maxretry as usize
         };
-        if let Some(since) = offences.iter().map(|(event, _)| *event).find(full) {
-            let earlier = self.earlier(jail, key.1, since);
-            let chance = crate::jail::chance(self.settings.seed, key.1, &key.0, at(since));
-            let until = jail.verdict_until(at(since), earlier, chance).map(Timestamp::as_second);
-            let offences = self.offences.get_mut(&key).unwrap();
-            offences.retain(|(event, _)| until.is_some_and(|until| *event >= until));
-            let row =
-                Row { prefix: key.1, jail: key.0, since, until, simulated: jail.simulate, by_log: true };
+        let decided = offences.iter().map(|(event, _)| *event).find(full);
+        let crowded = self.crowded(jail, client, event);
+        if let Some(since) = decided {
+            let row = self.verdict(jail, key.1, since);
+            let until = row.until;
+            self.offences
+                .get_mut(&key)
+                .unwrap()
+                .retain(|(event, _)| until.is_some_and(|until| *event >= until));
             self.decide(row, now);
         }
+        for (prefix, since) in crowded {
+            let row = self.verdict(jail, prefix, since);
+            self.decide(row, now);
+        }
+    }
+
+    /// The prefixes around this client that are full now, and since when; they are empty again.
+    fn crowded(&mut self, jail: &jail::Settings, client: Address, event: i64) -> Vec<(Prefix, i64)> {
+        let group = Prefix::group(client, jail.group);
+        let mut full = Vec::new();
+        for rule in &jail.widen {
+            let length = if group.is_ipv4() { rule.v4 } else { rule.v6 };
+            let Some(length) = length.filter(|length| *length < group.length()) else { continue };
+            let key = (jail.name.clone(), Prefix::new(client, length));
+            let groups = self.crowds.entry(key.clone()).or_default();
+            let newest = groups.entry(group).or_insert(event);
+            *newest = event.max(*newest);
+            let within = rule.within.as_secs();
+            let many = |last: &i64| {
+                groups.values().filter(|at| (*last - within..=*last).contains(at)).count()
+                    >= rule.distinct as usize
+            };
+            let mut times: Vec<i64> = groups.values().copied().collect();
+            times.sort_unstable();
+            if let Some(since) = times.into_iter().find(many) {
+                self.crowds.remove(&key);
+                full.push((key.1, since));
+            }
+        }
+        full
+    }
+
+    fn verdict(&self, jail: &jail::Settings, prefix: Prefix, since: i64) -> Row {
+        let earlier = self.earlier(jail, prefix, since);
+        let chance = crate::jail::chance(self.settings.seed, prefix, &jail.name, at(since));
+        let until = jail.verdict_until(at(since), earlier, chance).map(Timestamp::as_second);
+        Row { prefix, jail: jail.name.clone(), since, until, simulated: jail.simulate, by_log: true }
     }
 
     fn decide(&mut self, row: Row, now: i64) {
@@ -317,7 +358,28 @@ impl Model {
         }
     }
 
+    /// Takes a group, and all inside a prefix, out of what is counted for wider ones.
+    fn forget_crowds(&mut self, prefix: Prefix, only: Option<&JailName>) {
+        for ((jail, wide), groups) in &mut self.crowds {
+            let group = Prefix::group(prefix.first(), self.jails[jail].group);
+            let group = if group.covers(prefix) { group } else { prefix };
+            if only.is_none_or(|only| only == jail) {
+                groups.retain(|other, _| *other != group && !prefix.covers(*wide));
+            }
+        }
+    }
+
+    /// As for one of many that are unbanned: exactly this prefix, and this group.
+    pub(super) fn forget_banned(&mut self, jail: &JailName, prefix: Prefix) {
+        self.offences.remove(&(jail.clone(), prefix));
+        self.crowds.remove(&(jail.clone(), prefix));
+        for ((other, _), groups) in &mut self.crowds {
+            groups.retain(|group, _| other != jail || *group != prefix);
+        }
+    }
+
     pub(super) fn forget_windows(&mut self, prefix: Prefix, only: Option<&JailName>) {
+        self.forget_crowds(prefix, only);
         let jails = &self.jails;
         self.offences.retain(|(jail, counted), _| {
             let group = Prefix::group(prefix.first(), jails[jail].group);
@@ -352,6 +414,7 @@ impl Model {
             *jail = jail::Settings { name: name.clone(), ..unknown.clone() };
         }
         self.offences.retain(|(jail, _), _| configured.contains(jail));
+        self.crowds.retain(|(jail, _), _| configured.contains(jail));
         self.end_protected();
         self.expire(now);
     }

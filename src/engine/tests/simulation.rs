@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Model, Row};
 use super::*;
-use crate::jail::{Escalation, Growth, Jitter, Scope};
-use crate::terms::{Mark, Pause, PriorEntry, TrackerEntry};
+use crate::jail::{Escalation, Growth, Jitter, Scope, Widen};
+use crate::terms::{Mark, Pause, PriorEntry, Tracked, TrackerEntry};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -69,6 +69,10 @@ fn growing(factor: f64, scope: Scope) -> Escalation {
     Escalation { growth, decay: Some(SignedDuration::from_secs(DECAY)), scope }
 }
 
+fn widen(distinct: u32, v4: u8, v6: u8) -> Widen {
+    Widen { distinct, v4: Some(v4), v6: Some(v6), within: SignedDuration::from_secs(25) }
+}
+
 fn all_jails() -> Vec<jail::Settings> {
     let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
     let findtime = SignedDuration::from_secs;
@@ -92,12 +96,14 @@ fn all_jails() -> Vec<jail::Settings> {
         jail::Settings {
             distinct: true,
             bantime: seconds(500),
+            widen: vec![widen(3, 28, 56), widen(4, 24, 48)],
             outputs: vec![output("other")],
             ..jail("distinct")
         },
         jail::Settings {
             simulate: true,
             maxretry: 2,
+            widen: vec![widen(2, 31, 63)],
             findtime: findtime(20),
             outputs: web,
             ..jail("simulated")
@@ -139,7 +145,7 @@ struct Simulation {
     /// So many bans end in one call.
     slice: usize,
     /// What a store holds: windows, and the table as its changes made it.
-    windows: BTreeMap<(JailName, Prefix), Vec<Mark>>,
+    windows: BTreeMap<(JailName, Prefix, Tracked), Vec<Mark>>,
     priors: BTreeMap<(Prefix, Option<JailName>), PriorEntry>,
     table: BTreeMap<(Prefix, JailName), Ban>,
     /// The kinds of changes that occurred.
@@ -204,6 +210,9 @@ impl Simulation {
         self.seen.extend(changes.iter().filter_map(|told| Some(told.split(' ').next()?.to_owned())));
         for change in &effects.changes {
             let ban = change.ban();
+            if ban.reason.as_deref().is_some_and(|reason| reason.contains("of it")) {
+                self.seen.insert("widened".to_owned());
+            }
             let key = (ban.prefix, ban.jail.clone());
             assert!(ban.evidence.len() <= jail::Verdict::TEXTS);
             let row = Ban { evidence: Vec::new(), ..Ban::clone(ban) };
@@ -305,10 +314,11 @@ impl Simulation {
             meant(row) && since.is_none_or(|since| row.since >= since)
         });
         for row in ended {
-            self.model.offences.remove(&(row.jail, row.prefix));
+            self.model.forget_banned(&row.jail, row.prefix);
         }
         if jail.is_none() && since.is_none() {
             self.model.offences.clear();
+            self.model.crowds.clear();
         }
         let effects = self.engine.unban_all(jail.as_ref(), since.map(at), at(self.now)).unwrap();
         self.agree(&effects);
@@ -347,11 +357,11 @@ impl Simulation {
     }
 
     fn store(&mut self) {
-        for TrackerEntry { jail, prefix, marks } in self.engine.take_changed_trackers() {
+        for TrackerEntry { jail, prefix, what, marks } in self.engine.take_changed_trackers() {
             if marks.is_empty() {
-                assert!(self.windows.remove(&(jail, prefix)).is_some(), "{prefix} was not stored");
+                assert!(self.windows.remove(&(jail, prefix, what)).is_some(), "{prefix} was not stored");
             } else {
-                self.windows.insert((jail, prefix), marks);
+                self.windows.insert((jail, prefix, what), marks);
             }
         }
     }
@@ -396,9 +406,10 @@ impl Simulation {
         }
         self.store();
         self.store_priors();
-        let trackers = self.windows.iter().map(|((jail, prefix), marks)| TrackerEntry {
+        let trackers = self.windows.iter().map(|((jail, prefix, what), marks)| TrackerEntry {
             jail: jail.clone(),
             prefix: *prefix,
+            what: *what,
             marks: marks.clone(),
         });
         let restored = Restored {
@@ -447,7 +458,10 @@ impl Engine {
     fn check_invariants(&self) {
         self.table.check_invariants();
         self.priors.check_invariants();
-        self.slots.iter().for_each(|(_, slot)| slot.tracker.check_invariants());
+        for (_, slot) in self.slots.iter() {
+            slot.tracker.check_invariants();
+            slot.widening.iter().for_each(crate::jail::Widening::check_invariants);
+        }
         for row in self.table.rows() {
             let allow = &self.slots.get(row.jail).settings.allow;
             assert!(!self.guard.covers(allow, row.ban.prefix), "{} is protected", row.ban.prefix);
@@ -472,7 +486,7 @@ fn the_engine_agrees_with_the_model_at_every_step() {
         }
         seen.extend(simulation.seen);
     }
-    let kinds = ["allowed", "banned", "expired", "past", "prolonged", "unbanned", "withheld"];
+    let kinds = ["allowed", "banned", "expired", "past", "prolonged", "unbanned", "widened", "withheld"];
     assert!(seeds.len() == 1 || seen.iter().eq(kinds), "{seen:?}");
 }
 

@@ -134,7 +134,12 @@ fn the_store_is_told_each_change_once_and_what_is_gone_only_if_it_has_it() {
 fn windows_survive_the_store_and_a_change_of_thresholds() {
     let mut tracker = Tracker::new(&settings(5, 100));
     let marks = [100, 101].map(|second| Mark { at: at(second), distinct: 0 });
-    let entry = TrackerEntry { jail: "j".parse().unwrap(), prefix: host(1), marks: marks.to_vec() };
+    let entry = TrackerEntry {
+        jail: "j".parse().unwrap(),
+        prefix: host(1),
+        what: crate::terms::Tracked::Offences,
+        marks: marks.to_vec(),
+    };
     tracker.restore(&entry, at(110));
     tracker.restore(&entry, at(110));
     tracker.check_invariants();

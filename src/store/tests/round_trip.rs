@@ -7,7 +7,7 @@ use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
 use super::{Place, at, ban, banned, bans, checkpoint, jail, prior, story, tracker, whole_history};
 use crate::ban::{Ban, Change, Ended, Origin};
-use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile};
+use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -38,7 +38,10 @@ fn everything_comes_back_as_it_was() {
     let kept = Kept {
         generation: 7,
         bans: vec![without_evidence(&by_log), without_evidence(&by_hand)],
-        trackers: vec![tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)])],
+        trackers: vec![
+            TrackerEntry { what: Tracked::Groups, ..tracker("198.51.100.0/24", "login", &[(3, 9)]) },
+            tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)]),
+        ],
         priors: vec![prior("192.0.2.7", None, 3), prior("192.0.2.7", Some("login"), 2)],
         checkpoints: vec![checkpoint(7, 0), unnamed],
         pauses: vec![
