@@ -10,7 +10,7 @@ use super::globals::Globals;
 use super::screen::{BOLD, GREEN, RED, Screen};
 use super::{history, list, table, times};
 use crate::address::Prefix;
-use crate::control::{self, Reply, Request};
+use crate::control::{self, Counting, Reply, Request};
 use crate::os::clock;
 use crate::terms::escape;
 use crate::terms::show_duration;
@@ -56,16 +56,7 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
         screen.line(format!("  protected by {}", escape::line(protection)))?;
     }
     for near in &why.near {
-        screen.line(format!(
-            "  {}: {} of {} {} within {} {} {}",
-            near.jail,
-            near.offences,
-            near.maxretry,
-            if near.groups { "different clients with offences" } else { "offences" },
-            show_duration(near.findtime),
-            if near.groups { "in" } else { "by" },
-            near.address
-        ))?;
+        screen.line(format!("  {}", nearness(near)))?;
     }
     for earlier in &why.earlier {
         screen.line(format!(
@@ -82,6 +73,17 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
         screen.line(history::grid(&why.history).trim_fmt())?;
     }
     Ok(())
+}
+
+fn nearness(near: &control::Near) -> String {
+    let control::Near { jail, address, offences, maxretry, findtime, what } = near;
+    let counted = format!("{jail}: {offences} of {maxretry}");
+    let within = show_duration(*findtime);
+    match what {
+        Counting::Offences => format!("{counted} offences within {within} by {address}"),
+        Counting::Groups => format!("{counted} different clients with offences within {within} in {address}"),
+        Counting::Requests => format!("{counted} requests ahead of its rate by {address}"),
+    }
 }
 
 fn many_times(number: u32) -> String {

@@ -22,6 +22,7 @@ mod node;
 mod output;
 mod partial;
 mod problem;
+mod rate;
 mod reload;
 mod rules;
 mod section;

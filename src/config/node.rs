@@ -202,5 +202,8 @@ fn is_union(path: &[String]) -> bool {
 /// Values in the form of a table: half of another one makes no sense in them.
 fn is_one_value(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    matches!(path[..], ["output", _, "reload"] | ["defaults", "escalation"] | ["jail", _, "escalation"])
+    matches!(
+        path[..],
+        ["output", _, "reload"] | ["defaults", "escalation" | "rate"] | ["jail", _, "escalation" | "rate"]
+    )
 }

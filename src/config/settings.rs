@@ -111,6 +111,12 @@ pub struct Jail {
     pub jitter: Option<jail::Jitter>,
     /// When prefixes are banned for what is inside them.
     pub widen: Vec<jail::Widen>,
+    /// Hits prolong a ban.
+    pub extend: bool,
+    /// How often a client may ask; then `maxretry` and `distinct` mean nothing, and `findtime` is the time of the rate.
+    pub rate: Option<jail::Rate>,
+    /// At most so many prefixes are tracked at once.
+    pub max_tracked: usize,
     /// What is counted and banned.
     pub group: Group,
     /// Judge and show, but publish nothing.
@@ -176,12 +182,14 @@ impl Jail {
             escalation: self.escalation.clone(),
             jitter: self.jitter,
             widen: self.widen.clone(),
+            extend: self.extend,
+            rate: self.rate,
             group: self.group,
             distinct: self.distinct.is_some(),
             simulate: self.simulate,
             allow: lists.allowlist(&self.ignoreip),
             outputs: self.outputs.clone(),
-            max_tracked: jail::Settings::MAX_TRACKED,
+            max_tracked: self.max_tracked,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{Ban, Origin};
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,16 +161,39 @@ pub struct Near {
     pub jail: JailName,
     /// What is counted: the group of the client.
     pub address: Prefix,
-    /// How many offences, or groups with offences, lie in the window.
+    /// How many offences, groups or requests count now.
     pub offences: u32,
     /// How many ban.
     pub maxretry: u32,
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
     pub findtime: SignedDuration,
-    /// Not offences are counted, but groups with offences inside the prefix.
+    /// What is counted.
     #[serde(default)]
-    pub groups: bool,
+    pub what: Counting,
+}
+
+/// What a window counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counting {
+    /// Offences of a client.
+    #[default]
+    Offences,
+    /// Different clients with an offence inside a prefix.
+    Groups,
+    /// Requests that are ahead of a rate.
+    Requests,
+}
+
+impl From<Tracked> for Counting {
+    fn from(what: Tracked) -> Self {
+        match what {
+            Tracked::Offences => Self::Offences,
+            Tracked::Groups => Self::Groups,
+            Tracked::Rate => Self::Requests,
+        }
+    }
 }
 
 /// Earlier bans that make the next one longer.
@@ -311,6 +334,7 @@ mod tests {
             jails: [("wordpress".parse().unwrap(), JailStatus::default())].into(),
             sources: [("site".parse().unwrap(), SourceStatus { files: vec![file] })].into(),
             outputs: [("nginx".parse().unwrap(), output)].into(),
+            caps: [("evidence".to_owned(), crate::control::Cap::default())].into(),
             problems: Vec::new(),
         }
     }

@@ -111,7 +111,7 @@ impl Circuit {
             offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
             maxretry: window.maxretry,
             findtime: window.findtime,
-            groups: window.groups,
+            what: window.what.into(),
         });
         let mut why = Why {
             address,

@@ -36,6 +36,7 @@ impl Engine {
         let standing = self.standing(&observation, now);
         if let Some(standing) = &standing {
             self.count_hits(&observation, standing, now, effects);
+            self.extend(observation.address, observation.at.min(now), effects);
         }
         if observation.offences.is_empty() || self.guard.always(observation.address).is_some() {
             return;
@@ -66,7 +67,9 @@ impl Engine {
         slot.tally.offences += 1;
         let verdict = slot.tracker.count(Offender { prefix, now: seen.now }, counted);
         let group = Prefix::group(seen.address, slot.settings.group);
-        let crowded = slot.crowded(group, seen.now, counted);
+        // A request within its rate is no offence.
+        let offended = slot.settings.rate.is_none() || verdict.is_some();
+        let crowded = if offended { slot.crowded(group, seen.now, counted) } else { Vec::new() };
         let evicted = slot.tracker.evicted();
         if slot.said_full.map_or(0, |(_, said)| said) != evicted {
             self.say_full(jail, evicted, seen.now, effects);

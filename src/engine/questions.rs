@@ -9,7 +9,8 @@ use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
-use crate::terms::{Evidence, JailName, OutputName};
+use crate::jail::Texts;
+use crate::terms::{Evidence, JailName, OutputName, Tracked};
 
 /// How an address stands.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ pub struct Near {
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
-    /// Not offences are counted, but groups with offences inside the prefix.
-    pub groups: bool,
+    /// What is counted.
+    pub what: Tracked,
 }
 
 /// Earlier bans that make the next one longer.
@@ -83,6 +84,23 @@ pub struct Counts {
     pub tracked: usize,
     /// Addresses that gave way because `max_tracked` was reached.
     pub evicted: u64,
+    /// Wider prefixes that are watched for their clients.
+    pub watched: usize,
+    /// Those of them that gave way.
+    pub unwatched: u64,
+}
+
+/// Something of which no more than so much is kept, over all jails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// What it is.
+    pub name: &'static str,
+    /// How much is kept.
+    pub used: usize,
+    /// How much may be.
+    pub limit: usize,
+    /// How much gave way since the start.
+    pub gave_way: u64,
 }
 
 impl Engine {
@@ -128,7 +146,18 @@ impl Engine {
             paused: self.is_paused(slot.name()),
             tracked: slot.tracker.tracked(),
             evicted: slot.tracker.evicted(),
+            watched: slot.widening.iter().map(|widening| widening.load().0).sum(),
+            unwatched: slot.widening.iter().map(|widening| widening.load().1).sum(),
         }
+    }
+
+    /// What is bounded over all jails, beside the tracked addresses.
+    pub fn caps(&self) -> [Cap; 2] {
+        let (texts, priors) = (&self.texts, &self.priors);
+        [
+            Cap { name: "evidence", used: texts.bytes(), limit: Texts::LIMIT, gave_way: texts.dropped() },
+            Cap { name: "earlier bans", used: priors.len(), limit: priors.cap(), gave_way: priors.evicted() },
+        ]
     }
 
     /// Everything that is known about an address.
@@ -169,15 +198,13 @@ impl Engine {
 }
 
 fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
-    let offences = slot.tracker.near(prefix, now).count();
-    (offences > 0).then(|| Near {
-        jail: slot.name().clone(),
-        prefix,
-        offences,
-        maxretry: slot.settings.maxretry,
-        findtime: slot.settings.findtime,
-        groups: false,
-    })
+    let (settings, offences) = (&slot.settings, slot.tracker.load(prefix, now));
+    let (maxretry, findtime) = match settings.rate {
+        Some(rate) => (rate.burst.saturating_add(1), rate.per),
+        None => (settings.maxretry, settings.findtime),
+    };
+    let (jail, what) = (slot.name().clone(), slot.tracker.what());
+    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what })
 }
 
 /// How near the prefixes around an address are to being banned as a whole.
@@ -190,6 +217,6 @@ fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item =
         offences: crowd.groups,
         maxretry: crowd.rule.distinct,
         findtime: crowd.rule.within,
-        groups: true,
+        what: Tracked::Groups,
     })
 }

@@ -97,9 +97,12 @@ impl Slot {
     /// Takes over what the store kept; says whether it is of use.
     pub(super) fn restore(&mut self, entry: &TrackerEntry, now: Timestamp) -> bool {
         match entry.what {
-            Tracked::Offences => {
-                self.tracker.restore(entry, now);
-                true
+            Tracked::Offences | Tracked::Rate => {
+                let ours = self.tracker.what() == entry.what;
+                if ours {
+                    self.tracker.restore(entry, now);
+                }
+                ours
             }
             Tracked::Groups => self.widening.iter_mut().any(|widening| widening.restore(entry, now)),
         }

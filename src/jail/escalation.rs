@@ -110,6 +110,35 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The later end of a ban from `since` to `until` that a hit at `hit` prolongs: a bantime after the hit, but no
+    /// longer than bans may grow. `None` where that is hardly later: a flood of hits must not be a flood of changes.
+    pub fn extended(&self, since: Timestamp, until: Timestamp, hit: Timestamp) -> Option<Timestamp> {
+        let usual = self.bantime.filter(|_| self.extend)?;
+        let later = hit.checked_add(usual).unwrap_or(Timestamp::MAX);
+        let last = self.longest().map_or(Timestamp::MAX, |longest| {
+            since.checked_add(longest.max(usual)).unwrap_or(Timestamp::MAX)
+        });
+        let later = later.min(last);
+        let gain = SignedDuration::from_secs((usual.as_secs() / HITS_A_BAN).max(1));
+        (later.duration_since(until) >= gain).then_some(later)
+    }
+
+    /// The longest that bans grow; `None` is without limit.
+    fn longest(&self) -> Option<SignedDuration> {
+        match self.escalation.as_ref().map(|escalation| &escalation.growth) {
+            None => Some(Escalation::MAX),
+            Some(Growth::Factor { max, .. }) => *max,
+            Some(Growth::Steps(steps)) => {
+                steps.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
+            }
+        }
+    }
+}
+
+/// So many hits within one bantime prolong a ban at most.
+const HITS_A_BAN: i64 = 60;
+
 /// `usual` × `factor` ^ `earlier`, at most `max`, but never shorter than usual.
 fn grown(usual: SignedDuration, factor: f64, max: Option<SignedDuration>, earlier: u32) -> SignedDuration {
     let times = factor.powi(i32::try_from(earlier).unwrap_or(i32::MAX));
@@ -162,6 +191,25 @@ mod tests {
         let steps = vec![Some(SignedDuration::from_hours(2)), Some(SignedDuration::from_hours(24)), None];
         let steps = Escalation { growth: Growth::Steps(steps), ..Escalation::default() };
         assert_eq!(hours(&settings(Some(3600), Some(steps)))[..4], [Some(2), Some(24), None, None]);
+    }
+
+    #[test]
+    fn a_hit_prolongs_by_a_bantime_and_not_beyond_the_limit() {
+        let until = |settings: &Settings, until, hit| {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            settings.extended(at(0), at(until), at(hit)).map(Timestamp::as_second)
+        };
+        let mut one = Settings { extend: true, ..settings(Some(3600), Some(Escalation::default())) };
+        assert_eq!(until(&one, 3600, 1800), Some(5400));
+        assert_eq!(until(&one, 3600, 59), None, "hardly later");
+        assert_eq!(until(&one, 3600, 60), Some(3660));
+        assert_eq!(until(&one, 600_000, 604_000), Some(604_800), "seven days are the limit");
+        assert_eq!(until(&one, 14_400, 100), None, "a ban that has grown is not cut");
+        let steps = Growth::Steps(vec![Some(SignedDuration::from_secs(600)), None]);
+        one.escalation = Some(Escalation { growth: steps, ..Escalation::default() });
+        assert_eq!(until(&one, 600_000, 604_000), Some(607_600));
+        one.extend = false;
+        assert_eq!(until(&one, 3600, 1800), None);
     }
 
     #[test]

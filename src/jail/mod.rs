@@ -5,6 +5,7 @@
 mod entry;
 mod escalation;
 mod priors;
+mod rate;
 mod settings;
 mod texts;
 mod tracker;
@@ -13,6 +14,7 @@ mod window;
 
 pub use escalation::{Escalation, Growth, Jitter, Scope, chance};
 pub use priors::{EndedBan, Priors};
+pub use rate::Rate;
 pub use settings::Settings;
 pub use texts::{TextId, Texts};
 pub use tracker::{Offender, Tracker};

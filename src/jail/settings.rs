@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Escalation, Jitter, Widen};
+use super::{Escalation, Jitter, Rate, Widen};
 use crate::address::{Allowlist, Group};
 use crate::terms::{JailName, OutputName};
 
@@ -15,12 +15,16 @@ pub struct Settings {
     pub maxretry: u32,
     /// The length of the sliding window.
     pub findtime: SignedDuration,
+    /// Bans who asks more often than this, in place of `maxretry` and `findtime`.
+    pub rate: Option<Rate>,
     /// How long a first ban lasts; `None` is forever.
     pub bantime: Option<SignedDuration>,
     /// How bans grow with earlier ones; `None`: they do not.
     pub escalation: Option<Escalation>,
     /// What is added to a ban, so that nobody can foresee its end.
     pub jitter: Option<Jitter>,
+    /// Hits prolong a ban.
+    pub extend: bool,
     /// When prefixes are banned for what is inside them.
     pub widen: Vec<Widen>,
     /// What is counted and banned.
@@ -47,9 +51,11 @@ impl Settings {
             name,
             maxretry: 5,
             findtime: SignedDuration::from_mins(10),
+            rate: None,
             bantime: Some(SignedDuration::from_hours(1)),
             escalation: Some(Escalation::default()),
             jitter: None,
+            extend: false,
             widen: Widen::usual(),
             group: Group::default(),
             distinct: false,

@@ -40,7 +40,7 @@ impl Widen {
 
     fn window(&self) -> Rule {
         let findtime = i64::try_from(self.within.as_nanos()).unwrap_or(i64::MAX);
-        Rule { maxretry: self.distinct.max(2) as usize, findtime, distinct: true }
+        Rule { maxretry: self.distinct.max(2) as usize, findtime, distinct: true, leak: None }
     }
 }
 

@@ -88,12 +88,13 @@ pub(super) fn tracked_word(what: Tracked) -> &'static str {
     match what {
         Tracked::Offences => "offences",
         Tracked::Groups => "groups",
+        Tracked::Rate => "rate",
     }
 }
 
 /// What the marks are that `word` names.
 pub(super) fn tracked(word: &str) -> Result<Tracked, Unreadable> {
-    [Tracked::Offences, Tracked::Groups]
+    [Tracked::Offences, Tracked::Groups, Tracked::Rate]
         .into_iter()
         .find(|what| tracked_word(*what) == word)
         .ok_or_else(|| Unreadable::Word(word.to_owned(), "kind of window"))

@@ -150,6 +150,7 @@ fn texts(change: &Change) -> usize {
 fn forget_texts(change: &mut Change) {
     let (Change::Banned(ban)
     | Change::Prolonged(ban)
+    | Change::Extended(ban)
     | Change::Withheld(ban)
     | Change::Past(ban)
     | Change::Ended(ban, _)) = change;
@@ -184,8 +185,9 @@ fn outcome(changes: Vec<(Timestamp, Change)>) -> Vec<(Timestamp, Change)> {
         let stored = before.as_ref().map_or(!matches!(change, Change::Banned(_)), |before| before.stored);
         // A row that is stored is changed (`Prolonged`), one that is not begins: so the next look knows it, too.
         let last = match change {
+            Change::Extended(ban) if stored => Change::Extended(ban),
             Change::Banned(ban) | Change::Prolonged(ban) if stored => Change::Prolonged(ban),
-            Change::Prolonged(ban) => Change::Banned(ban),
+            Change::Prolonged(ban) | Change::Extended(ban) => Change::Banned(ban),
             change => change,
         };
         standing.insert(key, Standing { stored, at, last });

@@ -63,6 +63,7 @@ impl<'c> Writer<'c> {
         match change {
             Change::Banned(ban) => self.banned(at, ban),
             Change::Prolonged(ban) => self.prolonged(at, ban),
+            Change::Extended(ban) => self.extended(at, ban),
             Change::Withheld(ban) => self.judged(at, HistoryKind::Withheld, ban).map(drop),
             Change::Past(ban) => self.judged(at, HistoryKind::Past, ban).map(drop),
             Change::Ended(ban, why) => {
@@ -115,6 +116,13 @@ impl<'c> Writer<'c> {
             // The row is not there only if somebody deleted it by hand; the ban must be kept all the same.
             None => self.banned(at, ban),
         }
+    }
+
+    fn extended(&mut self, at: Timestamp, ban: &Ban) -> rusqlite::Result<()> {
+        let sql = "UPDATE bans SET until = ?3 WHERE address = ?1 AND jail = ?2";
+        let row = params![ban.prefix.to_string(), ban.jail.as_str(), ban.until.map(nanos)];
+        // The row is not there only if somebody deleted it by hand; the ban must be kept all the same.
+        if self.prepared(sql)?.execute(row)? == 0 { self.banned(at, ban) } else { Ok(()) }
     }
 
     /// A verdict with its lines; returns its row of history.

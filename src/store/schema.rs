@@ -35,7 +35,7 @@ ALTER TABLE trackers RENAME TO old_trackers;
 CREATE TABLE trackers (
     jail    TEXT NOT NULL,
     address TEXT NOT NULL,
-    what    TEXT NOT NULL,       -- offences, groups
+    what    TEXT NOT NULL,       -- offences, groups, rate
     marks   TEXT NOT NULL,       -- time, or time:value in hexadecimal, with spaces between
     PRIMARY KEY (jail, address, what)
 ) WITHOUT ROWID;

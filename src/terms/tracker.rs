@@ -21,6 +21,8 @@ pub enum Tracked {
     Offences,
     /// Groups inside a wider prefix, each at its newest offence; the distinct value tells which.
     Groups,
+    /// The level of a bucket: the last request, and when the bucket is empty again.
+    Rate,
 }
 
 /// The window of one counted prefix in one jail, as of now. Without marks the prefix is no longer tracked.

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use assert_cmd::assert::Assert;
 use banmap::ban::Origin;
 use banmap::control::{
-    BanLength, BanRow, Earlier, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent, HistoryRow,
-    JailStatus, MAX_TARGETS, Near, OutputState, OutputStatus, Refusal, Reply, Request, SourceStatus, Status,
-    Why,
+    BanLength, BanRow, Cap, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent,
+    HistoryRow, JailStatus, MAX_TARGETS, Near, OutputState, OutputStatus, Refusal, Reply, Request,
+    SourceStatus, Status, Why,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -57,6 +57,7 @@ fn why(banned: bool) -> Reply {
         offences: 2,
         maxretry: 3,
         findtime: SignedDuration::from_mins(10),
+        what: Counting::Offences,
     };
     let earlier = Earlier {
         jail: "wordpress".parse().unwrap(),
@@ -100,10 +101,14 @@ fn status() -> Status {
     Status {
         version: "0.1.0".to_owned(),
         started: "2026-05-01T10:00:00Z".parse().unwrap(),
-        jails: [("wordpress".parse().unwrap(), JailStatus { bans_current: 2, ..JailStatus::default() })]
-            .into(),
+        jails: [(
+            "wordpress".parse().unwrap(),
+            JailStatus { bans_current: 2, evicted: 9, ..JailStatus::default() },
+        )]
+        .into(),
         sources: [("site".parse().unwrap(), SourceStatus { files: vec![file] })].into(),
         outputs: [("nginx".parse().unwrap(), output)].into(),
+        caps: [("earlier bans".to_owned(), Cap { used: 7, limit: 7, gave_way: 3 })].into(),
         problems: Vec::new(),
     }
 }
@@ -235,6 +240,8 @@ fn why_answers_in_its_exit_code_and_never_lets_a_log_line_speak_to_the_terminal(
 fn status_exits_with_1_when_somebody_has_to_look() {
     let daemon = FakeDaemon::start(|_| Reply::Status(status()));
     let shown = stdout(&daemon.banmap(&["status"]).assert().code(0).stderr(""));
+    let full = ["wordpress: 9 tracked addresses gave way", "earlier bans: 7 of 7 kept, 3 gave way"];
+    assert!(full.iter().all(|line| shown.contains(line)), "{shown}");
     for part in ["wordpress", "/var/log/nginx/access.log", "nginx-geo", "verified", "live"] {
         assert!(shown.contains(part), "{part} missing in {shown}");
     }

@@ -13,6 +13,7 @@ fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
                 (jail.only.len(), jail.ignore.len(), jail.distinct.clone(), jail.ignoreip.len()),
                 (jail.maxretry, jail.findtime, jail.bantime, jail.group, jail.simulate),
                 (jail.escalation.clone(), jail.jitter, jail.widen.clone()),
+                (jail.extend, jail.rate, jail.max_tracked),
             )
         })
         .collect();
@@ -53,6 +54,11 @@ bantime = \"forever\"
 host = ['a\"b', \"it's\", \"'\\\"\\\\.\"]
 [jail.off]
 enabled = false
+[jail.rate]
+filter = \"plain\"
+rate = { requests = 300, per = \"1m\", burst = 100 }
+extend = true
+max_tracked = 1000
 [jail.wide]
 filter = \"plain\"
 group = { v4 = 32 }

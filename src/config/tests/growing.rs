@@ -1,9 +1,9 @@
-//! `escalation` and `jitter`: what is meant where little is said, and what is said about wrong ones.
+//! `escalation`, `jitter`, `extend`, `rate`: what is meant where little is said, and what is said about wrong ones.
 
 use jiff::SignedDuration;
 
 use super::*;
-use crate::jail::{Escalation, Growth, Jitter, Scope};
+use crate::jail::{Escalation, Growth, Jitter, Rate, Scope};
 
 /// One jail of this text, after `[defaults]` of that one.
 fn jail(defaults: &str, own: &str) -> crate::config::Jail {
@@ -65,6 +65,30 @@ fn wrong_ones_are_told_at_their_place() {
              ban lasts | remove `max` or `steps`",
             "banmap.toml:10:10: [jail.http-auth] jitter: cannot be \"forever\"",
             "banmap.toml:12:24: [jail.seo-bots.escalation] scope: must be \"jail\" or \"all\", not \"both\"",
+        ]
+    );
+}
+
+#[test]
+fn a_rate_takes_the_place_of_the_threshold() {
+    let rate = |burst| Rate { requests: 300, per: SignedDuration::from_mins(1), burst };
+    let one = jail("rate = { requests = 300, per = \"1m\" }\nmaxretry = 7", "");
+    assert_eq!((one.rate, one.findtime, one.extend), (Some(rate(300)), rate(1).per, false));
+    assert_eq!(jail("", "rate = { requests = 300, per = \"1m\", burst = 100 }").rate, Some(rate(100)));
+    let off =
+        jail("rate = { requests = 300, per = \"1m\" }\nextend = true", "rate = false\nmax_tracked = 5000");
+    assert_eq!((off.rate, off.extend, off.max_tracked), (None, true, 5000));
+    let text = "[source.site]\npath = \"/l/a.log\"\n[output.o]\nkind = \"list\"\n\
+                [jail.bad-bots]\nrate = { requests = 0, burst = 5 }\n\
+                [jail.http-auth]\nrate = { requests = 5, per = \"1s\" }\nmaxretry = 5\n[jail.seo-bots]\nrate = 5\n";
+    assert_eq!(
+        told(text),
+        [
+            "banmap.toml:6:8: [jail.bad-bots.rate] per: is missing | write { requests = 300, per = \"1m\" }",
+            "banmap.toml:6:21: [jail.bad-bots.rate] requests: must be from 1 to 1000000, not 0",
+            "banmap.toml:9:1: [jail.http-auth] maxretry: means nothing beside `rate`, which counts every request | remove \
+             `maxretry` or `rate`",
+            "banmap.toml:11:8: [jail.seo-bots] rate: is no rate | write { requests = 300, per = \"1m\", burst = 100 }",
         ]
     );
 }

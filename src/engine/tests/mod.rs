@@ -6,6 +6,7 @@ mod hits;
 mod judging;
 mod model;
 mod protection;
+mod rate;
 mod simulation;
 mod widening;
 
@@ -166,6 +167,7 @@ fn told_change(change: &Change) -> String {
     let verb = match change {
         Change::Banned(_) => "banned",
         Change::Prolonged(_) => "prolonged",
+        Change::Extended(_) => "extended",
         Change::Withheld(_) => "withheld",
         Change::Past(_) => "past",
         Change::Ended(_, Ended::Expired) => "expired",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::jail::Rate;
 use crate::terms::Pause;
 
 /// A row, with the fields that are compared.
@@ -39,6 +40,8 @@ pub(super) struct Model {
     pub(super) jails: BTreeMap<JailName, jail::Settings>,
     pub(super) pauses: Vec<Pause>,
     pub(super) offences: BTreeMap<(JailName, Prefix), Vec<(i64, u64)>>,
+    /// The last request that counted, and when the bucket is empty again, in nanoseconds.
+    buckets: BTreeMap<(JailName, Prefix), (i64, i64)>,
     /// Inside a wider prefix: each group's newest offence.
     pub(super) crowds: BTreeMap<(JailName, Prefix), BTreeMap<Prefix, i64>>,
     pub(super) counted: BTreeMap<JailName, u64>,
@@ -60,6 +63,7 @@ impl Model {
             jails: BTreeMap::new(),
             pauses: Vec::new(),
             offences: BTreeMap::new(),
+            buckets: BTreeMap::new(),
             crowds: BTreeMap::new(),
             counted: BTreeMap::new(),
             hits: BTreeMap::new(),
@@ -232,6 +236,7 @@ impl Model {
         for jail in hit {
             *self.hits.entry(jail.clone()).or_default() += 1;
         }
+        self.extend(client, event);
         for offence in &observation.offences {
             if !self.is_configured(&offence.jail) {
                 continue;
@@ -250,9 +255,30 @@ impl Model {
         }
     }
 
+    /// A hit prolongs the bans of jails that say so.
+    fn extend(&mut self, client: Address, event: i64) {
+        for number in 0..self.rows.len() {
+            let row = &self.rows[number];
+            let jail = &self.jails[&row.jail];
+            let ours = row.prefix.contains(client) && row.by_log && row.simulated == jail.simulate;
+            let Some(until) = row.until.filter(|_| ours) else { continue };
+            if self.is_protected(&row.jail, Prefix::host(client)) {
+                continue;
+            }
+            if let Some(later) = jail.extended(at(row.since), at(until), at(event)) {
+                self.rows[number].until = Some(later.as_second());
+                let row = self.rows[number].clone();
+                self.tell("extended", &row);
+            }
+        }
+    }
+
     fn offend(&mut self, jail: &jail::Settings, client: Address, event: i64, value: u64, now: i64) {
         *self.counted.entry(jail.name.clone()).or_default() += 1;
         let key = (jail.name.clone(), self.counted_as(jail, client));
+        if let Some(rate) = jail.rate {
+            return self.ask(jail, rate, &key, event, now);
+        }
         let offences = self.offences.entry(key.clone()).or_default();
         match offences.iter_mut().find(|(_, other)| jail.distinct && *other == value) {
             Some(same) => same.0 = same.0.max(event),
@@ -277,6 +303,23 @@ impl Model {
         }
         for (prefix, since) in crowded {
             let row = self.verdict(jail, prefix, since);
+            self.decide(row, now);
+        }
+    }
+
+    fn ask(&mut self, jail: &jail::Settings, rate: Rate, key: &(JailName, Prefix), event: i64, now: i64) {
+        const SECOND: i64 = 1_000_000_000;
+        let each = rate.per.as_secs() * SECOND / i64::from(rate.requests);
+        let (last, empty) = self.buckets.get(key).copied().unwrap_or((event * SECOND, event * SECOND));
+        if event < last / SECOND - rate.per.as_secs() {
+            return;
+        }
+        let at = last.max(event * SECOND);
+        let empty = empty.max(at) + each;
+        self.buckets.insert(key.clone(), (at, empty));
+        if empty - at > each * i64::from(rate.burst) {
+            self.buckets.remove(key);
+            let row = self.verdict(jail, key.1, at / SECOND);
             self.decide(row, now);
         }
     }
@@ -369,9 +412,16 @@ impl Model {
         }
     }
 
+    pub(super) fn forget_all_windows(&mut self) {
+        self.offences.clear();
+        self.buckets.clear();
+        self.crowds.clear();
+    }
+
     /// As for one of many that are unbanned: exactly this prefix, and this group.
     pub(super) fn forget_banned(&mut self, jail: &JailName, prefix: Prefix) {
         self.offences.remove(&(jail.clone(), prefix));
+        self.buckets.remove(&(jail.clone(), prefix));
         self.crowds.remove(&(jail.clone(), prefix));
         for ((other, _), groups) in &mut self.crowds {
             groups.retain(|group, _| other != jail || *group != prefix);
@@ -381,10 +431,12 @@ impl Model {
     pub(super) fn forget_windows(&mut self, prefix: Prefix, only: Option<&JailName>) {
         self.forget_crowds(prefix, only);
         let jails = &self.jails;
-        self.offences.retain(|(jail, counted), _| {
+        let stays = |(jail, counted): &(JailName, Prefix)| {
             let group = Prefix::group(prefix.first(), jails[jail].group);
             only.is_some_and(|only| only != jail) || !(prefix.covers(*counted) || *counted == group)
-        });
+        };
+        self.offences.retain(|key, _| stays(key));
+        self.buckets.retain(|key, _| stays(key));
     }
 
     pub(super) fn reconfigure(&mut self, settings: Settings, now: i64) {
@@ -415,6 +467,7 @@ impl Model {
         }
         self.offences.retain(|(jail, _), _| configured.contains(jail));
         self.crowds.retain(|(jail, _), _| configured.contains(jail));
+        self.buckets.retain(|(jail, _), _| configured.contains(jail));
         self.end_protected();
         self.expire(now);
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Model, Row};
 use super::*;
-use crate::jail::{Escalation, Growth, Jitter, Scope, Widen};
+use crate::jail::{Escalation, Growth, Jitter, Rate, Scope, Widen};
 use crate::terms::{Mark, Pause, PriorEntry, Tracked, TrackerEntry};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
@@ -89,6 +89,7 @@ fn all_jails() -> Vec<jail::Settings> {
             findtime: findtime(30),
             bantime: seconds(15),
             escalation: Some(growing(1.5, Scope::All)),
+            extend: true,
             jitter: Some(Jitter::Share(0.5)),
             outputs: both.clone(),
             ..jail("group")
@@ -104,11 +105,17 @@ fn all_jails() -> Vec<jail::Settings> {
             simulate: true,
             maxretry: 2,
             widen: vec![widen(2, 31, 63)],
+            extend: true,
             findtime: findtime(20),
             outputs: web,
             ..jail("simulated")
         },
         jail::Settings { maxretry: 1, bantime: seconds(10), outputs: Vec::new(), ..jail("silent") },
+        jail::Settings {
+            rate: Some(Rate { requests: 3, per: findtime(25), burst: 4 }),
+            bantime: seconds(40),
+            ..jail("rate")
+        },
         jail::Settings { maxretry: 7, findtime: findtime(90), bantime: None, outputs: both, ..jail("slow") },
     ]
 }
@@ -218,7 +225,7 @@ impl Simulation {
             let row = Ban { evidence: Vec::new(), ..Ban::clone(ban) };
             match change {
                 Change::Banned(_) => drop(self.table.insert(key, row)),
-                Change::Prolonged(_) => assert!(self.table.insert(key, row).is_some()),
+                Change::Prolonged(_) | Change::Extended(_) => assert!(self.table.insert(key, row).is_some()),
                 Change::Ended(..) => assert!(self.table.remove(&key).is_some(), "{key:?} was no ban"),
                 Change::Withheld(_) | Change::Past(_) => {}
             }
@@ -317,8 +324,7 @@ impl Simulation {
             self.model.forget_banned(&row.jail, row.prefix);
         }
         if jail.is_none() && since.is_none() {
-            self.model.offences.clear();
-            self.model.crowds.clear();
+            self.model.forget_all_windows();
         }
         let effects = self.engine.unban_all(jail.as_ref(), since.map(at), at(self.now)).unwrap();
         self.agree(&effects);
@@ -486,7 +492,8 @@ fn the_engine_agrees_with_the_model_at_every_step() {
         }
         seen.extend(simulation.seen);
     }
-    let kinds = ["allowed", "banned", "expired", "past", "prolonged", "unbanned", "widened", "withheld"];
+    let kinds =
+        ["allowed", "banned", "expired", "extended", "past", "prolonged", "unbanned", "widened", "withheld"];
     assert!(seeds.len() == 1 || seen.iter().eq(kinds), "{seen:?}");
 }
 
@@ -494,19 +501,23 @@ fn the_engine_agrees_with_the_model_at_every_step() {
 fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
     let mut random = Random(1);
     let clients = clients();
-    let mut evicted = 0;
+    let mut evicted = [0; 3];
     for _ in 0..20 {
         let mut settings = random_settings(&mut random);
         settings.jails.iter_mut().for_each(|jail| jail.max_tracked = 1 + random.below(5));
         let names: Vec<JailName> = settings.jails.iter().map(|jail| jail.name.clone()).collect();
         let (mut engine, mut effects) = Engine::new(settings, Restored::default(), at(0));
+        engine.priors = crate::jail::Priors::new(3);
         for second in 0..200 {
             let client = random.pick(&clients).to_string();
             let jails: Vec<&str> = names.iter().map(JailName::as_str).collect();
             engine.observe(record(&client, second, &jails), at(second), &mut effects);
             engine.check_invariants();
         }
-        evicted += engine.counts(at(200)).iter().map(|counts| counts.evicted).sum::<u64>();
+        let counts = engine.counts(at(200));
+        evicted[0] += counts.iter().map(|counts| counts.evicted).sum::<u64>();
+        evicted[1] += counts.iter().map(|counts| counts.unwatched).sum::<u64>();
+        evicted[2] += engine.caps()[1].gave_way;
     }
-    assert!(evicted > 100, "{evicted}");
+    assert!(evicted[0] > 100 && evicted[1] > 20 && evicted[2] > 20, "{evicted:?}");
 }

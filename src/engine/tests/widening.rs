@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::jail::Widen;
+use crate::terms::Tracked;
 
 /// Three different clients within 60 s ban their /24, or three /64 their /48.
 fn wide(name: &str) -> jail::Settings {
@@ -32,7 +33,7 @@ fn so_many_clients_with_an_offence_ban_their_prefix_and_its_members_are_told_of_
     assert_eq!(scene.offend_each(20, &networks), ["banned 2001:db8::/48 by j until 320"]);
     let crowd = scene.offend_each(30, &["198.51.100.1"]);
     let near = scene.engine.why(address("198.51.100.9"), at(30)).windows;
-    assert!(crowd.is_empty() && near.len() == 1 && near[0].groups);
+    assert!(crowd.is_empty() && near.len() == 1 && near[0].what == Tracked::Groups);
     assert_eq!((near[0].prefix, near[0].offences, near[0].maxretry), (prefix("198.51.100.0/24"), 1, 3));
 }
 

@@ -286,3 +286,19 @@ fn the_place_in_a_journal_is_kept() {
     kept.sort_by_key(|checkpoint| checkpoint.fingerprint.inode);
     assert_eq!(kept, [at_cursor("s=ab;i=7"), checkpoint(7, 10)]);
 }
+
+#[test]
+fn hits_that_prolong_a_ban_are_no_history() {
+    let place = Place::new();
+    let (mut store, _) = place.open();
+    let first = ban("192.0.2.7", "login", 10, &["one"]);
+    let longer = Ban { until: Some(at(9000)), evidence: Vec::new(), ..first.clone() };
+    let extended = || Change::Extended(longer.clone().into());
+    store.save(&bans(vec![banned(&first), extended()]), at(11)).unwrap();
+    assert_eq!(place.kept().bans, std::slice::from_ref(&longer));
+    assert_eq!(store.evidence(first.prefix, &first.jail).unwrap(), first.evidence);
+    assert_eq!(story(&store, &whole_history()), [(HistoryKind::Banned, "192.0.2.7".to_owned())]);
+    let other = Ban { prefix: "192.0.2.8".parse().unwrap(), ..longer.clone() };
+    store.save(&bans(vec![Change::Extended(other.clone().into())]), at(12)).unwrap();
+    assert_eq!(place.kept().bans, [longer, other], "one that was deleted by hand is kept all the same");
+}
