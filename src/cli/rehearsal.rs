@@ -63,7 +63,7 @@ impl Rehearsal<'_> {
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
             .map(|((path, source), reader)| {
-                Whole::open(path, reader, FileReading::new(source.format), &self.meter)
+                Whole::open(path, reader, FileReading::new(source.format.clone()), &self.meter)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };

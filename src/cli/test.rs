@@ -126,7 +126,7 @@ impl Test {
 
     fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
         if let Some(name) = &self.source {
-            return Ok(load::source(config, name)?.format);
+            return Ok(load::source(config, name)?.format.clone());
         }
         match self.format.as_deref() {
             Some("auto") => Ok(None),
@@ -165,11 +165,11 @@ impl Trial<'_> {
 
     fn line(&mut self, line: &[u8]) -> Result<(), CliError> {
         self.summary.lines += 1;
-        let Some(format) = self.format else {
+        let Some(format) = self.format.clone() else {
             let error = "its format is not recognised; say which with --format".to_owned();
             return self.tell(line, &Examined::unreadable(error));
         };
-        let examined = examine(self.filter, format, line, &self.reference);
+        let examined = examine(self.filter, &format, line, &self.reference);
         self.tell(line, &examined)
     }
 
@@ -209,7 +209,7 @@ impl Trial<'_> {
     }
 
     fn finish(mut self) -> Result<Exit, CliError> {
-        self.summary.format = self.format.map(|format| format.to_string());
+        self.summary.format = self.format.as_ref().map(ToString::to_string);
         if self.options.json {
             self.screen.json(&self.summary)?;
         } else {

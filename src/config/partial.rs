@@ -18,7 +18,7 @@ use super::section::Section;
 use super::widen;
 use crate::filter::Conditions;
 use crate::jail::{Escalation, Jitter, Rate};
-use crate::record::Field;
+use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
 use crate::terms::nearest;
 
@@ -141,11 +141,16 @@ fn distinct(section: Section<'_>) -> Option<Found<Option<Field>>> {
     if found.value == "none" {
         return Some(found.map(|_| None));
     }
-    match Field::from_str(&found.value) {
+    let meant = nearest(&found.value, Field::NAMES);
+    // A format may name what it likes, but a name so near to a field of every format is a slip.
+    let slip = |field: &Field| matches!(field, Field::Named(_)) && meant.is_some();
+    let field = Field::from_str(&found.value);
+    match field.and_then(|field| if slip(&field) { Err(FieldError(found.value.clone())) } else { Ok(field) })
+    {
         Ok(field) => Some(found.map(|_| Some(field))),
         Err(error) => {
             let place = found.from.place()?;
-            let meant = nearest(&found.value, Field::NAMES).map(|meant| format!("did you mean \"{meant}\"?"));
+            let meant = meant.map(|meant| format!("did you mean \"{meant}\"?"));
             section.wrong("distinct", error, place, meant);
             None
         }

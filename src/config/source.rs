@@ -14,22 +14,14 @@ use crate::record::Format;
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::{SourceName, nearest};
 
-/// The names of formats, `auto` apart.
-const FORMATS: [(&str, Format); 4] = [
-    ("combined", Format::Combined),
-    ("common", Format::Common),
-    ("vhost_combined", Format::VhostCombined),
-    ("raw", Format::Raw),
-];
-
 /// A format by its name; `auto` is none.
 pub fn format_named(name: &str) -> Option<Format> {
-    FORMATS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    Format::named(name)
 }
 
 /// The names of formats that a configuration or a command may give, `auto` first.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
-    std::iter::once("auto").chain(FORMATS.iter().map(|(name, _)| *name))
+    std::iter::once("auto").chain(Format::NAMES)
 }
 
 const FIRST_READS: [(&str, FirstRead); 3] =

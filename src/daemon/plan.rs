@@ -55,7 +55,7 @@ pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
 pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint], registry: &Registry) -> Vec<Following> {
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
-        format: source.format,
+        format: source.format.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
         reader: Reader::new(lenses(config, source), true),
         findtime: findtime(config, source),

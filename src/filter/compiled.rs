@@ -65,7 +65,7 @@ impl Filter {
     /// Byte strings one of which every offending line of this format must hold, but for the spellings that the answer
     /// names. `None`: any line may be an offence.
     pub fn required(&self, format: &Format) -> Option<Required> {
-        required::required(&self.definition, *format)
+        required::required(&self.definition, format)
     }
 
     /// Judges one record.

@@ -241,10 +241,13 @@ fn range(value: &Value) -> Result<Matcher, String> {
 
 fn field(name: &str) -> Result<Field, String> {
     let known = Field::NAMES.iter().copied().chain(["decoded"]);
-    name.parse::<Field>().map_err(|error| match nearest(name, known) {
-        Some(meant) => format!("`{name}` is no field; did you mean `{meant}`?"),
-        None => error.to_string(),
-    })
+    let meant = || nearest(name, known).map(|meant| format!("`{name}` is no field; did you mean `{meant}`?"));
+    match name.parse() {
+        // A format may name what it likes, but a name so near to a field of every format is a slip.
+        Ok(Field::Named(_)) => meant().map_or_else(|| Ok(Field::of_format(name)), Err),
+        Ok(field) => Ok(field),
+        Err(error) => Err(meant().unwrap_or_else(|| error.to_string())),
+    }
 }
 
 fn unknown_keys(table: &Table, known: &[&str], problems: &mut Vec<Problem>) {

@@ -41,7 +41,12 @@ impl Examined<'_> {
 }
 
 /// Looks at one line (without its newline) as `format` has it. No allow list and no group apply: the filter alone.
-pub fn examine<'a>(filter: &Filter, format: Format, line: &'a [u8], reference: &Reference) -> Examined<'a> {
+pub fn examine<'a>(
+    filter: &Filter,
+    format: &'a Format,
+    line: &'a [u8],
+    reference: &Reference,
+) -> Examined<'a> {
     let record = match format.parse_at(line, reference) {
         Ok(record) => record,
         Err(error) => return Examined::unreadable(error.to_string()),

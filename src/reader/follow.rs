@@ -215,7 +215,7 @@ impl<L: Listener> Desk<L> {
     fn complain(&mut self, file: &FileInfo) {
         let Some((reading, said)) = self.files.get_mut(&file.id) else { return };
         let path = || file.path.clone();
-        if let Some(format) = reading.format.filter(|_| self.format.is_none() && !said.format) {
+        if let Some(format) = reading.format.clone().filter(|_| self.format.is_none() && !said.format) {
             said.format = true;
             self.listener.event(Told::Format { path: path(), format });
         }
@@ -245,7 +245,7 @@ impl<L: Listener> Consumer for Desk<L> {
     fn lines(&mut self, chunk: Chunk<'_>) -> ControlFlow<()> {
         let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
-        let fresh = || (FileReading::new(self.format), Complaints::default());
+        let fresh = || (FileReading::new(self.format.clone()), Complaints::default());
         let (reading, _) = self.files.entry(chunk.file.id).or_insert_with(fresh);
         let mut observations = Vec::new();
         self.reader.read(reading, chunk.bytes, basis, &reference, &mut observations);
@@ -258,7 +258,7 @@ impl<L: Listener> Consumer for Desk<L> {
     }
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {
-        let format = self.format.or_else(|| Format::detect(std::iter::once(line)))?;
+        let format = self.format.clone().or_else(|| Format::detect(std::iter::once(line)))?;
         format.time_at(line, &self.reference(None))
     }
 

@@ -1,6 +1,6 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use memchr::{memchr, memchr_iter, memrchr};
@@ -38,7 +38,7 @@ pub struct Reader {
     shared: Vec<Shared>,
     evidence: bool,
     /// For each format the search for candidates, made when it is first needed.
-    searches: [OnceLock<Candidates>; Format::ALL.len()],
+    searches: Mutex<Vec<(Format, Arc<Candidates>)>>,
 }
 
 /// Which lines are parsed.
@@ -52,7 +52,7 @@ enum Candidates {
 struct Pass<'a> {
     reader: &'a Reader,
     file: &'a mut FileReading,
-    format: Format,
+    format: &'a Format,
     basis: Basis,
     reference: &'a Reference,
     out: &'a mut Vec<Observation>,
@@ -61,11 +61,7 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        Self {
-            shared: Shared::group(lenses),
-            evidence,
-            searches: [const { OnceLock::new() }; Format::ALL.len()],
-        }
+        Self { shared: Shared::group(lenses), evidence, searches: Mutex::default() }
     }
 
     /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
@@ -79,31 +75,36 @@ impl Reader {
         out: &mut Vec<Observation>,
     ) {
         file.bytes += buffer.len() as u64;
-        let Some(format) = file.format.or_else(|| detect(buffer)) else {
+        let Some(format) = file.format.clone().or_else(|| detect(buffer)) else {
             file.lines += lines(buffer).count() as u64;
             for line in lines(buffer) {
                 file.refuse(line, || "its format is not recognised; set `format` of its source".to_owned());
             }
             return;
         };
-        file.format = Some(format);
+        file.format = Some(format.clone());
         let last = lines(buffer).next_back().unwrap_or_default();
         file.last_line = format.time_at(last, reference).or(file.last_line);
-        let mut pass = Pass { reader: self, file, format, basis, reference, out };
-        match self.candidates(format) {
+        let mut pass = Pass { reader: self, file, format: &format, basis, reference, out };
+        match &*self.candidates(&format) {
             Candidates::Every => pass.every(buffer),
             Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
         }
     }
 
-    fn candidates(&self, format: Format) -> &Candidates {
-        let at = Format::ALL.iter().position(|f| *f == format).expect("ALL lists every format");
-        self.searches[at].get_or_init(|| self.make_candidates(format))
+    fn candidates(&self, format: &Format) -> Arc<Candidates> {
+        let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made)) = searches.iter().find(|(of, _)| of == format) {
+            return Arc::clone(made);
+        }
+        let made = Arc::new(self.make_candidates(format));
+        searches.push((format.clone(), Arc::clone(&made)));
+        made
     }
 
-    fn make_candidates(&self, format: Format) -> Candidates {
+    fn make_candidates(&self, format: &Format) -> Candidates {
         let required: Option<Vec<Required>> =
-            self.shared.iter().map(|shared| shared.filter.required(&format)).collect();
+            self.shared.iter().map(|shared| shared.filter.required(format)).collect();
         required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
     }
 }

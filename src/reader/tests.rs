@@ -134,7 +134,7 @@ fn a_format_that_nobody_knows_is_said_and_tried_again() {
     let reader = Reader::new(vec![lens("raw", RAW)], true);
     let mut file = FileReading::new(None);
     assert!(read(&reader, &mut file, b"one\ntwo\n").is_empty());
-    assert_eq!((file.format, file.lines, file.unparsed), (None, 2, 2));
+    assert_eq!((&file.format, file.lines, file.unparsed), (&None, 2, 2));
     let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
     assert_eq!(file.format, Some(Format::Combined));
     assert_eq!(found[0].offences.len(), 1);

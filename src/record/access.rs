@@ -4,12 +4,14 @@
 //! let through in the user, which anybody can choose: a user may spell a whole line, date and all, except a raw quote.
 //! So the client is the first token, and the date is what stands directly before the first raw quote.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use jiff::Timestamp;
 use memchr::{memchr, memchr2};
 
-use super::clf;
+use super::escape::unescape;
+use super::{Field, clf};
 
 /// A part of a line, in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,25 @@ pub(super) struct Access {
     pub(super) user_agent: Option<Span>,
 }
 
+impl Access {
+    /// The value of a field that stands by itself in the line; the host as it was logged.
+    pub(super) fn value<'l>(&self, line: &'l [u8], field: &Field) -> Option<Cow<'l, [u8]>> {
+        match field {
+            Field::Status => Some(Cow::Borrowed(self.status.of(line))),
+            Field::Bytes => Some(Cow::Borrowed(self.bytes.of(line))),
+            Field::User => Some(user(self.user.of(line))),
+            Field::Referer => Some(unescape(self.referer?.of(line))),
+            Field::UserAgent => Some(unescape(self.user_agent?.of(line))),
+            Field::Host => Some(Cow::Borrowed(self.vhost?.of(line))),
+            _ => None,
+        }
+    }
+}
+
+fn user(logged: &[u8]) -> Cow<'_, [u8]> {
+    if logged == b"\"\"" { Cow::Borrowed(b"") } else { unescape(logged) }
+}
+
 /// How Apache writes an empty user: the one raw quote before the request.
 const EMPTY_USER: &[u8] = b"\"\" ";
 
@@ -66,6 +87,9 @@ const EMPTY_USER: &[u8] = b"\"\" ";
 const DATE_ROOM: usize = clf::LENGTH + 3;
 
 impl Span {
+    /// No place: what a line does not have.
+    pub(super) const ABSENT: Self = Self { start: usize::MAX, end: usize::MAX };
+
     /// The bytes it covers.
     pub(super) fn of(self, line: &[u8]) -> &[u8] {
         line.get(self.start..self.end).unwrap_or_default()

@@ -68,6 +68,11 @@ pub(super) fn find(line: &[u8]) -> Option<Found> {
     })
 }
 
+/// The date that a text begins with.
+pub(super) fn at_start(text: &[u8]) -> Option<Found> {
+    SPELLINGS.into_iter().find_map(|spelling| read_at(text, 0, spelling))
+}
+
 fn read_at(line: &[u8], at: usize, spelling: Spelling) -> Option<Found> {
     let mut scan = Scan { line, at };
     let written = spelling(&mut scan)?;

@@ -1,30 +1,140 @@
 //! What servers write for bytes that could break a log line, and back.
 //!
-//! nginx (`escape=default`) writes `\xXX` for `"`, `\`, controls and bytes from 7F on; Apache writes `\"`, `\\`, the
+//! Text logs: nginx (`escape=default`) writes `\xXX` for `"`, `\`, controls and bytes from 7F on; Apache writes `\"`, `\\`, the
 //! C names of six controls, and `\xXX` for the rest. No spelling of one means something else in the other, so both
-//! are read everywhere.
+//! are read everywhere. JSON has the escapes of RFC 8259, `HAProxy` `#XX`.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
+/// How a value was escaped.
+#[allow(dead_code, reason = "the formats that write JSON and `#XX` follow")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Escape {
+    /// Not at all.
+    None,
+    /// As nginx (`escape=default`) and Apache do.
+    Server,
+    /// As in a JSON string.
+    Json,
+    /// As `HAProxy` does: `#XX`.
+    Haproxy,
+}
+
+impl Escape {
+    /// The bytes that were written as `text`; nothing is copied where nothing is escaped. What is no escape stays.
+    pub(super) fn undo(self, text: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::None => Cow::Borrowed(text),
+            Self::Server => unescape(text),
+            Self::Json => replace(text, b'\\', json),
+            Self::Haproxy => replace(text, b'#', haproxy),
+        }
+    }
+
+    /// Whether `byte` is never written in another way.
+    pub(super) fn never_escapes(self, byte: u8) -> bool {
+        matches!(byte, b' '..0x7F)
+            && match self {
+                Self::None => true,
+                Self::Server => !matches!(byte, b'"' | b'\\'),
+                // Go's and Java's encoders escape what could be HTML, PHP's the slash.
+                Self::Json => !matches!(byte, b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'' | b'='),
+                Self::Haproxy => !matches!(byte, b'"' | b'#' | b'{' | b'|' | b'}'),
+            }
+    }
+
+    /// Whether `byte` is always written with a backslash.
+    pub(super) fn always_escapes(self, byte: u8) -> bool {
+        match self {
+            Self::None | Self::Haproxy => false,
+            Self::Server => !self.never_escapes(byte),
+            Self::Json => matches!(byte, b'"' | b'\\' | 0..b' '),
+        }
+    }
+}
+
 /// The bytes that were written as `text`; nothing is copied where no backslash stands. A backslash that begins no
 /// known escape stays as it is.
 pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'\\', text).is_none() {
+    replace(text, b'\\', |escape, plain| {
+        let (byte, length) = first(escape);
+        plain.push(byte);
+        length
+    })
+}
+
+/// Replaces each escape; `read` is given the text from its `mark` on, adds what it means, and says how long it is.
+fn replace(text: &[u8], mark: u8, read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
+    if memchr(mark, text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = memchr(b'\\', rest) {
+    while let Some(at) = memchr(mark, rest) {
         let (before, escape) = rest.split_at(at);
         plain.extend_from_slice(before);
-        let (byte, length) = first(escape);
-        plain.push(byte);
+        let length = read(escape, &mut plain);
         rest = escape.get(length..).unwrap_or_default();
     }
     plain.extend_from_slice(rest);
     Cow::Owned(plain)
+}
+
+/// `#XX`.
+fn haproxy(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    if let [_, high, low, ..] = *text
+        && let (Some(high), Some(low)) = (hex(high), hex(low))
+    {
+        plain.push(high << 4 | low);
+        return 3;
+    }
+    plain.push(b'#');
+    1
+}
+
+/// The escapes of a JSON string; half of a surrogate pair is U+FFFD.
+fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    let byte = match text.get(1) {
+        Some(b'n') => b'\n',
+        Some(b't') => b'\t',
+        Some(b'r') => b'\r',
+        Some(b'b') => 0x08,
+        Some(b'f') => 0x0c,
+        Some(byte @ (b'"' | b'\\' | b'/')) => *byte,
+        Some(b'u') => {
+            if let Some((character, length)) = unicode(text) {
+                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                return length;
+            }
+            plain.push(b'\\');
+            return 1;
+        }
+        _ => {
+            plain.push(b'\\');
+            return 1;
+        }
+    };
+    plain.push(byte);
+    2
+}
+
+/// `\uXXXX`, or two of them, and how long that is.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let [b'\\', b'u', digits @ ..] = text.get(at..at + 6)? else { return None };
+        digits.iter().try_fold(0, |value, digit| Some(value << 4 | u32::from(hex(*digit)?)))
+    };
+    let first = unit(0)?;
+    let second = || unit(6).filter(|second| (0xDC00..0xE000).contains(second));
+    if (0xD800..0xDC00).contains(&first)
+        && let Some(second) = second()
+    {
+        let character = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        return Some((char::from_u32(character)?, 12));
+    }
+    Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
 /// The byte that the escape at the start of `text` stands for, and how many bytes that escape takes.
@@ -59,7 +169,7 @@ pub(super) fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::unescape;
+    use super::{Escape, unescape};
 
     #[test]
     fn text_without_a_backslash_is_not_copied() {
@@ -77,6 +187,24 @@ mod tests {
         ] {
             assert_eq!(unescape(written), meant);
         }
+    }
+
+    #[test]
+    fn json_and_haproxy_have_escapes_of_their_own() {
+        for (written, meant) in [
+            (&br#"a\"b\\c\/d\n\r\t\b\f"#[..], &b"a\"b\\c/d\n\r\t\x08\x0c"[..]),
+            (br"\u003cscript\u003E", b"<script>"),
+            (br"\u00e9", "\u{e9}".as_bytes()),
+            (br"\ud83d\ude00", "\u{1f600}".as_bytes()),
+            (br"\ud83dx\ude00", "\u{fffd}x\u{fffd}".as_bytes()),
+            (br"\u12", br"\u12"),
+            (br"\x22", br"\x22"),
+            (br"\", br"\"),
+        ] {
+            assert_eq!(Escape::Json.undo(written), meant);
+        }
+        assert_eq!(Escape::Haproxy.undo(b"/#22x#5C#zz#7"), &b"/\"x\\#zz#7"[..]);
+        assert_eq!(Escape::None.undo(br"a\x22#22"), &br"a\x22#22"[..]);
     }
 
     #[test]

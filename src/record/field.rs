@@ -1,5 +1,6 @@
 //! The fields that rules speak of.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -35,15 +36,38 @@ pub enum Field {
     Protocol,
     /// The response's size in bytes.
     Bytes,
+    /// Any other field of a format, by its name there: `upstream_status`, `message`. Letters are lower case, everything
+    /// that is no letter or digit is `_`.
+    Named(Cow<'static, str>),
 }
 
-/// A field that no format has.
+/// A word that cannot be the name of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no field; fields are {list}", list = Field::NAMES.join(", "))]
+#[error(
+    "`{0}` is no field; fields are {list}, and those that a log format names, in lower case with `_`",
+    list = Field::NAMES.join(", ")
+)]
 pub struct FieldError(pub String);
 
 impl Field {
-    /// All fields, in the order of `NAMES`.
+    /// A field that a format names in its own way: `X-Request-ID` is `x_request_id`. A name of `NAMES` is that field.
+    pub fn of_format(name: &str) -> Self {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let name: String = name.chars().map(plain).collect();
+        Self::known(&name).unwrap_or(Self::Named(Cow::Owned(name)))
+    }
+
+    /// One that a format of ours names.
+    pub(super) const fn named(name: &'static str) -> Self {
+        Self::Named(Cow::Borrowed(name))
+    }
+
+    fn known(name: &str) -> Option<Self> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        Self::ALL.get(at).cloned()
+    }
+
+    /// The fields that every format may have, in the order of `NAMES`.
     pub const ALL: [Self; 11] = [
         Self::Method,
         Self::Path,
@@ -83,14 +107,19 @@ impl FromStr for Field {
     type Err = FieldError;
 
     fn from_str(text: &str) -> Result<Self, FieldError> {
-        let at = Self::NAMES.iter().position(|name| *name == text);
-        at.map(|at| Self::ALL[at].clone()).ok_or_else(|| FieldError(text.to_owned()))
+        let part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_name = text.bytes().all(part) && text.starts_with(|first: char| first.is_ascii_lowercase());
+        let named = || is_name.then(|| Self::Named(Cow::Owned(text.to_owned())));
+        Self::known(text).or_else(named).ok_or_else(|| FieldError(text.to_owned()))
     }
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = Self::ALL.iter().position(|field| field == self).expect("ALL lists every field");
-        f.write_str(Self::NAMES[at])
+        let known = Self::ALL.iter().position(|field| field == self).and_then(|at| Self::NAMES.get(at));
+        match self {
+            Self::Named(name) => f.write_str(name),
+            _ => f.write_str(known.expect("ALL lists every field that is not named")),
+        }
     }
 }

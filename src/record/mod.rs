@@ -4,6 +4,7 @@
 //! write into a field cannot move another one. A path is normalised as the servers normalise it before they match.
 
 mod access;
+mod apache_error;
 mod clf;
 mod date;
 mod escape;
@@ -12,6 +13,7 @@ mod format;
 mod parsed;
 mod path;
 mod request;
+mod slots;
 
 pub use date::Reference;
 pub use field::{Field, FieldError};

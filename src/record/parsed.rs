@@ -11,7 +11,11 @@ use super::access::{Access, Head, Span, without_return};
 use super::date::{Found, Reference};
 use super::escape::unescape;
 use super::request::{Request, host};
+use super::slots::{Parts, Role, Slot, Slots};
 use crate::address::Address;
+
+/// How `HAProxy` ended a session: `PR--`.
+const TERMINATION: Field = Field::named("termination_state");
 
 /// One parsed line. Fields are found by position when the line is parsed, and decoded when they are asked for.
 #[derive(Debug)]
@@ -20,24 +24,40 @@ pub struct Record<'a> {
     /// Where the date stands, without brackets.
     date: Option<Span>,
     time: Option<Timestamp>,
-    /// `None` for raw lines.
-    access: Option<Access>,
+    fields: Fields<'a>,
     /// Unescaped and taken apart when a field of it is first asked for.
-    request: OnceCell<Request<'a>>,
+    request: OnceCell<Option<Request<'a>>>,
+}
+
+/// Where the fields of a line stand.
+#[derive(Debug)]
+enum Fields<'a> {
+    /// A raw line has none.
+    None,
+    /// The combined family: the formats that most lines have, and the fastest to read.
+    Access(Access),
+    /// Every other format.
+    Slots(Slots<'a>),
 }
 
 impl<'a> Record<'a> {
     /// A line of the combined family; read raw, it has no fields.
     pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
-        let (date, time) = (Some(head.date), Some(head.time));
-        Self { line, date, time, access, request: OnceCell::new() }
+        let fields = access.map_or(Fields::None, Fields::Access);
+        Self { line, date: Some(head.date), time: Some(head.time), fields, request: OnceCell::new() }
+    }
+
+    /// A line of a format with slots.
+    pub(super) fn slots(line: &'a [u8], slots: &'a [Slot], parts: Parts) -> Self {
+        let Parts { spans, date, time } = parts;
+        Self { line, date, time, fields: Fields::Slots(Slots::new(slots, spans)), request: OnceCell::new() }
     }
 
     /// A line without fields, and the date that was found in it.
     pub(super) fn raw(line: &'a [u8], found: Option<&Found>, reference: Option<&Reference>) -> Self {
         let date = found.map(|found| found.span);
         let time = found.and_then(|found| found.time(reference));
-        Self { line, date, time, access: None, request: OnceCell::new() }
+        Self { line, date, time, fields: Fields::None, request: OnceCell::new() }
     }
 
     /// The whole line.
@@ -47,15 +67,23 @@ impl<'a> Record<'a> {
 
     /// The client's address; `None` where the field holds a name or nothing, or the format has no such field.
     pub fn address(&self) -> Option<Address> {
-        Address::parse(self.access?.client.of(self.line))
+        Address::parse(self.client()?.of(self.line))
     }
 
     /// Where the client field stands in the line; `None` where the format has none.
     pub fn client_range(&self) -> Option<Range<usize>> {
-        Some(self.access?.client.range())
+        Some(self.client()?.range())
     }
 
-    /// The line's own time. Of a raw line without zone or year only if it was parsed with a reference.
+    fn client(&self) -> Option<Span> {
+        match &self.fields {
+            Fields::None => None,
+            Fields::Access(access) => Some(access.client),
+            Fields::Slots(slots) => slots.find(&Role::Client).map(|(span, _)| span),
+        }
+    }
+
+    /// The line's own time. Of a line without zone or year only if it was parsed with a reference.
     pub fn time(&self) -> Option<Timestamp> {
         self.time
     }
@@ -69,38 +97,58 @@ impl<'a> Record<'a> {
     /// A field's value, unescaped by the server's rules; `-` stays `-`, and the `""` that Apache writes for an empty
     /// user is empty. `None` where the record has no such field. The normalised path is computed once for a record.
     pub fn field(&self, field: &Field) -> Option<Cow<'_, [u8]>> {
-        let access = self.access.as_ref()?;
+        let own = match &self.fields {
+            Fields::None => None,
+            Fields::Access(access) => access.value(self.line, field),
+            Fields::Slots(slots) => slots.value(self.line, field),
+        };
+        match (field, own) {
+            (Field::Host, Some(Cow::Owned(named))) => host(&named).map(|host| Cow::Owned(host.into_owned())),
+            (Field::Host, Some(Cow::Borrowed(named))) => host(named),
+            (_, Some(value)) => Some(value),
+            (_, None) => self.of_request(field),
+        }
+    }
+
+    /// A field that the request line, or the target, has.
+    fn of_request(&self, field: &Field) -> Option<Cow<'_, [u8]>> {
         match field {
             Field::Method => self.request()?.method().map(Cow::Borrowed),
             Field::Path => self.request()?.path().map(Cow::Borrowed),
             Field::RequestUri => Some(Cow::Borrowed(self.request()?.uri())),
             Field::Query => self.request()?.query().map(Cow::Borrowed),
             Field::Protocol => self.request()?.protocol().map(Cow::Borrowed),
-            Field::Host => match access.vhost {
-                Some(vhost) => host(vhost.of(self.line)),
-                None => host(self.request()?.authority()?),
-            },
-            Field::Status => Some(Cow::Borrowed(access.status.of(self.line))),
-            Field::Bytes => Some(Cow::Borrowed(access.bytes.of(self.line))),
-            Field::User => Some(user(access.user.of(self.line))),
-            Field::Referer => Some(unescape(access.referer?.of(self.line))),
-            Field::UserAgent => Some(unescape(access.user_agent?.of(self.line))),
-        }
-    }
-
-    /// A numeric field: status or bytes (`-` bytes are 0; a number beyond 64 bits is the greatest).
-    pub fn number(&self, field: &Field) -> Option<u64> {
-        let access = self.access.as_ref()?;
-        match field {
-            Field::Status => Some(number(access.status.of(self.line))),
-            Field::Bytes => Some(number(access.bytes.of(self.line))),
+            Field::Host => host(self.request()?.authority()?),
             _ => None,
         }
     }
 
-    /// Whether a gate refused it: 403 or 444.
+    /// A numeric field: status or bytes (`-` bytes are 0; a number beyond 64 bits is the greatest), or one that a format
+    /// names, where it holds nothing but digits.
+    pub fn number(&self, field: &Field) -> Option<u64> {
+        match (&self.fields, field) {
+            (Fields::Access(access), Field::Status) => Some(number(access.status.of(self.line))),
+            (_, Field::Status | Field::Bytes) => Some(number(&self.field(field)?)),
+            (_, Field::Named(_)) => {
+                let value = self.field(field)?;
+                let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+                is_number.then(|| number(&value))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a gate refused it: 403 or 444, or `HAProxy`'s `PR--` (the proxy itself, by a rule).
     pub fn refused(&self) -> bool {
-        self.access.is_some_and(|access| matches!(access.status.of(self.line), b"403" | b"444"))
+        match &self.fields {
+            Fields::None => false,
+            Fields::Access(access) => is_refusal(access.status.of(self.line)),
+            Fields::Slots(slots) => {
+                let value = |field| slots.value(self.line, field);
+                value(&Field::Status).is_some_and(|status| is_refusal(&status))
+                    || value(&TERMINATION).is_some_and(|state| state.starts_with(b"PR"))
+            }
+        }
     }
 
     /// The line with exactly the date's bytes cut out (brackets stay: `- - [] "POST …`), and without the `\r` that it
@@ -132,13 +180,26 @@ impl<'a> Record<'a> {
     }
 
     fn request(&self) -> Option<&Request<'a>> {
-        let span = self.access?.request;
-        Some(self.request.get_or_init(|| Request::new(self.line.get(span.range()).unwrap_or_default())))
+        let request = || match &self.fields {
+            Fields::None => None,
+            Fields::Access(access) => Some(Request::new(unescape(access.request.of(self.line)))),
+            Fields::Slots(slots) => request_of(slots, self.line),
+        };
+        self.request.get_or_init(request).as_ref()
     }
 }
 
-fn user(logged: &[u8]) -> Cow<'_, [u8]> {
-    if logged == b"\"\"" { Cow::Borrowed(b"") } else { unescape(logged) }
+fn request_of<'a>(slots: &Slots<'a>, line: &'a [u8]) -> Option<Request<'a>> {
+    if let Some((span, escape)) = slots.find(&Role::Request) {
+        return Some(Request::new(escape.undo(span.of(line))));
+    }
+    let (span, escape) = slots.find(&Role::Target)?;
+    let method = slots.value(line, &Field::Method);
+    Some(Request::of_target(escape.undo(span.of(line)), method.as_deref()))
+}
+
+fn is_refusal(status: &[u8]) -> bool {
+    matches!(status, b"403" | b"444")
 }
 
 /// Digits as a number, saturating; anything else counts nothing.

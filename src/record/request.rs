@@ -6,7 +6,6 @@ use std::cell::OnceCell;
 use memchr::{memchr, memchr2, memchr3, memmem, memrchr, memrchr2};
 
 use super::access::Span;
-use super::escape::unescape;
 use super::path::normalise;
 
 /// A request line, unescaped. Its words are found when it is made; its path is normalised when it is asked for.
@@ -35,15 +34,23 @@ struct Words {
 }
 
 impl<'a> Request<'a> {
-    /// Reads the request field as it stands in the line, with the server's escapes.
-    pub(super) fn new(logged: &'a [u8]) -> Self {
-        let text = unescape(logged);
+    /// Reads a request line, without the server's escapes.
+    pub(super) fn new(text: Cow<'a, [u8]>) -> Self {
         Self { words: Words::find(&text), text, path: OnceCell::new() }
     }
 
-    /// Up to the first blank.
+    /// Reads a target alone, where the log has method and protocol elsewhere; `-` and nothing are none.
+    pub(super) fn of_target(text: Cow<'a, [u8]>, method: Option<&[u8]>) -> Self {
+        let none = Span { start: 0, end: 0 };
+        let whole = Span { start: 0, end: text.len() };
+        let is_target = !matches!(&*text, b"" | b"-");
+        let words = is_target.then(|| Words::split(&text, none, method, whole, None));
+        Self { words, text, path: OnceCell::new() }
+    }
+
+    /// Up to the first blank; a target alone has none.
     pub(super) fn method(&self) -> Option<&[u8]> {
-        Some(self.words?.method.of(&self.text))
+        Some(self.words?.method.of(&self.text)).filter(|method| !method.is_empty())
     }
 
     /// Between method and protocol; where the line is no HTTP, the whole line.
@@ -99,11 +106,11 @@ impl Words {
         let target = trim(text, Span { start: method.end, end });
         let is_http =
             if protocol.is_some() { target.start < target.end } else { target.of(text).starts_with(b"/") };
-        is_http.then(|| Self::split(text, method, target, protocol))
+        is_http.then(|| Self::split(text, method, Some(method.of(text)), target, protocol))
     }
 
     /// Takes the target apart: origin form, absolute form, or the authority form of `CONNECT`.
-    fn split(text: &[u8], method: Span, target: Span, protocol: Option<Span>) -> Self {
+    fn split(text: &[u8], method: Span, verb: Option<&[u8]>, target: Span, protocol: Option<Span>) -> Self {
         let bare = Self { method, target, protocol, authority: None, path: None, query: None };
         if target.of(text).starts_with(b"/") {
             return bare.with_path(text, target);
@@ -112,7 +119,7 @@ impl Words {
             let rest = Span { start: authority.end, ..target };
             return Self { authority: Some(authority), ..bare }.with_path(text, rest);
         }
-        if method.of(text) == b"CONNECT" {
+        if verb == Some(b"CONNECT") {
             return Self { authority: Some(target), ..bare };
         }
         bare.with_path(text, target)
@@ -184,7 +191,21 @@ fn without_port(host: &[u8]) -> &[u8] {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Request, host};
+    use super::super::escape::unescape;
+    use super::host;
+
+    /// Reads a request field as it stands in a line.
+    struct Request;
+
+    impl Request {
+        #[expect(
+            clippy::new_ret_no_self,
+            reason = "stands for the type whose escapes are undone by its callers"
+        )]
+        fn new(logged: &[u8]) -> super::Request<'_> {
+            super::Request::new(unescape(logged))
+        }
+    }
 
     fn text(bytes: Option<&[u8]>) -> Option<String> {
         bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -274,6 +295,20 @@ mod tests {
         assert_eq!(request.authority(), Some(&b"mail.example:25"[..]));
         assert_eq!(request.path(), None);
         assert_eq!(Request::new(b"CONNECT /x HTTP/1.1").path(), Some(&b"/x"[..]));
+    }
+
+    #[test]
+    fn a_target_alone_has_a_path_and_no_method() {
+        let parts = |target: &'static str, method: Option<&[u8]>| {
+            let request = super::Request::of_target(Cow::Borrowed(target.as_bytes()), method);
+            [request.method(), Some(request.uri()), request.path(), request.query(), request.authority()]
+                .map(text)
+                .map(|part| part.unwrap_or("NONE".to_owned()))
+        };
+        assert_eq!(parts("//a/../b?c", None), ["NONE", "//a/../b?c", "/b", "c", "NONE"]);
+        assert_eq!(parts("h:443", Some(b"CONNECT")), ["NONE", "h:443", "NONE", "NONE", "h:443"]);
+        assert_eq!(parts("http://h/x", Some(b"GET")), ["NONE", "http://h/x", "/x", "NONE", "h"]);
+        assert_eq!(parts("-", None), ["NONE", "-", "NONE", "NONE", "NONE"]);
     }
 
     #[test]

@@ -62,6 +62,19 @@ fn all_files_of_a_glob_count_together_and_a_new_one_joins() {
     scene.assert_banned(&daemon, "logs/c/site.log", &[BAD, WORSE]);
 }
 
+/// As through a bind mount: the directory that the server writes in is not the one that is watched, so no event tells
+/// of its lines, and only looking finds them.
+#[test]
+fn lines_that_raise_no_event_are_found() {
+    let scene = Scene::new();
+    scene.append("elsewhere/access.log", failed_logins(BAD, 1));
+    fs::hard_link(scene.path("elsewhere/access.log"), scene.path(LOG)).unwrap();
+    let daemon = scene.start(&usual());
+    wait_for_offences(&daemon, BAD, 1);
+    scene.append("elsewhere/access.log", failed_logins(BAD, 2));
+    scene.wait_listed(&daemon, &[BAD]);
+}
+
 #[test]
 fn a_line_counts_when_its_newline_is_there() {
     let scene = Scene::new();

@@ -47,7 +47,7 @@ fn the_smallest_useful_file() {
     );
     let config = Site::new(&text).load();
     assert_eq!(config.sources[0].settings.patterns(), ["/var/log/nginx/*access.log"]);
-    assert_eq!((config.sources[0].format, config.sources[0].settings.read), (None, FirstRead::Recent));
+    assert_eq!((&config.sources[0].format, config.sources[0].settings.read), (&None, FirstRead::Recent));
     let [probes, wordpress] = &config.jails[..] else { panic!("two jails: {:?}", config.jails) };
     assert_eq!((wordpress.name.as_str(), wordpress.maxretry), ("wordpress-login", 5));
     assert_eq!(wordpress.filter_origin, FilterOrigin::Shipped);

@@ -8,6 +8,7 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::rarity::share;
 use super::texts::{Literal, MOST_INSIDE, members, power, product, without_longer};
+use crate::record::Format;
 
 /// Most literals of a whole condition.
 const MOST: usize = 512;
@@ -25,14 +26,15 @@ const FOLDED: f32 = 0.002;
 const EACH: f32 = 0.0002;
 
 /// Where a text that a pattern sees differs from the line, so that no literal may lie across.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// A field's value: the server escaped quotes, backslashes, control characters and non-ASCII bytes.
-    Escaped,
-    /// The same value, looked at in every decoding: where it holds such a byte, or `%`, the line is a candidate anyway.
-    Encoded,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cut<'f> {
+    /// A field's value: the server may have escaped some bytes.
+    Escaped(&'f Format),
+    /// The same value, looked at in every decoding: where it holds a byte with a backslash, or `%`, the line is a
+    /// candidate anyway.
+    Encoded(&'f Format),
     /// A normalised path: the same; and between its segments the line may have other slashes and dots.
-    Segments,
+    Segments(&'f Format),
     /// The line without its date, which stood inside brackets: `[]`.
     Brackets,
     /// The line without a date that stood anywhere, but never touched a letter or digit.
@@ -56,15 +58,15 @@ struct Part {
 }
 
 /// The best set that the pattern requires, if it requires any that is worth searching for.
-pub(super) fn best(hir: &Hir, cut: Cut) -> Option<Set> {
+pub(super) fn best(hir: &Hir, cut: Cut<'_>) -> Option<Set> {
     Finder { cut }.whole(hir).inner
 }
 
-struct Finder {
-    cut: Cut,
+struct Finder<'f> {
+    cut: Cut<'f>,
 }
 
-impl Finder {
+impl Finder<'_> {
     /// A pattern or a branch of one; its `inner` already is the best of all, its own exact texts included.
     fn whole(&self, hir: &Hir) -> Part {
         let mut parts = Vec::new();
@@ -180,30 +182,31 @@ impl Finder {
     }
 }
 
-impl Cut {
+impl Cut<'_> {
     /// Whether a line that holds this text is a candidate without it.
     fn excepts(self, text: &[u8]) -> bool {
         match self {
-            Self::Encoded | Self::Segments => !text.iter().all(|byte| is_unescaped(*byte) && *byte != b'%'),
-            Self::Escaped | Self::Brackets | Self::Boundaries => false,
+            Self::Encoded(format) | Self::Segments(format) => {
+                text.iter().any(|byte| format.always_escapes(*byte) || *byte == b'%')
+            }
+            Self::Escaped(_) | Self::Brackets | Self::Boundaries => false,
         }
     }
 
     fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
         match self {
-            Self::Escaped | Self::Encoded => text.split(|byte| !is_unescaped(*byte)).collect(),
-            Self::Segments => text.split(|byte| *byte == b'/' || !is_unescaped(*byte)).collect(),
+            Self::Escaped(format) | Self::Encoded(format) => {
+                text.split(|byte| !format.never_escapes(*byte)).collect()
+            }
+            Self::Segments(format) => {
+                text.split(|byte| *byte == b'/' || !format.never_escapes(*byte)).collect()
+            }
             Self::Brackets => text.chunk_by(|a, b| !(*a == b'[' && *b == b']')).collect(),
             Self::Boundaries => {
                 text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()).collect()
             }
         }
     }
-}
-
-/// Bytes that both servers log as they are.
-fn is_unescaped(byte: u8) -> bool {
-    matches!(byte, b' '..0x7F) && !matches!(byte, b'"' | b'\\')
 }
 
 impl Literal {

@@ -45,7 +45,7 @@ struct Found {
 }
 
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
-pub(super) fn required(definition: &Definition, format: Format) -> Option<Required> {
+pub(super) fn required(definition: &Definition, format: &Format) -> Option<Required> {
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
@@ -54,7 +54,7 @@ pub(super) fn required(definition: &Definition, format: Format) -> Option<Requir
     Some(Required { literals, ignore_case, except_encoded: encoded, except_slashes: slashes })
 }
 
-fn of_rule(rule: &ConditionSet, format: Format) -> Option<Found> {
+fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
     let found = rule
         .0
         .iter()
@@ -72,7 +72,7 @@ impl Found {
     }
 }
 
-fn of_condition(condition: &Condition, format: Format) -> Option<Found> {
+fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
         return Some(Found { set: of_numbers(condition, format)?, encoded: false, slashes: false });
     }
@@ -85,17 +85,18 @@ fn of_condition(condition: &Condition, format: Format) -> Option<Found> {
         Matcher::Range(..) => None,
     });
     let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
-    let target = condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
+    let target = format.is_combined()
+        && condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
     if target && !condition.decoded && hirs.iter().all(begins_respelled) {
         return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, slashes: true });
     }
     let cut = match () {
-        () if condition.fields.contains(&Field::Path) => Cut::Segments,
-        () if condition.decoded => Cut::Encoded,
-        () => Cut::Escaped,
+        () if condition.fields.contains(&Field::Path) => Cut::Segments(format),
+        () if condition.decoded => Cut::Encoded(format),
+        () => Cut::Escaped(format),
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
-    Some(Found { set: Set::union(sets), encoded: cut != Cut::Escaped, slashes: false })
+    Some(Found { set: Set::union(sets), encoded: !matches!(cut, Cut::Escaped(_)), slashes: false })
 }
 
 /// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
@@ -110,7 +111,7 @@ fn begins_respelled(hir: &Hir) -> bool {
     anchored && prefixes.literals().is_some_and(|all| !all.is_empty() && all.iter().all(respelled))
 }
 
-fn of_numbers(condition: &Condition, format: Format) -> Option<Set> {
+fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
     if condition.fields != [Field::Status] {
         return None;
     }
@@ -130,12 +131,9 @@ fn of_numbers(condition: &Condition, format: Format) -> Option<Set> {
 }
 
 /// Host tags are opaque here: what they take is no part of a literal.
-fn of_raw(pattern: &str, format: Format) -> Option<Found> {
+fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
-    let cut = match format {
-        Format::Combined | Format::Common | Format::VhostCombined => Cut::Brackets,
-        Format::Raw => Cut::Boundaries,
-    };
+    let cut = if format.is_combined() { Cut::Brackets } else { Cut::Boundaries };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
     Some(Found { set, encoded: false, slashes: false })
 }

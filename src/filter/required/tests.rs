@@ -16,7 +16,8 @@ fn literals(pattern: &str, cut: Cut) -> Option<(Vec<String>, bool)> {
 
 /// As many literals as expected, each a piece of an expected one: where a common beginning is left out is an estimate.
 fn check(pattern: &str, expected: &[&str]) {
-    let (found, _) = literals(pattern, Cut::Escaped).unwrap_or_else(|| panic!("{pattern} has no literals"));
+    let (found, _) = literals(pattern, Cut::Escaped(&Format::Combined))
+        .unwrap_or_else(|| panic!("{pattern} has no literals"));
     assert_eq!(found.len(), expected.len(), "{pattern}: {found:?}");
     for whole in expected {
         let piece = found.iter().any(|found| whole.contains(found.as_str()) && found.len() >= 3);
@@ -50,15 +51,18 @@ fn beginnings_that_stand_on_every_line_are_left_out() {
 
 #[test]
 fn the_case_of_letters_is_folded() {
-    assert_eq!(literals("(?i)SqlMap", Cut::Escaped), Some((vec!["sqlmap".into()], true)));
-    assert_eq!(literals("(?i:nikto)|ZmEu", Cut::Escaped), Some((vec!["nikto".into(), "zmeu".into()], true)));
-    assert_eq!(literals("ZmEu", Cut::Escaped), Some((vec!["ZmEu".into()], false)));
+    assert_eq!(literals("(?i)SqlMap", Cut::Escaped(&Format::Combined)), Some((vec!["sqlmap".into()], true)));
+    assert_eq!(
+        literals("(?i:nikto)|ZmEu", Cut::Escaped(&Format::Combined)),
+        Some((vec!["nikto".into(), "zmeu".into()], true))
+    );
+    assert_eq!(literals("ZmEu", Cut::Escaped(&Format::Combined)), Some((vec!["ZmEu".into()], false)));
 }
 
 #[test]
 fn what_requires_nothing_says_so() {
     for pattern in ["", ".*", "a|", "(?:abc)?", "[a-z]+", "(?:foo)*", r"\d+", "GET|POST", "~", "é"] {
-        assert_eq!(literals(pattern, Cut::Escaped), None, "{pattern}");
+        assert_eq!(literals(pattern, Cut::Escaped(&Format::Combined)), None, "{pattern}");
     }
 }
 
@@ -80,7 +84,7 @@ fn no_literal_lies_across_the_date() {
 #[test]
 fn longer_literals_that_hold_shorter_ones_are_dropped() {
     for (pattern, ignore_case) in [("xmlrpc|xmlrpcs|my-xmlrpc", false), ("(?i:xmlrpc)|XMLRPCs", true)] {
-        let (found, folded) = literals(pattern, Cut::Escaped).unwrap();
+        let (found, folded) = literals(pattern, Cut::Escaped(&Format::Combined)).unwrap();
         assert!(
             found.len() == 1 && "xmlrpc".ends_with(&found[0]) && folded == ignore_case,
             "{pattern}: {found:?}"
@@ -93,7 +97,7 @@ fn a_pattern_made_to_explode_stays_bounded() {
     let wide = format!("(?:{})", (0..2_000).map(|n| format!("word{n}x")).collect::<Vec<_>>().join("|"));
     for pattern in [wide.as_str(), "(?:[ab][cd]){40}", "(?:(?:ab|cd|ef){3}){3}xyz", "(?i)(?:a|b|c|d){12}quux"]
     {
-        if let Some((found, _)) = literals(pattern, Cut::Escaped) {
+        if let Some((found, _)) = literals(pattern, Cut::Escaped(&Format::Combined)) {
             assert!(found.len() <= 512 && found.iter().all(|literal| literal.len() <= 32), "{pattern}");
         }
     }
@@ -139,7 +143,7 @@ proptest! {
     #[test]
     fn a_value_that_matches_holds_a_required_literal(pattern in patterns(), value in "[a-cA-C/.\"]{0,16}") {
         let matches = Regex::new(&pattern).unwrap().is_match(value.as_bytes());
-        let set = best(Pattern::read(&pattern).unwrap().hir(), Cut::Escaped).and_then(Set::finish);
+        let set = best(Pattern::read(&pattern).unwrap().hir(), Cut::Escaped(&Format::Combined)).and_then(Set::finish);
         if let Some((literals, ignore_case)) = set && matches {
             prop_assert!(holds(&logged(&value), &literals, ignore_case), "{literals:?}");
         }

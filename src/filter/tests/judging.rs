@@ -10,7 +10,7 @@ use crate::record::Format;
 
 const LINE: &str = r#"203.0.113.7 - - [01/May/2026:10:00:00 +0000] "POST /a/../b%2Fc?x=%253Cq HTTP/1.1" 404 9 "-" "ua \x22z\x22""#;
 
-fn judge(filter: &Filter, format: Format, line: &str) -> Judgement {
+fn judge(filter: &Filter, format: &Format, line: &str) -> Judgement {
     filter.judge(&format.parse(line.as_bytes()).unwrap())
 }
 
@@ -34,7 +34,7 @@ fn all_conditions_of_a_rule_and_any_rule() {
         ("[[rule]]\nuser_agent = '\"z\"'\n", offence(0)),
         ("[[rule]]\nstatus = { not = [200, '300-403'] }\n", offence(0)),
     ] {
-        assert_eq!(judge(&compile(rules), Format::Combined, LINE), expected, "{rules}");
+        assert_eq!(judge(&compile(rules), &Format::Combined, LINE), expected, "{rules}");
     }
 }
 
@@ -43,9 +43,9 @@ fn an_exception_makes_it_none_after_all() {
     let filter = compile(
         "[[rule]]\nmethod = 'POST'\n[[ignore]]\nstatus = 404\npath = '^/b'\n[[ignore]]\nstatus = 500\n",
     );
-    assert_eq!(judge(&filter, Format::Combined, LINE), Judgement::Ignored(Match { rule: 0, host: None }));
+    assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(Match { rule: 0, host: None }));
     let other = LINE.replace("/b%2F", "/c%2F");
-    assert_eq!(judge(&filter, Format::Combined, &other), offence(0));
+    assert_eq!(judge(&filter, &Format::Combined, &other), offence(0));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn conditions_of_a_jail_are_the_same() {
 }
 
 /// Where the host stood, as text; `None` where nothing matched.
-fn host<'l>(pattern: &str, format: Format, line: &'l str) -> Option<&'l str> {
+fn host<'l>(pattern: &str, format: &Format, line: &'l str) -> Option<&'l str> {
     let filter = compile(&format!("failregex = '''{pattern}'''"));
     match judge(&filter, format, line) {
         Judgement::Offence(Match { host: Some(host), .. }) => Some(&line[host]),
@@ -89,7 +89,7 @@ fn on_a_parsed_format_the_host_is_the_client() {
         (r"HTTP/<HOST>", None),
         (r"ua .*<HOST>", None),
     ] {
-        assert_eq!(host(pattern, Format::Combined, LINE), expected, "{pattern}");
+        assert_eq!(host(pattern, &Format::Combined, LINE), expected, "{pattern}");
     }
 }
 
@@ -97,15 +97,15 @@ fn on_a_parsed_format_the_host_is_the_client() {
 fn an_address_that_somebody_wrote_is_not_the_client() {
     let forged =
         r#"203.0.113.7 - - [01/May/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 9 "-" "198.51.100.1 failed""#;
-    assert_eq!(host("<HOST> failed", Format::Combined, forged), None);
+    assert_eq!(host("<HOST> failed", &Format::Combined, forged), None);
     let name = forged.replacen("203.0.113.7", "client.example", 1);
-    assert_eq!(host("^<HOST> -", Format::Combined, &name), Some("client.example"));
-    assert_eq!(host("^<ADDR> -", Format::Combined, &name), None);
+    assert_eq!(host("^<HOST> -", &Format::Combined, &name), Some("client.example"));
+    assert_eq!(host("^<ADDR> -", &Format::Combined, &name), None);
     let v6 = forged.replacen("203.0.113.7", "2001:db8::7", 1);
-    assert_eq!(host("^<IP6> -", Format::Combined, &v6), Some("2001:db8::7"));
-    assert_eq!(host("^<IP4> -", Format::Combined, &v6), None);
+    assert_eq!(host("^<IP6> -", &Format::Combined, &v6), Some("2001:db8::7"));
+    assert_eq!(host("^<IP4> -", &Format::Combined, &v6), None);
     let nobody = forged.replacen("203.0.113.7", "-", 1);
-    assert_eq!(host("^<HOST> ", Format::Combined, &nobody), None);
+    assert_eq!(host("^<HOST> ", &Format::Combined, &nobody), None);
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn on_a_raw_line_the_host_is_where_the_tag_stood() {
         (r"^\s*<HOST> app", Some("gate")),
         ("(?:login by <HOST>|from <ADDR> port)", Some("2001:db8::9")),
     ] {
-        assert_eq!(host(pattern, Format::Raw, line), expected, "{pattern}");
+        assert_eq!(host(pattern, &Format::Raw, line), expected, "{pattern}");
     }
     assert_eq!(
-        host(r"from \[<ADDR>\]|from <HOST>", Format::Raw, "from [2001:db8::1]:5"),
+        host(r"from \[<ADDR>\]|from <HOST>", &Format::Raw, "from [2001:db8::1]:5"),
         Some("2001:db8::1")
     );
-    assert_eq!(host("<HOST> denied", Format::Raw, "198.51.100.4 denied"), Some("198.51.100.4"));
+    assert_eq!(host("<HOST> denied", &Format::Raw, "198.51.100.4 denied"), Some("198.51.100.4"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_piece_of_a_word_is_no_host() {
         (r"from <HOST>:\d+ ", "haproxy: from 2001:db8::1:47902 x", Some("2001:db8::1")),
         (r"from \[<HOST>\]", "app: from [2001:db8::1]", Some("2001:db8::1")),
     ] {
-        assert_eq!(host(pattern, Format::Raw, line), expected, "{pattern}: {line}");
+        assert_eq!(host(pattern, &Format::Raw, line), expected, "{pattern}: {line}");
     }
 }
 
@@ -162,8 +162,8 @@ fn the_first_pattern_that_matches_is_told_and_exceptions_hold() {
         compile("failregex = ['^<HOST> x', '^<HOST> -', '<HOST>']\nignoreregex = ['\"GET', '404.*z']");
     assert!(filter.is_raw());
     let found = Match { rule: 1, host: Some(0..11) };
-    assert_eq!(judge(&filter, Format::Combined, LINE), Judgement::Ignored(found.clone()));
-    assert_eq!(judge(&filter, Format::Combined, &LINE.replace("404", "403")), Judgement::Offence(found));
+    assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(found.clone()));
+    assert_eq!(judge(&filter, &Format::Combined, &LINE.replace("404", "403")), Judgement::Offence(found));
 }
 
 #[test]
@@ -203,7 +203,7 @@ proptest! {
     ) {
         let line = format!(r#"203.0.113.7 - - [01/May/2026:10:00:00 +0000] "{method} {target} HTTP/1.1" {status} 9 "-" "{agent}""#);
         let filter = compile(&format!("[[rule]]\n{rule}\n"));
-        let offence = judge(&filter, Format::Combined, &line) == offence(0);
+        let offence = judge(&filter, &Format::Combined, &line) == offence(0);
         if let Some(required) = filter.required(&Format::Combined) && offence {
             prop_assert!(is_candidate(line.as_bytes(), &required), "{required:?}");
         }
@@ -219,7 +219,7 @@ proptest! {
         line in r#"203\.0\.113\.7 - - \[01/May/2026:10:00:00 \+0000\] "(GET|POST) /(wp-login\.php|xmlrpc\.php|\.env|x) HTTP/1\.1" (200|401|404) 9 "-" "-""#,
     ) {
         let filter = compile(&format!("failregex = '''{pattern}'''"));
-        let offence = matches!(judge(&filter, Format::Combined, &line), Judgement::Offence(_));
+        let offence = matches!(judge(&filter, &Format::Combined, &line), Judgement::Offence(_));
         for format in [Format::Combined, Format::Raw] {
             if let Some(required) = filter.required(&format) && offence {
                 prop_assert!(is_candidate(line.as_bytes(), &required), "{required:?}");

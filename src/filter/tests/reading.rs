@@ -61,7 +61,7 @@ fn unknown_keys_are_told_with_the_nearest() {
     check(&format!("{RULE}[suggest]\nfindtme = '1h'\n"), "suggest.findtme", "did you mean `findtime`");
     check(&format!("{RULE}[samples]\nmatches = 'x'\n"), "samples.matches", "did you mean `match`");
     check("[[rule]]\nuser-agent = 'x'\n", "rule[0].user-agent", "did you mean `user_agent`");
-    check("[[rule]]\nlogtarget = 'x'\n", "rule[0].logtarget", "fields are method, path");
+    check("[[rule]]\n'log target' = 'x'\n", "rule[0].log target", "fields are method, path");
 }
 
 #[test]

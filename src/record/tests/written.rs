@@ -123,7 +123,7 @@ fn server() -> impl Strategy<Value = Server> {
     prop_oneof![Just(Server::Nginx), Just(Server::Apache)]
 }
 
-fn check(format: Format, line: &[u8], server: Server, sent: &Sent) -> Result<(), TestCaseError> {
+fn check(format: &Format, line: &[u8], server: Server, sent: &Sent) -> Result<(), TestCaseError> {
     let record = format.parse(line).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let user: &[u8] = match (server, &sent.user[..]) {
         (Server::Nginx, b"") => b"-",
@@ -151,9 +151,9 @@ proptest! {
     #[test]
     fn what_was_sent_is_read_back(server in server(), sent in sent()) {
         let line = server.write(&sent);
-        check(Format::Combined, &line, server, &sent)?;
+        check(&Format::Combined, &line, server, &sent)?;
         let with_host = [b"shop.example:443 ", &line[..]].concat();
-        check(Format::VhostCombined, &with_host, server, &sent)?;
+        check(&Format::VhostCombined, &with_host, server, &sent)?;
     }
 
     #[test]
