@@ -84,7 +84,7 @@ fn a_rate_takes_the_place_of_the_threshold() {
     assert_eq!(
         told(text),
         [
-            "banmap.toml:6:8: [jail.bad-bots.rate] per: is missing | write { requests = 300, per = \"1m\" }",
+            "banmap.toml:6:1: [jail.bad-bots.rate] per: is missing | write { requests = 300, per = \"1m\" }",
             "banmap.toml:6:21: [jail.bad-bots.rate] requests: must be from 1 to 1000000, not 0",
             "banmap.toml:9:1: [jail.http-auth] maxretry: means nothing beside `rate`, which counts every request | remove \
              `maxretry` or `rate`",
