@@ -143,6 +143,7 @@ fn a_bucket_flows_over_when_more_comes_than_leaks() {
         (&[100, 100, 100, 100, 101, 101, 101], Some((101, 5))),
         // After a while it is empty again.
         (&[100, 100, 100, 100, 200, 200, 200, 200], None),
+        (&[100, 200, 200, 200, 200, 200], Some((200, 5))),
         // Late ones count with the last; very late ones are of another time.
         (&[100, 100, 100, 99, 98], Some((100, 5))),
         (&[100, 100, 100, 100, 39], None),
