@@ -10,21 +10,26 @@ use crate::address::Address;
 use crate::config::{Config, Source};
 use crate::engine::{Protection, Settings};
 use crate::os::host;
-use crate::reader::{Following, Lens, Reader};
+use crate::reader::{Clients, Following, Lens, Reader, Surroundings};
 use crate::resolve::Lists;
 use crate::source::Registry;
-use crate::terms::Checkpoint;
+use crate::terms::{Checkpoint, SourceName};
 
 /// One for each process: a new configuration does not move the end of a ban that is found again.
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("jitter"));
 
 /// What the engine of a rehearsal judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
-    Settings { seed: 0, ..settings(config, lists, &host::addresses()) }
+    Settings { seed: 0, ..settings(config, lists, &host::addresses(), Vec::new()) }
 }
 
-/// The same for the daemon, whose chance nobody foresees.
-pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Settings {
+/// The same for the daemon, whose chance nobody foresees, and where this host's addresses and the crowds are known.
+pub(super) fn settings(
+    config: &Config,
+    lists: &Lists,
+    host: &[IpAddr],
+    crowds: Vec<(SourceName, Address)>,
+) -> Settings {
     Settings {
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
         manual: config.manual_settings(lists),
@@ -33,9 +38,25 @@ pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Setti
         protected: Protection {
             trusted: config.trusted(lists),
             host: host.iter().copied().map(Address::from).collect(),
+            crowds,
         },
         seed: *SEED,
     }
+}
+
+/// What readers go by that tell clients: the trusted proxies, and this host.
+pub fn surroundings(config: &Config, lists: &Lists) -> Surroundings {
+    around(config, lists, &host::addresses())
+}
+
+/// The same, where this host's addresses are known.
+pub(super) fn around(config: &Config, lists: &Lists, host: &[IpAddr]) -> Surroundings {
+    Surroundings::new(config.trusted(lists), host.iter().copied().map(Address::from).collect())
+}
+
+/// How the clients of one source are told.
+pub fn clients(source: &Source, around: &Surroundings) -> Clients {
+    Clients { from: source.client.clone(), guard: source.guard, around: around.clone() }
 }
 
 /// What the jails of one source look for.
@@ -52,12 +73,17 @@ pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
 }
 
 /// Each source as it is to be followed from `checkpoints` on.
-pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint], registry: &Registry) -> Vec<Following> {
+pub(super) fn followings(
+    config: &Config,
+    around: &Surroundings,
+    checkpoints: &[Checkpoint],
+    registry: &Registry,
+) -> Vec<Following> {
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
-        reader: Reader::new(lenses(config, source), true),
+        reader: Reader::new(lenses(config, source), true).telling(clients(source, around)),
         findtime: findtime(config, source),
         registry: registry.clone(),
     };

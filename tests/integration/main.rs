@@ -4,12 +4,15 @@
 
 mod harness;
 
+mod chains;
 mod command_line;
 mod crash;
+mod crowd;
 mod daemon;
 mod fake_daemon;
 mod feeds;
 mod gates;
+mod hostile;
 mod quickstart;
 mod reading;
 mod rotation;

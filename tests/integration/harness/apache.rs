@@ -27,15 +27,20 @@ pub(crate) struct Apache {
 impl Apache {
     /// Starts it on a map of its own, in which nobody is banned, with look-ups for addresses and prefixes.
     pub(crate) fn start() -> Self {
+        Self::start_serving(&[], "")
+    }
+
+    /// The same, with further modules, and further lines of its virtual host.
+    pub(crate) fn start_serving(modules: &[&str], host: &str) -> Self {
         let place = Place::new();
         let map = place.write("out/apache-banned", "");
-        let rules = place.write("rules.conf", &lookups(&map));
+        let rules = place.write("rules.conf", &(lookups(&map) + host));
         place.write("www/index.html", "welcome\n");
         place.write("www/wp-login.php", "log in\n");
         place.dir("run");
         let (process, port) = on_free_port(
             |port| {
-                place.write("apache.conf", &configuration(&place, &rules, port));
+                place.write("apache.conf", &configuration(&place, &rules, port, modules));
                 let mut command = Command::new(installed("apache2", "apache2"));
                 command.arg("-DFOREGROUND").arg("-f").arg(place.path("apache.conf"));
                 command.arg("-E").arg(place.path("startup.log"));
@@ -98,20 +103,21 @@ RewriteRule ^ - [F]
     rules
 }
 
-/// Loads what is not compiled in, and whichever way of serving is installed.
-fn modules() -> String {
+/// Loads what is not compiled in, whichever way of serving is installed, and `further` ones.
+fn modules(further: &[&str]) -> String {
     let load = |name: &str| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n");
     let is_there = |name: &&str| Path::new(MODULES).join(format!("mod_{name}.so")).is_file();
     let serving = ["mpm_event", "mpm_prefork", "mpm_worker"].into_iter().find(is_there);
     let serving = serving.unwrap_or_else(|| panic!("no mod_mpm_*.so in {MODULES}: apt install apache2"));
-    [serving, "authz_core", "dir", "remoteip", "rewrite"].into_iter().map(load).collect()
+    let always = [serving, "authz_core", "dir", "remoteip", "rewrite"].into_iter();
+    always.chain(further.iter().copied()).map(load).collect()
 }
 
-fn configuration(place: &Place, rules: &Path, port: u16) -> String {
+fn configuration(place: &Place, rules: &Path, port: u16, further: &[&str]) -> String {
     let dir = place.path("").display().to_string();
     let dir = dir.trim_end_matches('/');
     let user = user_line("User www-data\nGroup www-data\n");
-    let (modules, rules) = (modules(), rules.display());
+    let (modules, rules) = (modules(further), rules.display());
     format!(
         "{modules}{user}ServerRoot {dir}
 ServerName localhost

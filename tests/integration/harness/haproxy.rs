@@ -42,6 +42,10 @@ impl Haproxy {
         Self { _process: process, _place: place, port }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Sends `request` as the client `client`. A connection that nginx closes (444) comes back as 502.
     pub(crate) fn send(&self, client: &str, request: Request) -> Answer {
         send(self.port, &request.header(CLIENT, client))

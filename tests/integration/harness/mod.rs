@@ -15,7 +15,7 @@ pub(crate) mod scene;
 mod wait;
 
 pub(crate) use apache::Apache;
-pub(crate) use banmap::Daemon;
+pub(crate) use banmap::{Daemon, cli};
 pub(crate) use client::{Answer, Request, send};
 pub(crate) use guard::guarding;
 pub(crate) use haproxy::Haproxy;

@@ -29,13 +29,18 @@ impl Nginx {
 
     /// The same, with other lines about logs beside its own.
     pub(crate) fn start_logging(logs: &str) -> Self {
+        Self::start_serving(logs, "")
+    }
+
+    /// The same, with further lines of the section `http`, and of its server.
+    pub(crate) fn start_serving(http: &str, server: &str) -> Self {
         let place = Place::new();
         let geo = place.write("out/geo.conf", "geo $bad_user {\n    default 0;\n}\n");
         place.write("www/index.html", "welcome\n");
         place.dir("temp");
         let (process, port) = on_free_port(
             |port| {
-                place.write("nginx.conf", &configuration(&place, &geo, port, logs));
+                place.write("nginx.conf", &configuration(&place, &geo, port, http, server));
                 Process::spawn("nginx", &mut command(&place))
             },
             // The pid file is written after the port is bound: an answer of somebody else's server is not taken for ours.
@@ -114,7 +119,7 @@ fn command(place: &Place) -> Command {
     command
 }
 
-fn configuration(place: &Place, geo: &Path, port: u16, logs: &str) -> String {
+fn configuration(place: &Place, geo: &Path, port: u16, http: &str, server: &str) -> String {
     let (dir, geo) = (place.path(""), geo.display());
     let dir = dir.display().to_string();
     let dir = dir.trim_end_matches('/');
@@ -133,7 +138,7 @@ http {{
     uwsgi_temp_path       {dir}/temp/uwsgi;
     scgi_temp_path        {dir}/temp/scgi;
     access_log {dir}/access.log combined;
-    {logs}
+    {http}
     set_real_ip_from 127.0.0.1;
     real_ip_header   X-Forwarded-For;
     include {geo};
@@ -142,6 +147,7 @@ http {{
         root {dir}/www;
         if ($bad_user) {{ return 444; }}
         location = /wp-login.php {{ return 200 \"log in\\n\"; }}
+        {server}
     }}
 }}
 "
