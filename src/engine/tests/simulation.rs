@@ -354,6 +354,7 @@ impl Simulation {
     }
 
     fn forget(&mut self) {
+        self.catch_up();
         let prefix = prefix(PREFIXES[self.random.below(PREFIXES.len())]);
         let mut groups: Vec<Prefix> =
             self.model.jails.values().map(|jail| Prefix::group(prefix.first(), jail.group)).collect();
@@ -408,10 +409,15 @@ impl Simulation {
         self.agree(&effects);
     }
 
-    fn restart(&mut self) {
+    /// What ends later is not forgotten before.
+    fn catch_up(&mut self) {
         while self.engine.is_behind(at(self.now)) {
             self.tick();
         }
+    }
+
+    fn restart(&mut self) {
+        self.catch_up();
         self.store();
         self.store_priors();
         let trackers = self.windows.iter().map(|((jail, prefix, what), marks)| TrackerEntry {
