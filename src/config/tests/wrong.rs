@@ -80,14 +80,12 @@ fn missing_and_unreadable_files() {
 #[test]
 fn unknown_keys_and_those_of_other_versions_and_programs() {
     assert_told(
-        &with(
-            "bantime = 5\nhost_from_path = \"x\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
-        ),
+        &with("bantime = 5\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n"),
         &[
             "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, fields, escape, client, guard, read, host_from_path",
-            "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
-            "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
-            "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
+            "banmap.toml:5:1: `http` of [daemon] is not supported by this version | remove it",
+            "banmap.toml:6:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
+            "banmap.toml:7:2: unknown key `jial` | did you mean `jail`?",
         ],
     );
 }
@@ -256,7 +254,7 @@ fn fields_that_no_format_has() {
         assert!(told.len() == 1 && told[0].contains(&format!(":1: [jail.j] {expected}")), "{told:#?}");
     };
     one(
-        "",
+        "format = \"combined\"",
         "filter = \"up\"",
         "the filter `up`: looks at the field `upstream_status`, which no format of its sources has | ",
     );
