@@ -36,6 +36,21 @@ fn strings_of_the_combined_family_are_that_format() {
 }
 
 #[test]
+fn a_port_ends_before_what_cannot_be_part_of_it() {
+    for text in [
+        "$remote_addr:$remote_port [$time_local]",
+        "$remote_addr [$time_local] $host:$server_port$request_uri",
+    ] {
+        assert!(compile(text).is_ok(), "{text}: {:?}", compile(text));
+    }
+    for text in
+        ["$remote_addr:$request_length:$time_local", "$remote_addr [$time_local] $host:$server_port:$status"]
+    {
+        assert!(compile(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_place_and_fix() {
     for (text, at, what, fix) in [
         ("combinde", 0, "neither a `$variable` of nginx nor", "log_format or LogFormat string"),
