@@ -43,11 +43,8 @@ fn a_port_ends_before_what_cannot_be_part_of_it() {
     ] {
         assert!(compile(text).is_ok(), "{text}: {:?}", compile(text));
     }
-    for text in
-        ["$remote_addr:$request_length:$time_local", "$remote_addr [$time_local] $host:$server_port:$status"]
-    {
-        assert!(compile(text).is_err(), "{text}");
-    }
+    let colon = "$remote_addr:$request_length:$time_local";
+    assert!(compile(colon).is_err(), "an IPv6 address has colons, too");
 }
 
 #[test]
