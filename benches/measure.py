@@ -3,16 +3,19 @@
 
     cargo build --release
     python3 benches/measure.py throughput      # replay of a million lines beside grep (and fail2ban-regex, --fail2ban)
+    python3 benches/measure.py speed           # many filters at once, a log that is all attack, other formats, a large file
+    python3 benches/measure.py catch-up        # how soon a live file's ban is decided while a large backlog is read
     python3 benches/measure.py latency         # last line appended -> map in place; -> nginx answers 444
     python3 benches/measure.py bans            # 100,000 bans: commit, restart, memory; idle CPU
 
 Everything happens in a temporary directory and on loopback; what is started here is ended here. Needs python3; `latency`
-also nginx. CPU seconds are user + system of the process; memory is its peak resident set (VmHWM).
+also nginx; `speed` compares with grep and, where it is installed, ripgrep. CPU seconds are user + system of the process; memory is its peak resident set (VmHWM).
 """
 import argparse
 import ipaddress
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -110,7 +113,7 @@ def throughput(options):
             subprocess.run([sys.executable, os.path.join(HERE, "access_log.py"), log, "--truth", truth,
                             "--lines", str(options.lines)], check=True)
         config = write(os.path.join(folder, "banmap.toml"), JAIL % "1h" + f'[source.site]\npath = "{log}"\n')
-        lines = sum(chunk.count(b"\n") for chunk in iter_file(log))
+        lines = lines_of(log)
         engines = [("banmap replay", [BANMAP, "-c", config, "replay", "--json", log]),
                    ("grep -cE, same pattern", ["grep", "-cE", PATTERN, log]),
                    ("grep -cF, one literal", ["grep", "-cF", "wp-login", log])]
@@ -154,6 +157,130 @@ def fail2ban_command(folder, log):
                     "[Definition]\nfailregex = ^<HOST> -.*\"(GET|POST) /(wp-login|xmlrpc)\\.php.*\" (401|403|200)\n"
                     "datepattern = ^[^\\[]*\\[({DATE})\n              {^LN-BEG}\n")
     return ["fail2ban-regex", "--usedns", "no", log, pattern]
+
+
+# --- speed ------------------------------------------------------------------------------------------------------------
+
+class Row:
+    """One measurement: banmap's filters on a log, and the patterns that grep and ripgrep get."""
+
+    def __init__(self, what, log, config, patterns=None):
+        self.what, self.log, self.config, self.patterns = what, log, config, patterns
+        self.runs = {"banmap": [], "rg": [], "grep": []}
+
+    def commands(self, folder):
+        """What is run in turn; where no patterns say the same there is nothing to compare with."""
+        yield "banmap", [BANMAP, "-c", self.config, "replay", "--json", self.log]
+        if self.patterns:
+            name = os.path.join(folder, f"patterns{len(self.patterns)}")
+            bare = write(name + ".rg", "".join(p.replace("<HOST>", r"\S+") + "\n" for p in self.patterns))
+            extended = write(name + ".grep", "".join(ere(p) + "\n" for p in self.patterns))
+            if shutil.which("rg"):
+                yield "rg", ["rg", "-j1", "-c", "-f", bare, self.log]
+            yield "grep", ["env", "LC_ALL=C", "grep", "-cE", "-f", extended, self.log]
+
+    def line(self):
+        runs = self.runs["banmap"]
+        summary = summary_of(runs[0])
+        if not summary or summary["parsed"] <= summary["unparsed"]:
+            return f"{self.what:34} this build does not read it"
+        speed = lambda name: summary["lines"] / statistics.median(run["cpu"] for run in self.runs[name])
+        cells = [f"{self.what:34} {speed('banmap'):11,.0f} {max(run['peak'] for run in runs) / 1024:8.1f}"]
+        for name in ("rg", "grep"):
+            if self.runs[name]:
+                cells.append(f"{speed(name):11,.0f} {speed('banmap') / speed(name):6.1f}")
+            else:
+                cells.append(f"{'not installed' if self.patterns and not shutil.which(name) else '-':>18}")
+        found = [int(self.runs[name][0]["output"]) for name in ("rg", "grep") if self.runs[name]]
+        return "  ".join(cells) + f"   {summary['offences']:,} offences" + "".join(f", {n:,}" for n in found)
+
+
+def summary_of(run):
+    """The last line of a replay; nothing where it failed."""
+    lines = run["output"].splitlines()
+    return json.loads(lines[-1]) if run["exit"] == 0 and lines else None
+
+
+def ere(pattern):
+    """A raw pattern as grep -E reads it, which has no groups without a number and no flags: either case is written out."""
+    any_case = pattern.startswith("(?i)")
+    text = pattern.removeprefix("(?i)").replace("(?:", "(").replace("<HOST>", "[^[:space:]]+").replace(r"\S", "[^[:space:]]")
+    fold = lambda part: f"[{part.lower()}{part.upper()}]" if any_case and part.isalpha() else part
+    return "".join(fold(part) for part in re.split(r"(\[\^\[:space:\]\]|\\.|\[\^?\]?[^]]*\]|[A-Za-z])", text))
+
+
+def raw_filters():
+    with open(os.path.join(HERE, "raw_filters.txt")) as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")]
+
+
+def raw_config(filters):
+    jails = ", ".join(f'"{name}"' for name, _ in filters)
+    tables = "".join(f"[filter.{name}]\ndescription = 'measured'\nfailregex = ['''{pattern}''']\n" for name, pattern in filters)
+    return f"jails = [{jails}]\n{tables}"
+
+
+def shipped_names():
+    folder = os.path.join(HERE, "..", "templates", "filters")
+    return sorted(name.removesuffix(".toml") for name in os.listdir(folder) if name.endswith(".toml"))
+
+
+def speed(options):
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        rows = speed_rows(folder, options)
+        print(f"lines per CPU second, median of {options.runs} runs in turn; peak resident memory in MB; each log has "
+              f"{options.lines:,} lines\nbut the large one; what was found: offences, and the lines that rg and grep count\n")
+        print(f"{'':34} {'banmap':>11} {'peak MB':>8}  {'rg -c':>11} {'ratio':>6}  {'grep -cE':>11} {'ratio':>6}")
+        for row in rows:
+            for _ in range(options.runs):
+                for name, command in row.commands(folder):
+                    row.runs[name].append(run(command))
+            print(row.line(), flush=True)
+
+
+def speed_rows(folder, options):
+    filters, shipped = raw_filters(), shipped_names()
+    one = write(os.path.join(folder, "one.toml"), raw_config(filters[:1]))
+    many = write(os.path.join(folder, "many.toml"), raw_config(filters))
+    every = write(os.path.join(folder, "every.toml"), f"jails = {json.dumps(shipped)}\n")
+    patterns = [pattern for _, pattern in filters]
+    log = options.log or made(folder, options, "mixed")
+    guesses = made(folder, options, "guesses", "--attacks", "1", "--habits", "guess,hammer")
+    probes = made(folder, options, "probes", "--attacks", "1", "--habits", "hammer,look")
+    rows = [
+        Row("1 raw filter", log, one, patterns[:1]),
+        Row(f"{len(filters)} raw filters", log, many, patterns),
+        Row(f"{len(shipped)} shipped filters", log, every),
+        Row("all attack, 1 raw filter", guesses, one, patterns[:1]),
+        Row(f"all attack, {len(filters)} raw filters", guesses, many, patterns),
+        Row(f"all attack, {len(shipped)} shipped filters", probes, every),
+    ]
+    for name in filter(None, options.formats.split(",")):
+        rows.append(Row(f"{name}, {len(shipped)} shipped filters", made(folder, options, name, "--format", name), every))
+    if options.big:
+        rows.append(Row(f"{len(filters)} raw filters, {options.big:g} GB", repeated(folder, log, options.big), many))
+    return rows
+
+
+def made(folder, options, name, *more):
+    path = os.path.join(folder, name + ".log")
+    command = [sys.executable, os.path.join(HERE, "access_log.py"), path, "--lines", str(options.lines), *more]
+    subprocess.run(command, check=True)
+    return path
+
+
+def repeated(folder, log, gigabytes):
+    """A file of that size: the log again and again."""
+    path = os.path.join(folder, "big.log")
+    with open(path, "wb") as out:
+        while out.tell() < gigabytes * 1e9:
+            for chunk in iter_file(log):
+                out.write(chunk)
+    return path
+
+
+def lines_of(path):
+    return sum(chunk.count(b"\n") for chunk in iter_file(path))
 
 
 # --- the daemon -------------------------------------------------------------------------------------------------------
@@ -316,6 +443,47 @@ def bans(options):
                   f"resident {memory(daemon.process.pid, 'VmRSS') / 1024:.1f} MB")
 
 
+def catch_up(options):
+    """A backlog, a live file of the same source and one of another: how soon a ban is decided that a live file tells of."""
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        options.lines = 1_000_000
+        backlog, live, other = (os.path.join(folder, "site", "a.log"), os.path.join(folder, "site", "b.log"),
+                                os.path.join(folder, "other.log"))
+        os.mkdir(os.path.dirname(backlog))
+        os.rename(repeated(folder, made(folder, options, "mixed"), options.size), backlog)
+        for path in (live, other):
+            open(path, "w").close()
+        sources = (f'[source.site]\npath = "{folder}/site/*.log"\nread = "beginning"\n'
+                   f'[source.other]\npath = "{other}"\nread = "beginning"\n')
+        jails = "".join(f"[jail.{name}]\n" for name in shipped_names())
+        with Daemon(folder, f'[output.list]\nkind = "list"\npath = "{folder}/list"\n', sources, jails) as daemon:
+            times, began = {live: [], other: []}, time.perf_counter()
+            while is_behind(daemon, backlog):
+                for path in times:
+                    times[path].append(until_banned(daemon, path, sum(map(len, times.values()))))
+            print(f"{os.path.getsize(backlog) / 1e9:.1f} GB, {lines_of(backlog):,} lines, all shipped filters: read after "
+                  f"{time.perf_counter() - began:.2f} s, {cpu_of(daemon.process.pid):.2f} CPU s; "
+                  f"peak resident {memory(daemon.process.pid) / 1024:.1f} MB")
+            for path, what in ((live, "the same source"), (other, "another source")):
+                print(f"meanwhile: last line of a live file of {what:15} -> banned   {spread(times[path])}")
+
+
+def is_behind(daemon, path):
+    """Whether the daemon has not yet read that file to its end."""
+    answer = daemon.cli("status", "--json").stdout
+    files = [file for source in json.loads(answer)["sources"].values() for file in source["files"]] if answer else []
+    return not any(file["path"] == path and file["state"] == "live" for file in files)
+
+
+def until_banned(daemon, path, number):
+    daemon.log = path
+    address = f"203.2.{number // 250}.{number % 250 + 1}"
+    daemon.attack(address)
+    began = time.perf_counter()
+    until(lambda: daemon.cli("why", address).returncode == 0, 120, "the ban is decided", 0.001)
+    return time.perf_counter() - began
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -325,6 +493,16 @@ def main():
     verb.add_argument("--lines", type=int, default=1_000_000)
     verb.add_argument("--runs", type=int, default=7)
     verb.add_argument("--fail2ban", action="store_true", help="also run fail2ban-regex (some 15 CPU seconds)")
+    verb = verbs.add_parser("speed")
+    verb.add_argument("--log", help="an existing combined log for the rows that are not all attack")
+    verb.add_argument("--lines", type=int, default=1_000_000)
+    verb.add_argument("--runs", type=int, default=3)
+    verb.add_argument("--formats", default="json,haproxy,docker", help="other formats of the generator")
+    verb.add_argument("--big", type=float, default=2, metavar="GB", help="the size of the large file; 0: none")
+    verb.add_argument("--dir", help="where the temporary directory is made")
+    verb = verbs.add_parser("catch-up")
+    verb.add_argument("--size", type=float, default=1, metavar="GB", help="of the backlog")
+    verb.add_argument("--dir", help="where the temporary directory is made")
     verb = verbs.add_parser("latency")
     verb.add_argument("--trials", type=int, default=30)
     verb = verbs.add_parser("bans")
@@ -333,7 +511,8 @@ def main():
     options = parser.parse_args()
     if not os.path.exists(BANMAP):
         sys.exit("build it first: cargo build --release")
-    {"throughput": throughput, "latency": latency, "bans": bans}[options.verb](options)
+    verbs = {"throughput": throughput, "speed": speed, "catch-up": catch_up, "latency": latency, "bans": bans}
+    verbs[options.verb](options)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 //! `Address`: one client, in its canonical form.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -17,6 +17,9 @@ impl Address {
         // The longest spelling: brackets, a full IPv6 address with an IPv4 tail, a zone id, a port.
         if text.len() > 128 {
             return None;
+        }
+        if let Some(ip) = v4(text) {
+            return Some(Self(ip.into()));
         }
         let text = std::str::from_utf8(text).ok()?;
         if let Ok(ip) = text.parse::<IpAddr>() {
@@ -42,10 +45,39 @@ impl Address {
     pub fn is_loopback(self) -> bool {
         self.0.is_loopback() || self.0.is_unspecified()
     }
+
+    /// Whether it has no meaning outside of somebody's own network: private (RFC 1918, RFC 4193), shared with a provider
+    /// (RFC 6598), or link-local.
+    pub fn is_private(self) -> bool {
+        match self.0 {
+            IpAddr::V4(ip) => {
+                let [first, second, ..] = ip.octets();
+                ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+            }
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        }
+    }
 }
 
 fn is_port(text: &str) -> bool {
     !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A bare IPv4 address, which most clients are: read by hand, as strictly as the standard library does.
+fn v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut at, mut digits) = ([0_u8; 4], 0, 0_u8);
+    for byte in text {
+        let octet = octets.get_mut(at)?;
+        match byte {
+            b'0'..=b'9' if digits == 0 || *octet != 0 => {
+                *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
+                digits += 1;
+            }
+            b'.' if digits > 0 => (at, digits) = (at + 1, 0),
+            _ => return None,
+        }
+    }
+    (at == 3 && digits > 0).then(|| octets.into())
 }
 
 /// An IPv6 address that may carry a zone id (`%eth0`).
@@ -88,7 +120,11 @@ impl Serialize for Address {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::{Address, v4};
 
     fn read(text: &str) -> Option<String> {
         Address::parse(text.as_bytes()).map(|a| a.to_string())
@@ -109,6 +145,31 @@ mod tests {
         ] {
             assert_eq!(read(spelling).as_deref(), Some(canonical), "{spelling}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_bare_ipv4_address_is_read_as_the_library_reads_it(text in "[0-9]{0,4}(\\.[0-9a]{0,3}){0,4}", ip in any::<[u8; 4]>()) {
+            prop_assert_eq!(v4(text.as_bytes()), text.parse::<Ipv4Addr>().ok(), "{}", text);
+            let ip = Ipv4Addr::from(ip);
+            prop_assert_eq!(v4(ip.to_string().as_bytes()), Some(ip));
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_those_of_a_network_of_ones_own() {
+        let is_private = |text: &str| Address::parse(text.as_bytes()).unwrap().is_private();
+        for private in
+            ["10.0.0.1", "172.31.0.1", "192.168.1.1", "100.127.0.1", "169.254.1.1", "fd00::1", "fe80::1"]
+        {
+            assert!(is_private(private), "{private}");
+        }
+        for public in
+            ["11.0.0.1", "172.32.0.1", "100.128.0.1", "203.0.113.7", "2001:db8::1", "127.0.0.1", "::1"]
+        {
+            assert!(!is_private(public), "{public}");
+        }
+        assert!(is_private("::ffff:10.0.0.1"));
     }
 
     #[test]

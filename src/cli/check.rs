@@ -1,22 +1,29 @@
 //! `banmap check`: whether the configuration can be used.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::belonging;
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{self, Screen, many};
 use super::table;
-use crate::config::{self, FilterReport, Needs, Options, Problem, Report, Severity};
+use crate::config::{self, Config, FilterReport, Needs, Options, Problem, Report, Severity, Source};
+use crate::daemon::{clients, surroundings};
+use crate::os::clock;
+use crate::reader::Reader;
+use crate::record::Reference;
+use crate::resolve::Lists;
 use crate::terms::escape;
 
 /// Checks the configuration and every filter, and touches nothing
 ///
 /// Prints all problems with file, line and column, names the file that each filter came from, and runs the filters'
-/// samples.
+/// samples. Warns of logs whose last lines mostly come from a private address or a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct Check {
     /// Print every value with its origin
@@ -40,7 +47,12 @@ struct ProblemRow<'a> {
 
 impl Check {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let report = config::check(&Options::new(globals.config().map(Path::to_owned), Needs::RUN));
+        let mut report = config::check(&Options::new(globals.config().map(Path::to_owned), Needs::RUN));
+        if !report.problems.has_errors() {
+            for crowd in crowds(&report.config) {
+                report.warn(crowd);
+            }
+        }
         let mut screen = Screen::new();
         match (self.effective, self.json) {
             (false, false) => filters(&report.filters, &mut screen)?,
@@ -54,6 +66,21 @@ impl Check {
         }
         Ok(if report.problems.has_errors() { Exit::Usage } else { Exit::Done })
     }
+}
+
+/// Which logs show that their server does not know its clients. Looks at the last lines of each; what cannot be read is
+/// told when it is followed.
+fn crowds(config: &Config) -> Vec<String> {
+    let Ok(lists) = Lists::open(config.list_entries()) else { return Vec::new() };
+    let around = surroundings(config, &lists);
+    let reference = Reference { now: clock::now(), zone: TimeZone::system() };
+    let look = |(path, source): (PathBuf, &Source)| {
+        let reader = Reader::new(Vec::new(), false).telling(clients(source, &around));
+        let reading = reader.first_look(source.format.clone(), &path, &reference);
+        let crowd = reading.crowd?;
+        Some(format!("[source.{}] {}: {crowd}", source.settings.name, path.display()))
+    };
+    belonging::logs_of(config.sources.iter()).into_iter().filter_map(look).collect()
 }
 
 fn row(problem: &Problem) -> ProblemRow<'_> {

@@ -1,5 +1,6 @@
 //! What `replay` does: whole logs through the daemon's own reader and engine, on log time.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -7,9 +8,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::exit::CliError;
+use crate::address::Address;
 use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
-use crate::daemon::{engine_settings, lenses};
+use crate::daemon::{clients, engine_settings, lenses, surroundings};
 use crate::engine::{Effects, Engine, Restored, Settings};
 use crate::os::clock;
 use crate::reader::{FileReading, Meter, Reader, Whole, next_of};
@@ -43,6 +45,10 @@ pub(super) struct Outcome {
     pub(super) bans: u64,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
+    /// Of each log, whom most of its lines come from now that can be no client.
+    crowds: Vec<Option<Address>>,
+    /// All of them, in words.
+    crowds_met: BTreeMap<(PathBuf, Address), String>,
 }
 
 /// Who is told of a ban; an error ends the rehearsal.
@@ -59,7 +65,12 @@ struct Court {
 impl Rehearsal<'_> {
     /// Runs all logs through, and tells of each ban as it happens. Returns, too, who is banned at the end.
     pub(super) fn run(&self, tell: Tell<'_>) -> Result<(Outcome, Snapshot), CliError> {
-        let readers: Vec<Reader> = self.logs.iter().map(|(_, source)| self.reader(source)).collect();
+        let around = surroundings(self.config, self.lists);
+        let readers: Vec<Reader> = self
+            .logs
+            .iter()
+            .map(|(_, source)| self.reader(source).telling(clients(source, &around)))
+            .collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
             .map(|((path, source), reader)| {
@@ -67,8 +78,11 @@ impl Rehearsal<'_> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
-        let (mut court, mut outcome) = (Court::new(self.settings()), Outcome::default());
+        let (mut court, mut outcome) = (Court::new(self.settings(&Outcome::default())), Outcome::default());
         while let Some(observation) = next_of(&mut logs, &reference)? {
+            if outcome.crowds_changed(&self.logs, &logs) {
+                court.reconfigure(self.settings(&outcome));
+            }
             if self.since.is_none_or(|since| observation.at >= since) {
                 court.judge(observation, &mut outcome, tell)?;
             }
@@ -76,7 +90,8 @@ impl Rehearsal<'_> {
         for log in &logs {
             outcome.add(log);
         }
-        Ok((outcome, self.in_force(court)))
+        let banned = self.in_force(court, &outcome);
+        Ok((outcome, banned))
     }
 
     fn reader(&self, source: &Source) -> Reader {
@@ -86,9 +101,9 @@ impl Rehearsal<'_> {
     }
 
     /// What an output that carries all jails would hold at the end; simulated bans are in none.
-    fn in_force(&self, Court { mut engine, now, .. }: Court) -> Snapshot {
+    fn in_force(&self, Court { mut engine, now, .. }: Court, outcome: &Outcome) -> Snapshot {
         let output: OutputName = "replay".parse().expect("it is made of letters");
-        let mut settings = self.settings();
+        let mut settings = self.settings(outcome);
         settings.outputs.push(output.clone());
         settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
         engine.reconfigure(settings, now);
@@ -96,8 +111,12 @@ impl Rehearsal<'_> {
     }
 
     /// As the daemon has them, but nothing is published: a ban ends when its time is over.
-    fn settings(&self) -> Settings {
+    fn settings(&self, outcome: &Outcome) -> Settings {
         let mut settings = engine_settings(self.config, self.lists);
+        let crowds = self.logs.iter().zip(&outcome.crowds);
+        let crowds =
+            crowds.filter_map(|((_, source), crowd)| Some((source.settings.name.clone(), (*crowd)?)));
+        settings.protected.crowds = crowds.collect();
         settings.outputs.clear();
         settings.jails.iter_mut().for_each(|jail| jail.outputs.clear());
         settings.manual.outputs.clear();
@@ -109,6 +128,10 @@ impl Court {
     fn new(settings: Settings) -> Self {
         let (engine, effects) = Engine::new(settings, Restored::default(), Timestamp::UNIX_EPOCH);
         Self { engine, now: Timestamp::UNIX_EPOCH, effects }
+    }
+
+    fn reconfigure(&mut self, settings: Settings) {
+        self.engine.reconfigure(settings, self.now);
     }
 
     fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
@@ -127,6 +150,27 @@ impl Court {
 }
 
 impl Outcome {
+    /// Whether the crowds of the logs are others than at the last look.
+    fn crowds_changed(&mut self, sources: &[(PathBuf, &Source)], logs: &[Whole<'_>]) -> bool {
+        let now = || logs.iter().map(|log| log.reading().crowd.as_ref().map(|crowd| crowd.address));
+        if now().eq(self.crowds.iter().copied()) {
+            return false;
+        }
+        self.crowds = now().collect();
+        for ((path, source), log) in sources.iter().zip(logs) {
+            let Some(crowd) = &log.reading().crowd else { continue };
+            let name = &source.settings.name;
+            let told = || format!("source {name}: {}: {crowd}", path.display());
+            self.crowds_met.entry((path.clone(), crowd.address)).or_insert_with(told);
+        }
+        true
+    }
+
+    /// What an operator should know about the logs, a line each.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = &String> {
+        self.crowds_met.values().chain(&self.doubts)
+    }
+
     fn add(&mut self, log: &Whole<'_>) {
         let reading = log.reading();
         self.lines += reading.lines;

@@ -163,7 +163,7 @@ impl Replay {
         };
         if self.json { screen.json(&summary) } else { screen.line(summary.to_string()) }?;
         screen.finish()?;
-        outcome.doubts.iter().for_each(|doubt| remark(&escape::line(doubt)));
+        outcome.remarks().for_each(|text| remark(&escape::line(text)));
         Ok(())
     }
 

@@ -13,10 +13,12 @@ use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::screen::{self, RED, Screen, many};
 use super::{load, times};
+use crate::address::Address;
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
+use crate::daemon::{clients, surroundings};
 use crate::filter::Filter;
 use crate::os::clock;
-use crate::reader::{self, Examined, Lines, Outcome, examine};
+use crate::reader::{self, Clients, Examined, Lines, Outcome, examine};
 use crate::record::{Format, Reference};
 use crate::terms::{SourceName, escape};
 
@@ -54,6 +56,9 @@ struct LineEvent<'a> {
     line: u64,
     text: &'a str,
     address: Option<&'a str>,
+    /// The trusted proxies that a header's client came through.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    via: &'a [Address],
     time: Option<String>,
     /// Which rule or failregex held, from 1.
     rule: Option<usize>,
@@ -79,6 +84,7 @@ struct Trial<'a> {
     options: &'a Test,
     filter: &'a Filter,
     format: Option<Format>,
+    clients: Clients,
     reference: Reference,
     screen: Screen,
     summary: Summary,
@@ -96,6 +102,7 @@ impl Test {
             options: &self,
             filter: &filter,
             format: self.find_format(&config, &filter)?,
+            clients: self.find_clients(&config)?,
             reference: Reference { now: clock::now(), zone: TimeZone::system() },
             screen: Screen::new(),
             summary: Summary { event: "summary", ..Summary::default() },
@@ -122,6 +129,13 @@ impl Test {
         let found = if is_path { Library::open(Path::new(name)) } else { config.filters.find(name) };
         let FoundFilter { filter, .. } = found.map_err(|problems| CliError::Unusable(rendered(&problems)))?;
         Ok(filter)
+    }
+
+    /// As the source tells them; without one, the format's client field is the client.
+    fn find_clients(&self, config: &Config) -> Result<Clients, CliError> {
+        let Some(name) = &self.source else { return Ok(Clients::default()) };
+        let around = surroundings(config, &load::lists(config)?);
+        Ok(clients(load::source(config, name)?, &around))
     }
 
     fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
@@ -169,7 +183,7 @@ impl Trial<'_> {
             let error = "its format is not recognised; say which with --format".to_owned();
             return self.tell(line, &Examined::unreadable(error));
         };
-        let examined = examine(self.filter, &format, line, &self.reference);
+        let examined = examine(self.filter, &format, &self.clients, line, &self.reference);
         self.tell(line, &examined)
     }
 
@@ -199,6 +213,7 @@ impl Trial<'_> {
             line: self.summary.lines,
             text: &text,
             address: examined.address.as_deref(),
+            via: &examined.via,
             time: examined.time.map(times::rfc3339),
             rule: examined.rule.map(|rule| rule + 1),
             error: examined.error.as_deref(),
@@ -229,6 +244,9 @@ impl std::fmt::Display for LineEvent<'_> {
         let address = escape::line(self.address.unwrap_or("-"));
         let rule = self.rule.map_or(String::new(), |rule| format!(" rule {rule}"));
         write!(f, "{:>7} {:<8}{address}{rule}", self.line, self.event)?;
+        for (number, proxy) in self.via.iter().enumerate() {
+            write!(f, "{}{proxy}", if number == 0 { ", via " } else { ", " })?;
+        }
         if let Some(error) = self.error {
             write!(f, " {RED}{}{RED:#}", escape::line(error))?;
         }

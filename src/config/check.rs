@@ -52,6 +52,13 @@ pub fn check(options: &Options) -> Report {
     Report { problems, filters, config }
 }
 
+impl Report {
+    /// Adds a warning that somebody else found.
+    pub fn warn(&mut self, what: String) {
+        self.problems.add(Problem::warning(what));
+    }
+}
+
 fn report(config: &Config, found: FoundFilter) -> FilterReport {
     let samples = &found.filter.definition().samples;
     let jails = config.jails.iter().filter(|jail| jail.filter_name == found.name);

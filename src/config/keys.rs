@@ -24,7 +24,7 @@ pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] 
 pub(super) const SOURCE: Keys = Keys {
     known: &[
         "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "escape", "client",
-        "read",
+        "guard", "read",
     ],
     later: &["fields", "host_from_path"],
 };
@@ -51,6 +51,7 @@ pub(super) const OUTPUT: Keys = Keys {
         "error_log",
         "owner",
         "mode",
+        "compares",
     ],
     later: &[],
 };

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::clients;
 use super::daemon;
 use super::effective;
 use super::environment;
@@ -173,13 +174,15 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     };
     let daemon = daemon::read(part("daemon", Need::Optional));
     let filters = library(part("filter", Need::Optional), &gathered.directory, &daemon.filter_path);
-    let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails));
+    // Whoever tells clients or judges them goes by the trusted proxies.
+    let trusted_proxies = daemon::trusted_proxies(part("real_ip", needs.jails.max(needs.sources)));
     let world =
         World { reading, library: &filters, sources: names(tree, "source"), outputs: names(tree, "output") };
     let defaults_section = part("defaults", needs.jails);
     let defaults = Partial::read(defaults_section);
     let manual = jail::manual(defaults_section, &defaults);
-    let sources = source::read_all(reading, part("source", needs.sources));
+    let all_sources = part("source", needs.sources);
+    let sources = source::read_all(reading, all_sources);
     let Jails { enabled, disabled } = match needs.jails {
         Need::Unread => Jails::default(),
         _ => jail::read_all(&world, top, part("jail", needs.jails), &defaults),
@@ -187,6 +190,8 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let host = Host { state: &daemon.state, root: options.root };
     let outputs = output::read_all(reading, part("output", needs.outputs), host);
     wiring::check_outputs(reading, &outputs, &sources);
+    clients::check(reading, all_sources, &sources, &trusted_proxies);
+    clients::check_outputs(reading, all_sources, &sources, &enabled, &outputs);
     let outputs = outputs.into_iter().map(|placed| placed.settings).collect();
     Config {
         daemon,

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod check;
+mod clients;
 mod daemon;
 mod effective;
 mod environment;

@@ -9,6 +9,7 @@ use super::reload;
 use super::section::{Section, one_of};
 use super::text::Place;
 use crate::publish::{Kind, Reload, Settings, Style};
+use crate::record::ClientFrom;
 use crate::terms::{OutputName, nearest};
 
 /// The kinds that this version writes.
@@ -33,6 +34,8 @@ pub(super) struct Host<'a> {
 pub(super) struct Placed {
     pub(super) settings: Settings,
     pub(super) path_from: Origin,
+    /// The server looks the client up by the header that sources take it from.
+    pub(super) compares_client: bool,
     /// Where its owner was written.
     pub(super) owner_at: Option<Place>,
     pub(super) place: Option<Place>,
@@ -69,8 +72,27 @@ fn read(section: Section<'_>, name: OutputName, host: Host<'_>) -> Option<Placed
     let mode = mode(section, "as the old file has it, 0644 for a new one");
     let settings =
         Settings { name, kind: kind?, path, min_interval, validate, reload, error_log, owner, mode };
+    let compares_client = compares_client(section, &settings.kind);
     let owner_at = section.node("owner").map(|node| node.place.clone());
-    Some(Placed { settings, path_from, owner_at, place: section.place.cloned() })
+    Some(Placed { settings, path_from, compares_client, owner_at, place: section.place.cloned() })
+}
+
+/// What the server looks up: the address that connects to it (or that it took for that itself), or the client of a header.
+/// Nobody knows what reads a `list`.
+fn compares_client(section: Section<'_>, kind: &Kind) -> bool {
+    if let (Kind::List, Some(entry)) = (kind, section.entry("compares")) {
+        section.wrong("compares", "means nothing for kind \"list\"", &entry.key, "remove it".to_owned());
+    }
+    if matches!(kind, Kind::List) {
+        return true;
+    }
+    let found = section.choice("compares", &[(ClientFrom::REMOTE_ADDR, false), ("client", true)]);
+    // What cannot be read is told as it is, and nothing follows from it.
+    let unread = found.is_none() && section.node("compares").is_some();
+    let is_client = unread || found.as_ref().is_some_and(|found| found.value);
+    let word = if is_client { "client" } else { ClientFrom::REMOTE_ADDR };
+    section.settle("compares", found.map(|found| found.map(|_| word.to_owned())), word.to_owned());
+    is_client
 }
 
 fn kind(section: Section<'_>) -> Option<Kind> {

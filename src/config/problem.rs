@@ -121,6 +121,10 @@ impl Problems {
         Self(problems)
     }
 
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
     /// Each problem, in the order of the files.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()

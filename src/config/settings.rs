@@ -10,7 +10,7 @@ use super::library::{FilterOrigin, Library};
 use super::problem::Problem;
 use crate::address::{Allowlist, Group};
 use crate::filter::{Conditions, Filter};
-use crate::record::{Field, Format};
+use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{jail, publish, source};
@@ -77,6 +77,10 @@ pub struct Source {
     pub settings: source::Settings,
     /// The format of its lines; `None`: found out for each file.
     pub format: Option<Format>,
+    /// Where the client of a record stands.
+    pub client: ClientFrom,
+    /// Whether an address that most lines come from, and that can be no client, is never banned.
+    pub guard: bool,
 }
 
 /// One enabled jail.

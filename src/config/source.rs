@@ -10,7 +10,7 @@ use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
-use crate::record::Format;
+use crate::record::{ClientFrom, Format};
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
 use crate::terms::{SourceName, nearest};
 
@@ -36,10 +36,11 @@ pub(super) fn read(
     let input = input::read(section, &name, taken);
     let format = format(section);
     only_default(section, "escape", "default");
-    only_default(section, "client", "remote_addr");
+    let client = client(section);
+    let guard = section.settle("guard", section.boolean("guard"), true);
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format })
+    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard })
 }
 
 /// The patterns under `path` or its alias.
@@ -121,6 +122,21 @@ fn unsupported_format(section: Section<'_>, what: &str, place: &super::text::Pla
     let names: Vec<&str> = format_names().collect();
     let fix = format!("let the server log in one of these: {}", names.join(", "));
     section.wrong("format", format_args!("{what} not supported by this version"), place, fix);
+}
+
+/// Where the client stands; a header by the name that the format gives it.
+fn client(section: Section<'_>) -> ClientFrom {
+    let found = section.string("client");
+    let client = found.as_ref().and_then(|found| match found.value.parse() {
+        Ok(client) => Some(client),
+        Err(error) => {
+            let place = found.from.place()?;
+            section.wrong("client", error, place, None);
+            None
+        }
+    });
+    section.settle("client", found, ClientFrom::REMOTE_ADDR.to_owned());
+    client.unwrap_or_default()
 }
 
 /// A key whose other values come later.

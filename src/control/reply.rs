@@ -269,6 +269,7 @@ mod tests {
             lines: 7,
             unparsed: 0,
             last_line: None,
+            mostly_from: None,
             dropped: 0,
             state: FileState::CatchingUp,
             error: None,

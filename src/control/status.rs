@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
+use crate::address::Prefix;
 use crate::terms::{JailName, OutputName, SourceName};
 
 /// The daemon as it is now. Other programs read its JSON: fields may be added, none changes or goes.
@@ -83,6 +84,9 @@ pub struct FileStatus {
     /// Datagrams that the system dropped before they were read.
     #[serde(default)]
     pub dropped: u64,
+    /// The address that most lines come from though it can be no client: the wrong-client guard protects it.
+    #[serde(default)]
+    pub mostly_from: Option<Prefix>,
     /// What is wrong, where something is.
     #[serde(default)]
     pub error: Option<String>,

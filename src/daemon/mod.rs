@@ -16,6 +16,6 @@ mod tests;
 mod totals;
 
 pub use empty::empty;
-pub use plan::{engine_settings, lenses};
+pub use plan::{clients, engine_settings, lenses, surroundings};
 pub use run::run;
 pub use start::DaemonError;

@@ -9,18 +9,23 @@ use crate::address::Address;
 use crate::config::{Config, Source};
 use crate::engine::{Protection, Settings};
 use crate::os::host;
-use crate::reader::{Following, Lens, Reader};
+use crate::reader::{Clients, Following, Lens, Reader, Surroundings};
 use crate::resolve::Lists;
 use crate::source::Registry;
-use crate::terms::Checkpoint;
+use crate::terms::{Checkpoint, SourceName};
 
 /// What the engine judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
-    settings(config, lists, &host::addresses())
+    settings(config, lists, &host::addresses(), Vec::new())
 }
 
-/// The same, where this host's addresses are known.
-pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Settings {
+/// The same, where this host's addresses and the crowds are known.
+pub(super) fn settings(
+    config: &Config,
+    lists: &Lists,
+    host: &[IpAddr],
+    crowds: Vec<(SourceName, Address)>,
+) -> Settings {
     Settings {
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
         manual: config.manual_settings(lists),
@@ -28,8 +33,24 @@ pub(super) fn settings(config: &Config, lists: &Lists, host: &[IpAddr]) -> Setti
         protected: Protection {
             trusted: config.trusted(lists),
             host: host.iter().copied().map(Address::from).collect(),
+            crowds,
         },
     }
+}
+
+/// What readers go by that tell clients: the trusted proxies, and this host.
+pub fn surroundings(config: &Config, lists: &Lists) -> Surroundings {
+    around(config, lists, &host::addresses())
+}
+
+/// The same, where this host's addresses are known.
+pub(super) fn around(config: &Config, lists: &Lists, host: &[IpAddr]) -> Surroundings {
+    Surroundings::new(config.trusted(lists), host.iter().copied().map(Address::from).collect())
+}
+
+/// How the clients of one source are told.
+pub fn clients(source: &Source, around: &Surroundings) -> Clients {
+    Clients { from: source.client.clone(), guard: source.guard, around: around.clone() }
 }
 
 /// What the jails of one source look for.
@@ -46,12 +67,17 @@ pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
 }
 
 /// Each source as it is to be followed from `checkpoints` on.
-pub(super) fn followings(config: &Config, checkpoints: &[Checkpoint], registry: &Registry) -> Vec<Following> {
+pub(super) fn followings(
+    config: &Config,
+    around: &Surroundings,
+    checkpoints: &[Checkpoint],
+    registry: &Registry,
+) -> Vec<Following> {
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
-        reader: Reader::new(lenses(config, source), true),
+        reader: Reader::new(lenses(config, source), true).telling(clients(source, around)),
         findtime: findtime(config, source),
         registry: registry.clone(),
     };

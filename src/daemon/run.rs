@@ -1,5 +1,6 @@
 //! The running daemon: one loop that receives, asks the engine, and carries the effects on. It decides nothing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +16,18 @@ use super::owner::Owner;
 use super::plan;
 use super::sources::{Readers, Reading};
 use super::start::{self, DaemonError, Loaded, Outputs};
+use crate::address::Address;
 use crate::config::Config;
 use crate::control::{Call, FailCode, Peer, Reply};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::Lock;
 use crate::publish::{self, Report, Wanted};
-use crate::reader::Told;
+use crate::reader::{Surroundings, Told};
 use crate::resolve::Lists;
 use crate::source::Registry;
 use crate::store::{HistoryEvent, HistoryKind};
+use crate::terms::SourceName;
 
 /// Existing outputs are held back until every file's backlog is read, but no longer than this.
 const HOLD_AT_MOST: Duration = Duration::from_secs(30);
@@ -38,6 +41,10 @@ pub(super) struct Circuit {
     pub(super) config: Arc<Config>,
     pub(super) lists: Lists,
     pub(super) host: Host,
+    /// What the readers know of the machines around; the same as the engine does.
+    pub(super) around: Surroundings,
+    /// What the wrong-client guard holds, as the readers last told.
+    pub(super) crowds: BTreeMap<SourceName, Vec<Address>>,
     pub(super) owner: Owner,
     pub(super) outputs: Outputs,
     pub(super) reports: watch::Sender<Reports>,
@@ -190,6 +197,10 @@ impl Circuit {
             Reading::FirstLook(checkpoint, stored) => self.owner.first_look(checkpoint, stored),
             Reading::Told(_, Told::Opened) => self.opened += 1,
             Reading::Told(_, Told::CaughtUp) => self.caught_up += 1,
+            Reading::Told(source, Told::Crowds(crowds)) => {
+                self.crowds.insert(source, crowds);
+                self.reconfigure_engine();
+            }
             Reading::Told(source, told) => self.owner.log.reader(&source, &told),
         }
     }
@@ -216,7 +227,9 @@ impl Circuit {
     }
 
     fn reconfigure_engine(&mut self) {
-        let settings = plan::settings(&self.config, &self.lists, self.host.addresses());
+        let crowds = self.crowds.iter().flat_map(|(name, all)| all.iter().map(|one| (name.clone(), *one)));
+        let settings = plan::settings(&self.config, &self.lists, self.host.addresses(), crowds.collect());
+        self.around.replace(settings.protected.trusted.clone(), settings.protected.host.clone());
         let effects = self.owner.engine.reconfigure(settings, clock::now());
         self.owner.carry(effects, true);
     }
@@ -297,8 +310,9 @@ impl Circuit {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
-        let started =
-            Readers::start(plan::followings(&loaded.config, &self.owner.positions(), &self.registry));
+        let around = plan::around(&loaded.config, &loaded.lists, self.host.addresses());
+        let positions = self.owner.positions();
+        let started = Readers::start(plan::followings(&loaded.config, &around, &positions, &self.registry));
         if started.is_err() {
             self.start_readers_again()?;
         }
@@ -310,7 +324,11 @@ impl Circuit {
             // A file has one writer: the old tasks end before new ones begin.
             self.outputs.stop(&mut self.owner).await;
         }
-        (self.config, self.lists) = (Arc::new(loaded.config), loaded.lists);
+        (self.config, self.lists, self.around) = (Arc::new(loaded.config), loaded.lists, around);
+        let is_guarded = |name: &SourceName| {
+            self.config.sources.iter().any(|source| source.settings.name == *name && source.guard)
+        };
+        self.crowds.retain(|name, _| is_guarded(name));
         self.owner.log.warnings(&self.config.warnings);
         self.reconfigure_engine();
         if changed {
@@ -325,7 +343,8 @@ impl Circuit {
 
     /// The new sources cannot be followed: the old ones go on.
     fn start_readers_again(&mut self) -> Result<(), DaemonError> {
-        let sources = plan::followings(&self.config, &self.owner.positions(), &self.registry);
+        let positions = self.owner.positions();
+        let sources = plan::followings(&self.config, &self.around, &positions, &self.registry);
         let (readers, readings) = Readers::start(sources)?;
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         Ok(())

@@ -1,5 +1,6 @@
 //! Everything that has to stand before the first line is judged, in the order in which it must stand.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,7 +107,8 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
     let restored = Restored { generation, bans, trackers, pauses };
     let host = Host::new(clock::monotonic());
-    let (engine, effects) = Engine::new(plan::settings(&config, &lists, host.addresses()), restored, now);
+    let (engine, effects) =
+        Engine::new(plan::settings(&config, &lists, host.addresses(), Vec::new()), restored, now);
     log.left_behind(&config.outputs, &files);
     let events = event_sink(log);
     let files = make_outputs(&config, &engine, files, &events, log);
@@ -126,13 +128,17 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let control_log = log.clone();
     let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
     let registry = Registry::default();
-    let (readers, readings) = Readers::start(plan::followings(&config, &owner.positions(), &registry))?;
+    let around = plan::around(&config, &lists, host.addresses());
+    let followings = plan::followings(&config, &around, &owner.positions(), &registry);
+    let (readers, readings) = Readers::start(followings)?;
     Ok(Circuit {
         started: now,
         path,
         config: Arc::new(config),
         lists,
         host,
+        around,
+        crowds: BTreeMap::new(),
         owner,
         outputs,
         reports,

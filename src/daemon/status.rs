@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::run::Circuit;
+use crate::address::Prefix;
 use crate::control::{
     FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply,
     SourceStatus, Status,
@@ -96,6 +97,7 @@ fn file(view: &FileView) -> FileStatus {
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
         dropped: view.file.dropped,
+        mostly_from: view.reading.crowd.as_ref().map(|crowd| Prefix::host(crowd.address)),
         error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
 }
@@ -112,13 +114,16 @@ fn file_state(state: source::FileState) -> FileState {
     }
 }
 
-/// A file many of whose lines do not parse, or name no address, is read in vain.
+/// A file many of whose lines do not parse, or name no address, or all the same one, is read in vain.
 fn in_vain(view: &FileView) -> Option<String> {
     let reading = &view.reading;
     if reading.mostly_nameless() {
         return Some(
             "lines name hosts instead of addresses: set `HostnameLookups Off`, or log %a".to_owned(),
         );
+    }
+    if let Some(crowd) = &reading.crowd {
+        return Some(crowd.to_string());
     }
     let example = reading.example.as_ref().filter(|_| reading.mostly_unparsed())?;
     Some(format!("lines do not parse ({}), for example: {}", example.reason, example.text))

@@ -1,4 +1,4 @@
-//! Who is never banned: loopback, this host, trusted proxies, and each jail's allow list.
+//! Who is never banned: loopback, this host, trusted proxies, crowds, and each jail's allow list.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::address::{Address, AllowEntry, Allowlist, Group, Prefix};
 
 /// Protection that holds for every jail; a jail's own allow list is handed in.
 pub(super) struct Guard {
-    /// Loopback, this host, trusted proxies; the origin is the whole rule in words.
+    /// Loopback, this host, trusted proxies, crowds; the origin is the whole rule in words.
     always: Allowlist,
 }
 
@@ -21,7 +21,11 @@ impl Guard {
             prefix: entry.prefix,
             origin: format!("trusted proxy {} ({})", entry.prefix, entry.origin).into(),
         });
-        Self { always: loopback().chain(host).chain(trusted).collect() }
+        let crowds = protected.crowds.iter().map(|(source, address)| AllowEntry {
+            prefix: Prefix::host(*address),
+            origin: format!("wrong-client guard: most lines of source {source} come from it").into(),
+        });
+        Self { always: loopback().chain(host).chain(trusted).chain(crowds).collect() }
     }
 
     /// The rule that protects `address` from every jail.

@@ -3,7 +3,7 @@
 use crate::address::{Address, Allowlist};
 use crate::ban::Ban;
 use crate::jail;
-use crate::terms::{OutputName, Pause, TrackerEntry};
+use crate::terms::{OutputName, Pause, SourceName, TrackerEntry};
 
 /// The engine's part of the configuration.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Protection {
     pub trusted: Allowlist,
     /// This host's own addresses.
     pub host: Vec<Address>,
+    /// What the wrong-client guard holds: addresses that most lines of a source come from, and that can be no client.
+    pub crowds: Vec<(SourceName, Address)>,
 }
 
 /// What the store kept.

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::RegexSet;
-
 use super::decode::{ROUNDS, decode};
-use super::pattern::{self, Pattern};
+use super::pattern::{Pattern, Patterns};
 use super::{Condition, ConditionSet, Matcher, Problem};
 use crate::record::{Field, Record};
 
@@ -28,9 +26,9 @@ enum Wanted {
     /// One of these ranges, both ends included.
     Number(Vec<(u64, u64)>),
     /// One of these patterns in the value.
-    Text(RegexSet),
+    Text(Patterns),
     /// One of these patterns in the value or in a decoding of it.
-    Decoded(RegexSet),
+    Decoded(Patterns),
 }
 
 impl Conditions {
@@ -84,15 +82,15 @@ impl Wanted {
             Self::Number(ranges) => record
                 .number(field)
                 .is_some_and(|n| ranges.iter().any(|(first, last)| (*first..=*last).contains(&n))),
-            Self::Text(patterns) => record.field(field).is_some_and(|value| patterns.is_match(&value)),
+            Self::Text(patterns) => record.field(field).is_some_and(|value| patterns.match_in(&value)),
             Self::Decoded(patterns) => record.field(field).is_some_and(|value| in_any_round(patterns, value)),
         }
     }
 }
 
-fn in_any_round(patterns: &RegexSet, mut value: Cow<'_, [u8]>) -> bool {
+fn in_any_round(patterns: &Patterns, mut value: Cow<'_, [u8]>) -> bool {
     for _ in 0..ROUNDS {
-        if patterns.is_match(&value) {
+        if patterns.match_in(&value) {
             return true;
         }
         match decode(&value) {
@@ -100,7 +98,7 @@ fn in_any_round(patterns: &RegexSet, mut value: Cow<'_, [u8]>) -> bool {
             Cow::Borrowed(_) => return false,
         }
     }
-    patterns.is_match(&value)
+    patterns.match_in(&value)
 }
 
 fn numbers(condition: &Condition) -> Result<Wanted, Vec<Problem>> {
@@ -129,7 +127,7 @@ fn texts(condition: &Condition) -> Result<Wanted, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let set = pattern::compile(&patterns)
+    let set = Patterns::compile(&patterns)
         .map_err(|(at, message)| vec![Problem::new(place(condition, at), message)])?;
     Ok(if condition.decoded { Wanted::Decoded(set) } else { Wanted::Text(set) })
 }

@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::ast::{self, ErrorKind};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// The longest pattern that is read, in bytes. Long lists of words stay far below it.
 const LONGEST: usize = 32 * 1024;
@@ -44,6 +44,51 @@ impl Pattern {
     /// What is compiled.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+}
+
+/// Patterns one of which a text matches: whether, not where.
+#[derive(Debug)]
+pub(super) enum Patterns {
+    /// Whole texts, `^POST$`: compared.
+    Texts(Vec<Box<[u8]>>),
+    /// A single one: searches for its literals first.
+    One(Regex),
+    /// Several, in one pass.
+    Set(RegexSet),
+}
+
+impl Patterns {
+    /// Compiles them; the error is the index of the pattern that is too large, with a message.
+    pub(super) fn compile(patterns: &[Pattern]) -> Result<Self, (usize, String)> {
+        if let Some(texts) = patterns.iter().map(|pattern| whole_text(&pattern.hir)).collect() {
+            return Ok(Self::Texts(texts));
+        }
+        match patterns {
+            [only] => single(only).map(Self::One).map_err(|message| (0, message)),
+            _ => compile(patterns).map(Self::Set),
+        }
+    }
+
+    /// Whether one of them matches.
+    pub(super) fn match_in(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Texts(texts) => texts.iter().any(|wanted| **wanted == *text),
+            Self::One(pattern) => pattern.is_match(text),
+            Self::Set(patterns) => patterns.is_match(text),
+        }
+    }
+}
+
+/// The only text that a pattern matches, from its start to its end.
+fn whole_text(hir: &Hir) -> Option<Box<[u8]>> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let parts: Vec<&HirKind> = parts.iter().map(Hir::kind).collect();
+    match parts.as_slice() {
+        [HirKind::Look(Look::Start), HirKind::Literal(text), HirKind::Look(Look::End)] => {
+            Some(text.0.clone())
+        }
+        _ => None,
     }
 }
 
@@ -123,6 +168,30 @@ mod tests {
         assert!(!set.is_match("éa".as_bytes().get(..2).unwrap()));
         assert!(set.is_match("éé".as_bytes()));
         assert!(compile(&[Pattern::read(r"\p{Greek}").unwrap()]).unwrap().is_match("α".as_bytes()));
+    }
+
+    #[test]
+    fn patterns_of_every_kind_match_as_the_set_does() {
+        let kinds: [(&[&str], &str); 6] = [
+            (&["^POST$"], "Texts"),
+            (&["^POST$", "^a.c$"], "Set"),
+            (&["^GET$", "^a\\.c$"], "Texts"),
+            (&["(?m)^POST$"], "One"),
+            (&["(?i)^POST$"], "One"),
+            (&["^$", "x"], "Set"),
+        ];
+        for (texts, kind) in kinds {
+            let patterns: Vec<Pattern> = texts.iter().map(|text| Pattern::read(text).unwrap()).collect();
+            let (patterns, set) = (Patterns::compile(&patterns).unwrap(), compile(&patterns).unwrap());
+            assert!(format!("{patterns:?}").starts_with(kind), "{texts:?}");
+            for text in ["POST", "post", "POST\n", "x\nPOST", "POSTx", "xPOST", "GET", "a.c", "abc", ""] {
+                assert_eq!(
+                    patterns.match_in(text.as_bytes()),
+                    set.is_match(text.as_bytes()),
+                    "{texts:?} {text:?}"
+                );
+            }
+        }
     }
 
     #[test]

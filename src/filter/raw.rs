@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use memchr::memchr3;
 use regex::bytes::{Regex, RegexSet};
 use smallvec::SmallVec;
 
@@ -76,8 +77,11 @@ impl RawPatterns {
     }
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
-        let Some(cut) = marked(record, &client) else { return Judgement::Missed };
-        match self.fail.marked.matches(&cut).iter().next() {
+        let mut cut = Cut::new();
+        if mark_client(record, &client, &mut cut).is_none() {
+            return Judgement::Missed;
+        }
+        match first(&self.fail.marked, &cut) {
             None => Judgement::Missed,
             Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
         }
@@ -131,27 +135,47 @@ fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
-    if exceptions.is_match(cut) { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+    if !exceptions.is_empty() && exceptions.is_match(cut) {
+        Judgement::Ignored(found)
+    } else {
+        Judgement::Offence(found)
+    }
 }
 
-/// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
+/// Writes the line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag
 /// could take (`-`, a list).
-fn marked(record: &Record<'_>, client: &Range<usize>) -> Option<Cut> {
-    let mark = mark(record.line().get(client.clone())?)?;
-    let mut buffer = Vec::new();
-    let line = record.without_date(&mut buffer);
-    let date = record.time_range().unwrap_or(0..0);
-    let shift = if client.start < date.end { 0 } else { date.len() };
-    let mut cut = Cut::new();
-    extend_unmarked(&mut cut, line.get(..client.start.checked_sub(shift)?)?);
-    cut.extend_from_slice(&[b'0', mark, b'0']);
-    extend_unmarked(&mut cut, line.get(client.end.checked_sub(shift)?..)?);
-    Some(cut)
+fn mark_client(record: &Record<'_>, client: &Range<usize>, cut: &mut Cut) -> Option<()> {
+    let line = record.line();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mark = [b'0', mark(line.get(client.clone())?)?, b'0'];
+    let mut edits = [(record.time_range().unwrap_or(0..0), &[][..]), (client.clone(), &mark[..])];
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut from = 0;
+    for (range, instead) in edits {
+        extend_unmarked(cut, line.get(from..range.start)?);
+        cut.extend_from_slice(instead);
+        from = range.end;
+    }
+    extend_unmarked(cut, line.get(from..)?);
+    Some(())
 }
 
 /// Adds a part of the line that holds no client: a mark in it would be somebody's forgery.
 fn extend_unmarked(cut: &mut Cut, part: &[u8]) {
-    cut.extend(part.iter().map(|byte| if matches!(*byte, IPV4..=NAME) { REPLACED } else { *byte }));
+    let start = cut.len();
+    cut.extend_from_slice(part);
+    if memchr3(IPV4, IPV6, NAME, part).is_some() {
+        let marks = cut.iter_mut().skip(start).filter(|byte| matches!(**byte, IPV4..=NAME));
+        marks.for_each(|byte| *byte = REPLACED);
+    }
+}
+
+/// The first pattern of a set that matches. With a single one, whether it does is all: a cheaper search.
+fn first(patterns: &RegexSet, text: &[u8]) -> Option<usize> {
+    match patterns.len() {
+        1 => patterns.is_match(text).then_some(0),
+        _ => patterns.matches(text).iter().next(),
+    }
 }
 
 fn mark(client: &[u8]) -> Option<u8> {

@@ -144,7 +144,10 @@ impl Log {
                  zone, or a clock is wrong. Lines count when they arrive; after a stop they would count at the wrong time",
                 escape(path.display())
             ),
-            Told::Opened | Told::CaughtUp => {}
+            Told::Crowd { path, crowd } => {
+                warn!("source {source}: {}: {crowd}", escape(path.display()));
+            }
+            Told::Crowds(_) | Told::Opened | Told::CaughtUp => {}
         }
     }
 

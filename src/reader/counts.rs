@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::crowd::{Census, Crowd};
 use crate::record::Format;
 
 /// A line that could not be parsed, for the operator to look at.
@@ -37,6 +38,10 @@ pub struct FileReading {
     /// The logged time and the arrival of a record where they were far apart, three records running: the server logs
     /// another time zone, or its clock is wrong.
     pub skew: Option<(Timestamp, Timestamp)>,
+    /// Whom most lines come from, where that can be no client.
+    pub crowd: Option<Crowd>,
+    /// What the wrong-client guard counted.
+    pub(super) census: Census,
     /// How many records running were far off.
     far_off: u8,
     /// Of the lines tried lately: how many, and how many of them failed.
@@ -58,6 +63,11 @@ impl FileReading {
     /// A file whose format is known (or, `None`, is to be found out).
     pub fn new(format: Option<Format>) -> Self {
         Self { format, ..Self::default() }
+    }
+
+    /// The same, where the wrong-client guard has counted lines already.
+    pub(super) fn counted(format: Option<Format>, census: Census) -> Self {
+        Self { census, ..Self::new(format) }
     }
 
     /// A line was parsed.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::Clients;
+use crate::address::Address;
 use crate::filter::{Filter, Judgement, Match};
 use crate::record::{Format, Record, Reference};
 
@@ -25,6 +27,8 @@ pub struct Examined<'a> {
     pub outcome: Outcome,
     /// Whom it names, as logged: a host name stays a name.
     pub address: Option<Cow<'a, str>>,
+    /// The trusted proxies between it and the server, where a header names it; the one that connected first.
+    pub via: Vec<Address>,
     /// The record's own time.
     pub time: Option<Timestamp>,
     /// Which rule or failregex held, from 0.
@@ -44,22 +48,30 @@ impl Examined<'_> {
 pub fn examine<'a>(
     filter: &Filter,
     format: &'a Format,
+    clients: &Clients,
     line: &'a [u8],
     reference: &Reference,
 ) -> Examined<'a> {
-    let record = match format.parse_at(line, reference) {
+    let mut record = match format.parse_at(line, reference) {
         Ok(record) => record,
         Err(error) => return Examined::unreadable(error.to_string()),
     };
+    let around = clients.around.now();
+    clients.resolve(&mut record, &around);
+    let proxies = || record.proxies(&clients.from, &around.trusted);
     match filter.judge(&record) {
         Judgement::Missed => missed(record.time()),
-        Judgement::Offence(matched) => found(Outcome::Match, &record, &matched),
-        Judgement::Ignored(matched) => found(Outcome::Ignored, &record, &matched),
+        Judgement::Offence(matched) => {
+            Examined { via: proxies(), ..found(Outcome::Match, &record, &matched) }
+        }
+        Judgement::Ignored(matched) => {
+            Examined { via: proxies(), ..found(Outcome::Ignored, &record, &matched) }
+        }
     }
 }
 
 fn missed<'a>(time: Option<Timestamp>) -> Examined<'a> {
-    Examined { outcome: Outcome::Missed, address: None, time, rule: None, error: None }
+    Examined { outcome: Outcome::Missed, address: None, via: Vec::new(), time, rule: None, error: None }
 }
 
 fn found<'a>(outcome: Outcome, record: &Record<'a>, matched: &Match) -> Examined<'a> {
@@ -68,6 +80,7 @@ fn found<'a>(outcome: Outcome, record: &Record<'a>, matched: &Match) -> Examined
     Examined {
         outcome,
         address: text.map(String::from_utf8_lossy),
+        via: Vec::new(),
         time: record.time(),
         rule: Some(matched.rule),
         error: None,

@@ -1,14 +1,17 @@
 //! A followed source on a thread of its own: lines in, batches of observations out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Basis, FileReading, Reader};
+use super::crowd::Census;
+use super::{Basis, Crowd, FileReading, Reader};
+use crate::address::Address;
 use crate::os::clock;
 use crate::record::{Format, Reference};
 use crate::source::{
@@ -49,6 +52,15 @@ pub enum Told {
         /// One of them, and why.
         example: super::Example,
     },
+    /// Most lines of a file come from an address that can be no client.
+    Crowd {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Which address, and what to do.
+        crowd: Crowd,
+    },
+    /// These addresses are such for the files of the source, and no others, from the next batch on.
+    Crowds(Vec<Address>),
     /// Most records of a file name a host instead of an address.
     Nameless {
         /// The file.
@@ -116,8 +128,19 @@ struct Desk<L> {
     format: Option<Format>,
     findtime: SignedDuration,
     zone: TimeZone,
-    files: HashMap<FileId, (FileReading, Complaints)>,
+    files: HashMap<FileId, Known>,
+    /// What the wrong-client guard counted in files that were let go, for their successors: by the path of both.
+    counted: HashMap<PathBuf, Census>,
+    /// The crowds that were told last; `None` while there was nothing to tell.
+    crowds: Option<BTreeSet<Address>>,
     listener: L,
+}
+
+/// What is known of one file.
+struct Known {
+    reading: FileReading,
+    said: Complaints,
+    home: PathBuf,
 }
 
 /// What was already said about a file: each complaint is made once.
@@ -127,6 +150,7 @@ struct Complaints {
     nameless: bool,
     skewed: bool,
     format: bool,
+    crowd: Option<Address>,
 }
 
 impl<L: Listener> Follow<L> {
@@ -140,6 +164,8 @@ impl<L: Listener> Follow<L> {
             findtime,
             zone: TimeZone::system(),
             files: HashMap::new(),
+            counted: HashMap::new(),
+            crowds: None,
             listener,
         };
         Ok(Self {
@@ -198,10 +224,10 @@ impl<L: Listener> Follow<L> {
 
     fn show(&mut self) {
         let files = self.intake.status();
-        let live: std::collections::HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
-        self.desk.files.retain(|id, _| live.contains(id));
+        let live: HashSet<FileId> = files.iter().filter_map(|file| file.id).collect();
+        self.desk.let_go(&live, &files);
         let reading = |file: &FileStatus| {
-            file.id.and_then(|id| self.desk.files.get(&id)).map(|(reading, _)| reading.clone())
+            file.id.and_then(|id| self.desk.files.get(&id)).map(|known| known.reading.clone())
         };
         let views = files
             .into_iter()
@@ -212,8 +238,43 @@ impl<L: Listener> Follow<L> {
 }
 
 impl<L: Listener> Desk<L> {
+    /// What is known of a file whose first lines come. The guard goes on with what it knows of the file's predecessor.
+    fn open(&mut self, file: &FileInfo, reference: &Reference) {
+        let sibling = self.files.values().find(|known| known.home == file.home).map(|k| k.reading.census);
+        let reading = match sibling.or_else(|| self.counted.remove(&file.home)) {
+            Some(census) => FileReading::counted(self.format.clone(), census),
+            None => self.reader.first_look(self.format.clone(), &file.path, reference),
+        };
+        let known = Known { reading, said: Complaints::default(), home: file.home.clone() };
+        self.files.insert(file.id, known);
+    }
+
+    /// Forgets the files that are not followed any more; what was counted in them stays while their path is in use.
+    fn let_go(&mut self, live: &HashSet<FileId>, files: &[FileStatus]) {
+        let in_use = |home: &PathBuf| files.iter().any(|file| file.path == *home);
+        for (_, known) in self.files.extract_if(|id, _| !live.contains(id)) {
+            self.counted.insert(known.home, known.reading.census);
+        }
+        self.counted.retain(|home, _| in_use(home));
+    }
+
+    /// Tells the crowds where they are others now, before the observations that they concern.
+    fn tell_crowds(&mut self) {
+        let readings = || self.files.values().map(|known| &known.reading);
+        let crowds = readings().filter_map(|reading| Some(reading.crowd.as_ref()?.address));
+        let crowds: BTreeSet<Address> = crowds.collect();
+        let news = match &self.crowds {
+            Some(told) => *told != crowds,
+            None => readings().any(|reading| reading.census.is_decisive()),
+        };
+        if news {
+            self.listener.event(Told::Crowds(crowds.iter().copied().collect()));
+            self.crowds = Some(crowds);
+        }
+    }
+
     fn complain(&mut self, file: &FileInfo) {
-        let Some((reading, said)) = self.files.get_mut(&file.id) else { return };
+        let Some(Known { reading, said, .. }) = self.files.get_mut(&file.id) else { return };
         let path = || file.path.clone();
         if let Some(format) = reading.format.clone().filter(|_| self.format.is_none() && !said.format) {
             said.format = true;
@@ -228,6 +289,10 @@ impl<L: Listener> Desk<L> {
         if reading.mostly_nameless() && !said.nameless {
             said.nameless = true;
             self.listener.event(Told::Nameless { path: path(), nameless: reading.nameless });
+        }
+        if let Some(crowd) = reading.crowd.clone().filter(|crowd| said.crowd != Some(crowd.address)) {
+            said.crowd = Some(crowd.address);
+            self.listener.event(Told::Crowd { path: path(), crowd });
         }
         if let Some((logged, arrived)) = reading.skew.filter(|_| !said.skewed) {
             said.skewed = true;
@@ -245,11 +310,14 @@ impl<L: Listener> Consumer for Desk<L> {
     fn lines(&mut self, chunk: Chunk<'_>) -> ControlFlow<()> {
         let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
-        let fresh = || (FileReading::new(self.format.clone()), Complaints::default());
-        let (reading, _) = self.files.entry(chunk.file.id).or_insert_with(fresh);
+        if !self.files.contains_key(&chunk.file.id) {
+            self.open(chunk.file, &reference);
+        }
+        let Some(known) = self.files.get_mut(&chunk.file.id) else { return ControlFlow::Continue(()) };
         let mut observations = Vec::new();
-        self.reader.read(reading, chunk.bytes, basis, &reference, &mut observations);
+        self.reader.read(&mut known.reading, chunk.bytes, basis, &reference, &mut observations);
         self.complain(chunk.file);
+        self.tell_crowds();
         if observations.is_empty() {
             return ControlFlow::Continue(());
         }

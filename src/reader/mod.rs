@@ -4,9 +4,13 @@
 //! and every 1,024th other line, so that a wrong format is noticed. Protection (allow lists, trusted proxies) is not
 //! applied here: the engine does that.
 
+mod clients;
 mod counts;
+mod crowd;
 mod examine;
 mod follow;
+#[cfg(test)]
+mod guarding;
 mod lens;
 mod meter;
 mod pairs;
@@ -18,7 +22,9 @@ mod soundness;
 mod tests;
 mod whole;
 
+pub use clients::{Clients, Surroundings};
 pub use counts::{Example, FileReading};
+pub use crowd::Crowd;
 pub use examine::{Examined, Outcome, examine};
 pub use follow::{FileView, Follow, Following, Listener, Told, View};
 pub use lens::Lens;

@@ -1,105 +1,209 @@
-//! Which lines of a buffer can be offences at all: one pass over the whole buffer for the literals that the filters
-//! require, without looking at lines.
+//! Which lines of a buffer can be offences at all, and of which filters: one pass over the whole buffer for the literals
+//! that the filters require, without looking at lines.
 
 use aho_corasick::packed;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr2, memmem};
 
-use super::pairs::Pairs;
+use super::pairs::{Pairs, Wanted};
 use crate::filter::Required;
+
+/// Some of a reader's filters, by their index: a bit each. Those from the 64th on share the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chosen(u64);
 
 /// Literals that one of the filters needs, searched over whole buffers.
 #[derive(Debug)]
 pub(super) struct Prefilter {
     searches: Vec<Search>,
+    /// The filters that require nothing: every line is theirs.
+    always: Chosen,
 }
 
-/// One way to find a set of byte strings.
+/// A way to find lines, and whose they are.
 #[derive(Debug)]
-enum Search {
+struct Search {
+    what: What,
+    /// Of `Many` each literal has its own.
+    filters: Chosen,
+}
+
+/// What is searched for.
+#[derive(Debug)]
+enum What {
     /// A single literal: the fastest search there is.
     One(Box<memmem::Finder<'static>>),
-    /// A few longer literals: SIMD.
+    /// A few longer literals of the same filters: SIMD.
     Few(Box<packed::Searcher>),
-    /// Many, short ones, or in any case.
+    /// Many, short ones, of several filters, or in any case.
     Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
     Encoded,
-    /// So may a line whose target has slashes and dots that a server takes out.
-    Slashes,
+    /// So may a line whose target has `//`, and, for these filters, one whose target has `/.`.
+    Target { dots: Chosen },
 }
 
 /// The most literals that the SIMD search is fast with, and the fewest bytes of each.
 const FEW: usize = 32;
 const LONG: usize = 4;
 
+impl Chosen {
+    /// No filter.
+    pub(super) const NONE: Self = Self(0);
+    /// All of them.
+    pub(super) const ALL: Self = Self(u64::MAX);
+
+    /// The filter with this index.
+    pub(super) fn of(index: usize) -> Self {
+        Self(1 << index.min(63))
+    }
+
+    /// Those and these.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the filter with this index is one of them.
+    pub(super) fn has(self, index: usize) -> bool {
+        self.0 & Self::of(index).0 != 0
+    }
+
+    /// Whether there are no others among `those`.
+    fn has_all(self, those: Self) -> bool {
+        self.0 | those.0 == self.0
+    }
+}
+
 impl Prefilter {
-    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts.
-    pub(super) fn new(all: Vec<Required>) -> Self {
-        let encoded = all.iter().any(|required| required.except_encoded).then_some(Search::Encoded);
-        let slashes = all.iter().any(|required| required.except_slashes).then_some(Search::Slashes);
-        let (any_case, exact): (Vec<_>, Vec<_>) = all.into_iter().partition(|required| required.ignore_case);
-        let found = search(minimal(literals(exact)), minimal(literals(any_case)));
-        Self { searches: [found, encoded, slashes].into_iter().flatten().collect() }
+    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts. `None`: the filter
+    /// with that index requires nothing.
+    pub(super) fn new(all: &[Option<Required>]) -> Self {
+        let chosen = |wants: fn(&Option<Required>) -> bool| {
+            let those = all.iter().enumerate().filter(|(_, required)| wants(required));
+            those.fold(Chosen::NONE, |chosen, (index, _)| chosen.with(Chosen::of(index)))
+        };
+        let always = chosen(Option::is_none);
+        let encoded = chosen(|required| required.as_ref().is_some_and(|required| required.except_encoded));
+        let slashes = chosen(|required| required.as_ref().is_some_and(|required| required.except_slashes));
+        let dots = chosen(|required| required.as_ref().is_some_and(|required| required.except_dots));
+        let target = What::Target { dots };
+        let target = (slashes.with(dots) != Chosen::NONE).then_some((target, slashes));
+        let literals = searches(minimal(literals(all)), encoded).into_iter();
+        let searches = literals.chain(target).map(|(what, filters)| Search { what, filters }).collect();
+        Self { searches, always }
+    }
+
+    /// The filters for which every line is a candidate.
+    pub(super) fn always(&self) -> Chosen {
+        self.always
     }
 
     /// Goes through `buffer` from its start.
     pub(super) fn scan<'a>(&'a self, buffer: &'a [u8]) -> Scan<'a> {
-        Scan { buffer, next: self.searches.iter().map(|search| (search, search.find(buffer, 0))).collect() }
+        let next = self.searches.iter().map(|search| (search, search.find(buffer, 0))).collect();
+        Scan { buffer, always: self.always, next }
     }
 }
 
-fn literals(required: Vec<Required>) -> Vec<Vec<u8>> {
-    required.into_iter().flat_map(|required| required.literals).collect()
+fn literals(all: &[Option<Required>]) -> Vec<Wanted> {
+    let all = all.iter().enumerate().filter_map(|(index, required)| Some((index, required.as_ref()?)));
+    let wanted = |(index, required): (usize, &Required)| {
+        let (any_case, filters) = (required.ignore_case, Chosen::of(index));
+        let wanted = |bytes: &Vec<u8>| Wanted { bytes: bytes.clone(), any_case, filters };
+        required.literals.iter().map(wanted).collect::<Vec<_>>()
+    };
+    all.flat_map(wanted).collect()
 }
 
-fn search(exact: Vec<Vec<u8>>, any_case: Vec<Vec<u8>>) -> Option<Search> {
-    if !any_case.is_empty() || exact.len() > FEW || exact.iter().any(|literal| literal.len() < LONG) {
-        return Some(Search::Many(Pairs::new(exact, any_case)));
+/// The fastest searches for these literals, and for what is encoded.
+fn searches(wanted: Vec<Wanted>, encoded: Chosen) -> Vec<(What, Chosen)> {
+    let any_encoded = (encoded != Chosen::NONE).then_some((What::Encoded, encoded));
+    let Some(first) = wanted.first() else { return any_encoded.into_iter().collect() };
+    let filters = first.filters;
+    let simple = |one: &Wanted| !one.any_case && one.filters == filters && one.bytes.len() >= LONG;
+    let few = if wanted.len() <= FEW && wanted.iter().all(simple) { few(&wanted) } else { None };
+    match few {
+        Some(few) => [Some((few, filters)), any_encoded].into_iter().flatten().collect(),
+        None => vec![(What::Many(Pairs::new([wanted, spelled(encoded)].concat())), Chosen::NONE)],
     }
-    if let [only] = exact.as_slice() {
-        return Some(Search::One(Box::new(memmem::Finder::new(only).into_owned())));
-    }
-    if exact.is_empty() {
-        return None;
-    }
-    let few =
-        packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(&exact).build();
-    Some(few.map_or_else(|| Search::Many(Pairs::new(exact, Vec::new())), |few| Search::Few(Box::new(few))))
 }
 
-/// Without literals that hold another one: where they are, the other is.
-fn minimal(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    literals.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    let mut kept: Vec<Vec<u8>> = Vec::new();
+fn few(wanted: &[Wanted]) -> Option<What> {
+    if let [only] = wanted {
+        return Some(What::One(Box::new(memmem::Finder::new(&only.bytes).into_owned())));
+    }
+    let literals = wanted.iter().map(|wanted| &wanted.bytes);
+    let config =
+        packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(literals).build();
+    config.map(|searcher| What::Few(Box::new(searcher)))
+}
+
+/// The search for many literals takes these two bytes along for nothing.
+fn spelled(encoded: Chosen) -> Vec<Wanted> {
+    let bytes: &[u8] = if encoded == Chosen::NONE { b"" } else { b"%\\" };
+    bytes.iter().map(|byte| Wanted { bytes: vec![*byte], any_case: false, filters: encoded }).collect()
+}
+
+/// Each literal once, and without those that hold another one for the same filters: where they are, the other is.
+fn minimal(mut literals: Vec<Wanted>) -> Vec<Wanted> {
+    literals
+        .sort_by(|a, b| (a.bytes.len(), &a.bytes, !a.any_case).cmp(&(b.bytes.len(), &b.bytes, !b.any_case)));
+    let mut kept: Vec<Wanted> = Vec::new();
     for literal in literals {
-        if !kept.iter().any(|short| memmem::find(&literal, short).is_some()) {
-            kept.push(literal);
+        match kept.iter_mut().find(|known| known.bytes == literal.bytes && known.any_case == literal.any_case)
+        {
+            Some(known) => known.filters = known.filters.with(literal.filters),
+            None => kept.push(literal),
         }
     }
-    kept
+    let needed = |(at, literal): (usize, &Wanted)| !kept[..at].iter().any(|short| short.stands_in(literal));
+    kept.iter().enumerate().filter(|one| needed(*one)).map(|(_, literal)| literal.clone()).collect()
+}
+
+impl Wanted {
+    /// Whether every place that holds `longer` is found by this one, for the same filters.
+    fn stands_in(&self, longer: &Self) -> bool {
+        self.filters.has_all(longer.filters)
+            && (self.any_case || !longer.any_case)
+            && memmem::find(
+                &if self.any_case { longer.bytes.to_ascii_lowercase() } else { longer.bytes.clone() },
+                &self.bytes,
+            )
+            .is_some()
+    }
 }
 
 impl Search {
     /// The first place at or after `from`, where a line begins.
     fn find(&self, buffer: &[u8], from: usize) -> Option<usize> {
         let rest = buffer.get(from..)?;
-        let found = match self {
-            Self::One(finder) => finder.find(rest),
-            Self::Few(searcher) => searcher.find(rest).map(|m| m.start()),
-            Self::Many(pairs) => return pairs.find(buffer, from),
-            Self::Encoded => memchr::memchr2(b'%', b'\\', rest),
-            Self::Slashes => slashes(rest),
+        let found = match &self.what {
+            What::One(finder) => finder.find(rest),
+            What::Few(searcher) => searcher.find(rest).map(|m| m.start()),
+            What::Many(pairs) => return pairs.find(buffer, from),
+            What::Encoded => memchr2(b'%', b'\\', rest),
+            What::Target { dots } => respelled(rest, self.filters, *dots),
         };
         found.map(|at| from + at)
     }
+
+    /// Whose the line is that ends at `end`; `at` is the first place in it.
+    fn filters(&self, buffer: &[u8], at: usize, end: usize) -> Chosen {
+        match &self.what {
+            What::Many(pairs) => pairs.filters(buffer, at, end),
+            What::Target { dots } => {
+                buffer.get(at..end).map_or(Chosen::NONE, |line| respelling(line, self.filters, *dots))
+            }
+            _ => self.filters,
+        }
+    }
 }
 
-/// The first line whose request has `//` or `/.`.
-fn slashes(buffer: &[u8]) -> Option<usize> {
+/// The first line whose request has `//` or `/.`, for whom that counts.
+fn respelled(buffer: &[u8], slashes: Chosen, dots: Chosen) -> Option<usize> {
     let mut start = 0;
     while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
         let length = memchr(b'\n', rest).unwrap_or(rest.len());
-        if has_slashes(rest.get(..length).unwrap_or(rest)) {
+        if respelling(rest.get(..length).unwrap_or(rest), slashes, dots) != Chosen::NONE {
             return Some(start);
         }
         start += length + 1;
@@ -107,18 +211,40 @@ fn slashes(buffer: &[u8]) -> Option<usize> {
     None
 }
 
+/// For whom the line's request has `//` or `/.`.
+///
 /// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
 /// escaped this is too short a piece, but then the line holds a `\`.
-fn has_slashes(line: &[u8]) -> bool {
-    let mut quoted = line.split(|byte| *byte == b'"').skip(1).step_by(2);
-    let request = quoted.find(|text| !text.is_empty()).unwrap_or_default();
-    memchr_iter(b'/', request).any(|at| matches!(request.get(at + 1), Some(b'/' | b'.')))
+fn respelling(line: &[u8], slashes: Chosen, dots: Chosen) -> Chosen {
+    let mut rest = line;
+    while let Some(open) = memchr(b'"', rest) {
+        let inside = rest.get(open + 1..).unwrap_or_default();
+        let length = memchr(b'"', inside).unwrap_or(inside.len());
+        if length > 0 {
+            let request = inside.get(..length).unwrap_or_default();
+            let chosen = |behind, filters: Chosen| {
+                let holds = filters != Chosen::NONE && follows(request, behind);
+                if holds { filters } else { Chosen::NONE }
+            };
+            return chosen(b'/', slashes).with(chosen(b'.', dots));
+        }
+        rest = inside.get(1..).unwrap_or_default();
+    }
+    Chosen::NONE
+}
+
+/// Whether a slash has this byte behind it. Without a branch in the loop: requests are short, and most hold a few slashes.
+fn follows(request: &[u8], behind: u8) -> bool {
+    let next = request.get(1..).unwrap_or_default();
+    let here = |(a, b): (&u8, &u8)| u8::from(*a == b'/') & u8::from(*b == behind);
+    request.iter().zip(next).fold(0, |any, pair| any | here(pair)) != 0
 }
 
 /// A pass over one buffer: where the next place of interest is.
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     buffer: &'a [u8],
+    always: Chosen,
     /// Each search with its next place, found ahead.
     next: Vec<(&'a Search, Option<usize>)>,
 }
@@ -126,7 +252,8 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     /// The first place of interest at or after `from`, where a line begins; `from` never goes back.
     pub(super) fn find(&mut self, from: usize) -> Option<usize> {
-        let mut first = None;
+        let every = self.always != Chosen::NONE && from < self.buffer.len();
+        let mut first = every.then_some(from);
         for (search, at) in &mut self.next {
             if at.is_some_and(|place| place < from) {
                 *at = search.find(self.buffer, from);
@@ -138,26 +265,42 @@ impl Scan<'_> {
         }
         first
     }
+
+    /// Whose the line is that ends at `end` and that the last `find` found.
+    pub(super) fn filters(&self, end: usize) -> Chosen {
+        let found = self.next.iter().filter_map(|(search, at)| Some((search, at.filter(|at| *at < end)?)));
+        found.fold(self.always, |all, (search, at)| all.with(search.filters(self.buffer, at, end)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Prefilter;
+    use super::{Chosen, Prefilter};
     use crate::filter::Required;
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
         let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-        Required { literals, ignore_case, except_encoded: false, except_slashes: false }
+        let (except_encoded, except_slashes, except_dots) = (false, false, false);
+        Required { literals, ignore_case, except_encoded, except_slashes, except_dots }
     }
 
     /// The numbers of the lines that are found.
     fn found(required: Vec<Required>, text: &str) -> Vec<usize> {
+        chosen(&required.into_iter().map(Some).collect::<Vec<_>>(), text)
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect()
+    }
+
+    /// The lines that are found, and for which filters.
+    fn chosen(required: &[Option<Required>], text: &str) -> Vec<(usize, Chosen)> {
         let prefilter = Prefilter::new(required);
         let mut scan = prefilter.scan(text.as_bytes());
         let (mut from, mut found) = (0, Vec::new());
         while let Some(at) = scan.find(from) {
-            found.push(text[..at].matches('\n').count());
-            from = at + text[at..].find('\n').map_or(text.len(), |end| end + 1);
+            let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+            found.push((text[..at].matches('\n').count(), scan.filters(end)));
+            from = end + 1;
         }
         found
     }
@@ -179,6 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_for_those_whose_literals_it_holds_and_for_those_that_need_none() {
+        let text = "a wp-login xmlrpc\nb xmlrpc wp-login\nc XMLRPC\nd\ne /%41\n";
+        let encoded = Required { except_encoded: true, ..required(&["nothing"], false) };
+        let [login, xmlrpc] = [required(&["wp-login"], false), required(&["xmlrpc"], true)];
+        let of = |indices: &[usize]| indices.iter().fold(Chosen::NONE, |all, i| all.with(Chosen::of(*i)));
+        assert_eq!(
+            chosen(&[Some(login.clone()), Some(xmlrpc.clone()), Some(encoded.clone())], text),
+            [(0, of(&[0, 1])), (1, of(&[0, 1])), (2, of(&[1])), (4, of(&[2]))]
+        );
+        assert_eq!(
+            chosen(&[Some(login), None, Some(encoded)], text),
+            [(0, of(&[0, 1])), (1, of(&[0, 1])), (2, of(&[1])), (3, of(&[1])), (4, of(&[1, 2]))]
+        );
+    }
+
+    #[test]
     fn another_spelling_is_of_interest_only_where_asked() {
         let text = concat!(
             "- - [] \"GET /%77p-log%69n HTTP/1.1\"\n",
@@ -188,11 +347,14 @@ mod tests {
             "- - [] \"GET /x HTTP/1.1\" \"https://h.example/.x\"\n",
             "- \"\" [] \"GET http://h.example HTTP/1.1\"\n",
         );
-        let with = |except_encoded, except_slashes| {
-            vec![Required { except_encoded, except_slashes, ..required(&["wp-login"], false) }]
+        let with = |except_encoded, except_slashes, except_dots| {
+            let wanted = required(&["wp-login"], false);
+            vec![Required { except_encoded, except_slashes, except_dots, ..wanted }]
         };
-        assert_eq!(found(with(false, false), text), [0; 0]);
-        assert_eq!(found(with(true, false), text), [0, 1]);
-        assert_eq!(found(with(false, true), text), [2, 3, 5]);
+        assert_eq!(found(with(false, false, false), text), [0; 0]);
+        assert_eq!(found(with(true, false, false), text), [0, 1]);
+        assert_eq!(found(with(false, true, false), text), [2, 5]);
+        assert_eq!(found(with(false, false, true), text), [3]);
+        assert_eq!(found(with(false, true, true), text), [2, 3, 5]);
     }
 }

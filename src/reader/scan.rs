@@ -1,23 +1,31 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use memchr::{memchr, memchr_iter, memrchr};
 use smallvec::SmallVec;
 
+use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
-use super::prefilter::Prefilter;
+use super::prefilter::{Chosen, Prefilter};
 use crate::address::Address;
 use crate::filter::Required;
-use crate::record::{Format, Record, Reference};
+use crate::record::{Format, ParseError, Record, Reference};
+use crate::source::last_lines;
 use crate::terms::{Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
 /// Lines are counted in blocks that stay in the first-level cache.
 const BLOCK: usize = 16 * 1024;
+/// So much of a file's end, or of its first buffer, is counted by the wrong-client guard: some hundred lines. So are shorter
+/// buffers whole, as they come while a file grows.
+const CENSUS: usize = 64 * 1024;
+/// So much of each longer one, where a file is caught up with: a hundredth, whatever it holds.
+const CENSUS_STEADY: usize = 8 * 1024;
 /// So many first lines decide on a file's format.
 const DETECT_LINES: usize = 64;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
@@ -37,6 +45,7 @@ pub enum Basis {
 pub struct Reader {
     shared: Vec<Shared>,
     evidence: bool,
+    clients: Clients,
     /// For each format the search for candidates, made when it is first needed.
     searches: Mutex<Vec<(Format, Arc<Candidates>)>>,
 }
@@ -53,6 +62,7 @@ struct Pass<'a> {
     reader: &'a Reader,
     file: &'a mut FileReading,
     format: &'a Format,
+    around: &'a Around,
     basis: Basis,
     reference: &'a Reference,
     out: &'a mut Vec<Observation>,
@@ -61,7 +71,15 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        Self { shared: Shared::group(lenses), evidence, searches: Mutex::default() }
+        let clients = Clients::default();
+        Self { shared: Shared::group(lenses), evidence, clients, searches: Mutex::default() }
+    }
+
+    /// The same, where clients are told as `clients` says.
+    #[must_use]
+    pub fn telling(mut self, clients: Clients) -> Self {
+        self.clients = clients;
+        self
     }
 
     /// Reads a buffer of lines (the last one may lack its newline) and adds an observation for each parsed record that
@@ -85,11 +103,41 @@ impl Reader {
         file.format = Some(format.clone());
         let last = lines(buffer).next_back().unwrap_or_default();
         file.last_line = format.time_at(last, reference).or(file.last_line);
-        let mut pass = Pass { reader: self, file, format: &format, basis, reference, out };
+        let around = &*self.clients.around.now();
+        let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
+        pass.census(pass.counted(buffer));
         match &*self.candidates(&format) {
             Candidates::Every => pass.every(buffer),
             Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
         }
+    }
+
+    /// What it goes by; all that share it see a change.
+    #[cfg(test)]
+    pub(super) fn around(&self) -> &super::Surroundings {
+        &self.clients.around
+    }
+
+    /// A file none of whose lines was read yet; the wrong-client guard has counted the last ones. Without that a few lines
+    /// after a restart would prove nothing, and one whom all come through would be banned. What cannot be read is counted as
+    /// it comes.
+    pub fn first_look(&self, format: Option<Format>, path: &Path, reference: &Reference) -> FileReading {
+        let mut file = FileReading::new(format);
+        if self.clients.guard {
+            self.prime(&mut file, &last_lines(path, CENSUS).unwrap_or_default(), reference);
+        }
+        file
+    }
+
+    fn prime(&self, file: &mut FileReading, last: &[u8], reference: &Reference) {
+        let Some(format) = file.format.clone().or_else(|| detect(last)) else { return };
+        let (around, basis, out) = (&*self.clients.around.now(), Basis::Logged, &mut Vec::new());
+        let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
+        pass.census(last);
+    }
+
+    fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
+        self.shared.iter().enumerate().filter(move |(index, _)| chosen.has(*index)).map(|(_, shared)| shared)
     }
 
     fn candidates(&self, format: &Format) -> Arc<Candidates> {
@@ -103,9 +151,10 @@ impl Reader {
     }
 
     fn make_candidates(&self, format: &Format) -> Candidates {
-        let required: Option<Vec<Required>> =
+        let required: Vec<Option<Required>> =
             self.shared.iter().map(|shared| shared.filter.required(format)).collect();
-        required.map_or(Candidates::Every, |all| Candidates::Holding(Prefilter::new(all)))
+        let any = required.iter().any(Option::is_some);
+        if any { Candidates::Holding(Prefilter::new(&required)) } else { Candidates::Every }
     }
 }
 
@@ -120,11 +169,41 @@ pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     (!buffer.is_empty()).then(|| whole.split(|b| *b == b'\n')).into_iter().flatten()
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// The part of a buffer that is counted before any of it is judged.
+    fn counted<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
+        let whole = buffer.len() <= CENSUS || self.file.census.is_empty();
+        let most = if whole { CENSUS } else { CENSUS_STEADY };
+        buffer.get(..most).unwrap_or(buffer)
+    }
+
+    /// Counts lines for the wrong-client guard. Raw lines have no client.
+    fn census(&mut self, part: &[u8]) {
+        if !self.reader.clients.guard || *self.format == Format::Raw {
+            return;
+        }
+        for line in lines(part) {
+            if let Ok(record) = self.parse(line) {
+                self.file.census.count(&record);
+            }
+        }
+        let majority = self.file.census.majority();
+        self.file.crowd = majority.and_then(|address| self.reader.clients.crowd(address, self.around));
+    }
+
+    fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, ParseError>
+    where
+        'a: 'l,
+    {
+        let mut record = self.format.parse_at(line, self.reference)?;
+        self.reader.clients.resolve(&mut record, self.around);
+        Ok(record)
+    }
+
     fn every(&mut self, buffer: &[u8]) {
         for line in lines(buffer) {
             self.file.lines += 1;
-            self.line(line);
+            self.line(line, Chosen::ALL);
         }
     }
 
@@ -138,13 +217,14 @@ impl Pass<'_> {
                 found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
             while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
                 if sample >= cursor {
-                    self.line(line_at(buffer, sample));
+                    self.line(line_at(buffer, sample), prefilter.always());
                 }
             }
             let Some(start) = start else { return };
             let line = line_at(buffer, start);
-            self.line(line);
-            cursor = start + line.len() + 1;
+            let end = start + line.len();
+            self.line(line, scan.filters(end));
+            cursor = end + 1;
         }
     }
 
@@ -173,19 +253,20 @@ impl Pass<'_> {
         starts
     }
 
-    fn line(&mut self, line: &[u8]) {
-        let record = match self.format.parse_at(line, self.reference) {
+    /// Only the `chosen` filters judge it: to the others it is no offence.
+    fn line(&mut self, line: &[u8], chosen: Chosen) {
+        let record = match self.parse(line) {
             Ok(record) => record,
             Err(error) => return self.file.refuse(line, || error.to_string()),
         };
         self.file.accept();
-        self.record(&record);
+        self.record(&record, chosen);
     }
 
-    fn record(&mut self, record: &Record<'_>) {
-        let Some(client) = record.address() else { return self.hosts(record) };
+    fn record(&mut self, record: &Record<'_>, chosen: Chosen) {
+        let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
-        for shared in &self.reader.shared {
+        for shared in self.reader.chosen(chosen) {
             shared.look(record, &mut offences);
         }
         self.observe(record, client, offences);
@@ -193,10 +274,10 @@ impl Pass<'_> {
 
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
-    fn hosts(&mut self, record: &Record<'_>) {
+    fn hosts(&mut self, record: &Record<'_>, chosen: Chosen) {
         self.file.nameless += u64::from(record.client_range().is_some());
-        let mut named: SmallVec<[(Address, SmallVec<[Offence; 1]>); 1]> = SmallVec::new();
-        for shared in &self.reader.shared {
+        let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
+        for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
             let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
             let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
@@ -211,7 +292,7 @@ impl Pass<'_> {
         }
     }
 
-    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 1]>) {
+    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
         self.file.offences += offences.len() as u64;
         let logged = record.time();
         let at = self.event_time(logged);

@@ -96,15 +96,28 @@ fn offends(filter: &Filter, line: &[u8]) -> bool {
     })
 }
 
+fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
+    let filter = Arc::clone(filter);
+    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None }
+}
+
+/// All filters at once, which judge only what is theirs: more than are told apart, so some share a mark.
+static TOGETHER: LazyLock<Reader> = LazyLock::new(|| {
+    let compile = |(filter, _): &(Arc<Filter>, _)| Arc::new(Filter::compile(filter.definition()).unwrap());
+    let all = (0..5).flat_map(|round| FILTERS.iter().enumerate().map(move |(i, f)| (round, i, compile(f))));
+    Reader::new(all.map(|(round, i, filter)| lens(&filter, &format!("r{round}-f{i}"))).collect(), false)
+});
+
+/// Whether the filter finds the line by itself, and each time it stands among all others.
 fn found(filter: &Arc<Filter>, line: &str) -> bool {
-    let lens = Lens {
-        jail: "j".parse().unwrap(),
-        filter: Arc::clone(filter),
-        only: vec![],
-        ignore: vec![],
-        distinct: None,
-    };
-    let reader = Reader::new(vec![lens], false);
+    let alone = jails(&Reader::new(vec![lens(filter, "alone")], false), line);
+    let index = FILTERS.iter().position(|(other, _)| Arc::ptr_eq(other, filter)).unwrap();
+    let together = jails(&TOGETHER, line);
+    !alone.is_empty() && (0..5).all(|round| together.contains(&format!("r{round}-f{index}")))
+}
+
+/// The jails that the line is an offence for.
+fn jails(reader: &Reader, line: &str) -> Vec<String> {
     let format = Format::detect(std::iter::once(line.as_bytes()));
     let mut file = FileReading::new(format.or(Some(Format::Raw)));
     let mut out = Vec::new();
@@ -115,7 +128,7 @@ fn found(filter: &Arc<Filter>, line: &str) -> bool {
         &reference(),
         &mut out,
     );
-    out.iter().any(|observation| !observation.offences.is_empty())
+    out.iter().flat_map(|observation| &observation.offences).map(|offence| offence.jail.to_string()).collect()
 }
 
 #[test]

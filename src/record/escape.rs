@@ -33,6 +33,32 @@ impl Escape {
         }
     }
 
+    /// Where in `text` the byte stands that is the one at `plain` once escapes are undone; the end, where there is none.
+    pub(super) fn place_of(self, text: &[u8], plain: usize) -> usize {
+        let (mark, read): (u8, Read) = match self {
+            Self::None => return plain.min(text.len()),
+            Self::Server => (b'\\', server),
+            Self::Json => (b'\\', json),
+            Self::Haproxy => (b'#', haproxy),
+        };
+        let (mut at, mut passed, mut written) = (0, 0, Vec::new());
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let before = memchr(mark, rest).unwrap_or(rest.len());
+            if passed + before > plain {
+                return at + plain - passed;
+            }
+            (at, passed) = (at + before, passed + before);
+            let Some(escape) = rest.get(before..).filter(|escape| !escape.is_empty()) else { break };
+            written.clear();
+            let length = read(escape, &mut written);
+            if passed + written.len() > plain {
+                return at;
+            }
+            (at, passed) = (at + length, passed + written.len());
+        }
+        text.len()
+    }
+
     /// Whether `byte` is never written in another way.
     pub(super) fn never_escapes(self, byte: u8) -> bool {
         matches!(byte, b' '..0x7F)
@@ -58,15 +84,21 @@ impl Escape {
 /// The bytes that were written as `text`; nothing is copied where no backslash stands. A backslash that begins no
 /// known escape stays as it is.
 pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    replace(text, b'\\', |escape, plain| {
-        let (byte, length) = first(escape);
-        plain.push(byte);
-        length
-    })
+    replace(text, b'\\', server)
 }
 
-/// Replaces each escape; `read` is given the text from its `mark` on, adds what it means, and says how long it is.
-fn replace(text: &[u8], mark: u8, read: fn(&[u8], &mut Vec<u8>) -> usize) -> Cow<'_, [u8]> {
+/// The escapes of nginx and Apache.
+fn server(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    let (byte, length) = first(text);
+    plain.push(byte);
+    length
+}
+
+/// Is given the text from an escape on, adds what it means, and says how long it is.
+type Read = fn(&[u8], &mut Vec<u8>) -> usize;
+
+/// Replaces each escape, which begins with `mark`.
+fn replace(text: &[u8], mark: u8, read: Read) -> Cow<'_, [u8]> {
     if memchr(mark, text).is_none() {
         return Cow::Borrowed(text);
     }

@@ -6,6 +6,7 @@
 mod access;
 mod apache_error;
 mod clf;
+mod client;
 mod date;
 mod escape;
 mod field;
@@ -15,6 +16,7 @@ mod path;
 mod request;
 mod slots;
 
+pub use client::{ClientError, ClientFrom};
 pub use date::Reference;
 pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError};

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use super::Field;
 use super::access::{Access, Head, Span, without_return};
+use super::client::{ClientFrom, PEER};
 use super::date::{Found, Reference};
-use super::escape::unescape;
+use super::escape::{Escape, unescape};
 use super::request::{Request, host};
 use super::slots::{Parts, Role, Slot, Slots};
-use crate::address::Address;
+use crate::address::{Address, Allowlist};
 
 /// How `HAProxy` ended a session: `PR--`.
 const TERMINATION: Field = Field::named("termination_state");
@@ -25,6 +26,8 @@ pub struct Record<'a> {
     date: Option<Span>,
     time: Option<Timestamp>,
     fields: Fields<'a>,
+    /// Where the client stands that a header names, and its address; set by `resolve`.
+    derived: Option<(Span, Address)>,
     /// Unescaped and taken apart when a field of it is first asked for.
     request: OnceCell<Option<Request<'a>>>,
 }
@@ -44,20 +47,34 @@ impl<'a> Record<'a> {
     /// A line of the combined family; read raw, it has no fields.
     pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
         let fields = access.map_or(Fields::None, Fields::Access);
-        Self { line, date: Some(head.date), time: Some(head.time), fields, request: OnceCell::new() }
+        Self {
+            line,
+            date: Some(head.date),
+            time: Some(head.time),
+            fields,
+            derived: None,
+            request: OnceCell::new(),
+        }
     }
 
     /// A line of a format with slots.
     pub(super) fn slots(line: &'a [u8], slots: &'a [Slot], parts: Parts) -> Self {
         let Parts { spans, date, time } = parts;
-        Self { line, date, time, fields: Fields::Slots(Slots::new(slots, spans)), request: OnceCell::new() }
+        Self {
+            line,
+            date,
+            time,
+            fields: Fields::Slots(Slots::new(slots, spans)),
+            derived: None,
+            request: OnceCell::new(),
+        }
     }
 
     /// A line without fields, and the date that was found in it.
     pub(super) fn raw(line: &'a [u8], found: Option<&Found>, reference: Option<&Reference>) -> Self {
         let date = found.map(|found| found.span);
         let time = found.and_then(|found| found.time(reference));
-        Self { line, date, time, fields: Fields::None, request: OnceCell::new() }
+        Self { line, date, time, fields: Fields::None, derived: None, request: OnceCell::new() }
     }
 
     /// The whole line.
@@ -67,15 +84,63 @@ impl<'a> Record<'a> {
 
     /// The client's address; `None` where the field holds a name or nothing, or the format has no such field.
     pub fn address(&self) -> Option<Address> {
-        Address::parse(self.client()?.of(self.line))
+        match self.derived {
+            Some((_, address)) => Some(address),
+            None => Address::parse(self.client()?.of(self.line)),
+        }
     }
 
-    /// Where the client field stands in the line; `None` where the format has none.
+    /// From now on the client is the one that a header names, where one of the trusted proxies sent it; else it is the
+    /// host that connected.
+    pub fn resolve(&mut self, from: &ClientFrom, trusted: &Allowlist) {
+        self.derived = self.derive(from, trusted, |_| {});
+    }
+
+    /// The proxies between that client and the server, the one that connected first; none where that one is the client.
+    pub fn proxies(&self, from: &ClientFrom, trusted: &Allowlist) -> Vec<Address> {
+        let mut passed = Vec::new();
+        self.derive(from, trusted, |proxy| passed.push(proxy));
+        passed
+    }
+
+    fn derive(
+        &self,
+        from: &ClientFrom,
+        trusted: &Allowlist,
+        passed: impl FnMut(Address),
+    ) -> Option<(Span, Address)> {
+        let field = from.field()?;
+        let address = |span: Span| Some((span, Address::parse(span.of(self.line))?));
+        let peer = self.place(&PEER).and_then(|(span, _)| address(span));
+        let (peer_at, peer) = peer.or_else(|| address(self.own_client()?))?;
+        let Some((span, escape)) = self.place(field) else { return Some((peer_at, peer)) };
+        let written = span.of(self.line);
+        let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted, passed) else {
+            return Some((peer_at, peer));
+        };
+        let place = |at| span.start + escape.place_of(written, at);
+        Some((Span { start: place(at.start), end: place(at.end) }, client))
+    }
+
+    /// Where a field that only its format names stands.
+    fn place(&self, field: &Field) -> Option<(Span, Escape)> {
+        match &self.fields {
+            Fields::None | Fields::Access(_) => None,
+            Fields::Slots(slots) => slots.place(field),
+        }
+    }
+
+    /// Where the client's address stands in the line; `None` where the format has no client field.
     pub fn client_range(&self) -> Option<Range<usize>> {
         Some(self.client()?.range())
     }
 
     fn client(&self) -> Option<Span> {
+        self.derived.map_or_else(|| self.own_client(), |(span, _)| Some(span))
+    }
+
+    /// The format's own client field.
+    fn own_client(&self) -> Option<Span> {
         match &self.fields {
             Fields::None => None,
             Fields::Access(access) => Some(access.client),

@@ -71,11 +71,17 @@ impl<'a> Slots<'a> {
             .map(|(s, at)| (*at, s.escape))
     }
 
-    /// The value of a field that has a slot of its own, without escapes.
-    pub(super) fn value<'l>(&self, line: &'l [u8], field: &Field) -> Option<Cow<'l, [u8]>> {
+    /// Where the slot of a field stands, and how it is escaped. Of several the first that the line has.
+    pub(super) fn place(&self, field: &Field) -> Option<(Span, Escape)> {
         let mut places = self.slots.iter().zip(&self.spans);
         let is = |role: &Role| matches!(role, Role::Is(held) if held == field);
         let (slot, span) = places.find(|(slot, span)| is(&slot.role) && **span != Span::ABSENT)?;
-        Some(slot.escape.undo(span.of(line)))
+        Some((*span, slot.escape))
+    }
+
+    /// The value of a field that has a slot of its own, without escapes.
+    pub(super) fn value<'l>(&self, line: &'l [u8], field: &Field) -> Option<Cow<'l, [u8]>> {
+        let (span, escape) = self.place(field)?;
+        Some(escape.undo(span.of(line)))
     }
 }

@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memchr::{memchr, memrchr};
 
 use crate::terms::Fingerprint;
 
@@ -96,6 +99,24 @@ pub(super) fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::R
     Ok(filled)
 }
 
+/// The last whole lines of a log, at most `most` bytes of them; none of what is no file.
+pub fn last_lines(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    // To open a pipe would wait for a writer.
+    if !path.is_absolute() || !path.metadata()?.is_file() {
+        return Ok(Vec::new());
+    }
+    let file = File::open(path)?;
+    let start = file.metadata()?.len().saturating_sub(most as u64);
+    let mut bytes = vec![0; most];
+    let read = read_full_at(&file, &mut bytes, start)?;
+    bytes.truncate(read);
+    bytes.truncate(memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1));
+    if !starts_line(&file, start)? {
+        bytes.drain(..memchr(b'\n', &bytes).map_or(bytes.len(), |newline| newline + 1));
+    }
+    Ok(bytes)
+}
+
 /// Whether `offset` can be the start of a line: the file's start, or behind a newline (or behind a hole of NUL bytes,
 /// which is no line).
 pub(super) fn starts_line(file: &File, offset: u64) -> io::Result<bool> {
@@ -112,7 +133,25 @@ pub(super) fn holds(file: &File, offset: u64) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    #[test]
+    fn the_last_lines_are_whole_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let last = |most| String::from_utf8(last_lines(&path, most).unwrap()).unwrap();
+        File::create(&path).unwrap().write_all(b"one\ntwo\nthree\npart").unwrap();
+        assert_eq!(last(1000), "one\ntwo\nthree\n");
+        assert_eq!(last(14), "two\nthree\n");
+        assert_eq!(last(13), "three\n");
+        assert_eq!(last(10), "three\n");
+        assert_eq!(last(9), "");
+        assert!(last_lines(directory.path(), 1000).unwrap().is_empty());
+        assert!(last_lines(&path.join("x"), 1000).is_err());
+        assert!(last_lines(Path::new("Cargo.toml"), 1000).unwrap().is_empty(), "stdin is no file called so");
+    }
 
     /// The published test vectors of FNV-1a: a stored checkpoint must be understood by every later version.
     #[test]

@@ -29,7 +29,7 @@ pub struct Observation {
     /// Whether a gate refused it: answered 403 or 444, or denied by `HAProxy` (`PR--`).
     pub refused: bool,
     /// The jails it is an offence for.
-    pub offences: SmallVec<[Offence; 1]>,
+    pub offences: SmallVec<[Offence; 2]>,
     /// The line, lossily decoded and cut; only for offences, and only where evidence is kept.
     pub text: Option<Box<str>>,
 }

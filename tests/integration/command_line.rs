@@ -74,6 +74,7 @@ fn status() -> Status {
         lines: 12,
         unparsed: 0,
         last_line: None,
+        mostly_from: None,
         dropped: 0,
         state: FileState::Live,
         error: None,

@@ -4,8 +4,10 @@
 
 mod harness;
 
+mod chains;
 mod command_line;
 mod crash;
+mod crowd;
 mod daemon;
 mod fake_daemon;
 mod feeds;

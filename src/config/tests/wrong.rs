@@ -84,7 +84,7 @@ fn unknown_keys_and_those_of_other_versions_and_programs() {
             "bantime = 5\nfields = { client = \"ip\" }\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
         ),
         &[
-            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, escape, client, read",
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, escape, client, guard, read",
             "banmap.toml:4:1: `fields` of [source.site] is not supported by this version | remove it",
             "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
             "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
@@ -97,7 +97,7 @@ fn unknown_keys_and_those_of_other_versions_and_programs() {
 fn sources() {
     let text = "[source.a]\npath = [\"/l/x.log\", \"/l/x.log\", \"/l/a**\", \"\"]\nlogpath = \"y\"\n\
                 [source.b]\npath = \"/l/x.log\"\nformat = \"combine\"\nread = \"start\"\n\
-                [source.c]\nformat = '$remote_addr [$time_local]'\nescape = \"json\"\nclient = \"x_forwarded_for\"\npath = []\n\
+                [source.c]\nformat = '$remote_addr [$time_local]'\nescape = \"json\"\nclient = \"user_agent\"\nguard = 1\npath = []\n\
                 [source.\"d e\"]\npath = \"/x\"\n[source.e]\nfields = {}\n[source.f]\n";
     assert_told(
         &told(text),
@@ -111,13 +111,70 @@ fn sources() {
             "banmap.toml:7:8: [source.b] read: must be \"recent\", \"beginning\" or \"end\", not \"start\"",
             "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, apache_error, raw",
             "banmap.toml:10:10: [source.c] escape: \"json\" is not supported by this version | leave it out, or write \"default\"",
-            "banmap.toml:11:10: [source.c] client: \"x_forwarded_for\" is not supported by this version | leave it out, or write \"remote_addr\"",
-            "banmap.toml:12:8: [source.c] path: names no file",
-            "banmap.toml:13:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
-            "banmap.toml:15:9: [source.e] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
-            "banmap.toml:16:1: `fields` of [source.e] is not supported by this version | remove it",
-            "banmap.toml:17:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
+            "banmap.toml:11:10: [source.c] client: the field `user_agent` never holds a client's address; write \"remote_addr\", or a header such as \"x_forwarded_for\"",
+            "banmap.toml:12:9: [source.c] guard: must be true or false, without quotes, not a whole number",
+            "banmap.toml:13:8: [source.c] path: names no file",
+            "banmap.toml:14:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
+            "banmap.toml:16:9: [source.e] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
+            "banmap.toml:17:1: `fields` of [source.e] is not supported by this version | remove it",
+            "banmap.toml:18:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
         ],
+    );
+}
+
+const HEADER: &str = "[source.site]\npath = \"/l/a.log\"\nclient = \"x_forwarded_for\"\n";
+const TRUSTING: &str = "[real_ip]\ntrusted_proxies = \"10.0.0.5\"\n";
+
+#[test]
+fn a_header_of_nobody_who_is_trusted_is_refused() {
+    let told = told(HEADER);
+    assert_begin(
+        &told,
+        &[
+            "banmap.toml:3:10: [source.site] client: no proxy is trusted, so `x_forwarded_for` would never count | name the proxies",
+        ],
+    );
+    for needs in [Needs::RUN, Needs::TEST, Needs::REPLAY] {
+        Site::new(&format!("{HEADER}{TRUSTING}")).needs(needs).load();
+        assert_eq!(Site::new(HEADER).needs(needs).told().len(), 1);
+    }
+}
+
+#[test]
+fn bans_of_addresses_that_a_server_never_compares_are_refused() {
+    let jails = "jails = [\"probe-paths\"]\n";
+    let output =
+        |kind: &str, more: &str| format!("{jails}{HEADER}{TRUSTING}[output.o]\nkind = \"{kind}\"\n{more}");
+    assert_begin(
+        &told(&output("nginx-geo", "")),
+        &[
+            "banmap.toml:4:10: [source.site] client: jail probe-paths bans clients of `x_forwarded_for` in [output.o], whose server \
+           compares the address that connects to it: their bans would have no effect | let nginx take it itself (`set_real_ip_from \
+           PROXY; real_ip_header X-Forwarded-For; real_ip_recursive on;`) and write client = \"remote_addr\"; or, where its gate \
+           looks up the same header, compares = \"client\" under [output.o]",
+        ],
+    );
+    let apache = told(&output("apache-rewritemap", "compares = \"remote_addr\"\n"));
+    assert!(
+        apache[0].contains("(`RemoteIPHeader X-Forwarded-For` with `RemoteIPInternalProxy PROXY`)"),
+        "{apache:?}"
+    );
+    for fine in [
+        output("list", ""),
+        output("nginx-geo", "compares = \"client\"\n"),
+        output("nginx-geo", "[jail.probe-paths]\nsimulate = true\n"),
+        output("nginx-geo", "[output.l]\nkind = \"list\"\n[jail.probe-paths]\noutput = \"l\"\n"),
+        output("nginx-geo", "").replace("x_forwarded_for", "remote_addr"),
+    ] {
+        Site::new(&fine).load();
+    }
+    assert_begin(
+        &told(&output("nginx-geo", "compares = \"peer\"\n")),
+        &["banmap.toml:9:12: [output.o] compares: must be \"remote_addr\" or \"client\""],
+    );
+    assert_begin(
+        &told(&output("list", "compares = \"client\"\n")),
+        &["banmap.toml:9:1: [output.o] compares: means nothing for kind \"list\""],
     );
 }
 

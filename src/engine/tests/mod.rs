@@ -63,6 +63,7 @@ fn settings(jails: Vec<jail::Settings>, outputs: &[&str]) -> Settings {
         protected: Protection {
             trusted: allow(&["10.10.1.25", "10.20.1.0/24"]),
             host: vec![address("192.0.2.80")],
+            crowds: Vec::new(),
         },
     }
 }

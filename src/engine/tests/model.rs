@@ -94,7 +94,8 @@ impl Model {
         let host = self.settings.protected.host.iter().map(|address| Prefix::host(*address));
         let trusted = self.settings.protected.trusted.entries().iter();
         let listed = trusted.chain(self.jails[jail].allow.entries()).map(|entry| entry.prefix);
-        always.into_iter().chain(host).chain(listed).collect()
+        let crowds = self.settings.protected.crowds.iter().map(|(_, address)| Prefix::host(*address));
+        always.into_iter().chain(host).chain(crowds).chain(listed).collect()
     }
 
     pub(super) fn is_protected(&self, jail: &JailName, prefix: Prefix) -> bool {

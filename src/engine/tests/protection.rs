@@ -46,6 +46,28 @@ fn why_names_the_rule() {
 }
 
 #[test]
+fn a_crowd_is_released_and_not_banned_again_while_it_is_one() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    let proxy = "10.9.9.9";
+    assert_eq!(thrice(&mut scene, [proxy; 3]), ["banned 10.9.9.9 by j until 400"]);
+    let mut given = settings(vec![jail("j")], &["web"]);
+    given.protected.crowds = vec![("site".parse().unwrap(), address(proxy))];
+    let released = scene.engine.reconfigure(given.clone(), at(100));
+    assert_eq!(released.changes.len(), 1);
+    assert!(
+        matches!(&released.changes[0], Change::Ended(ban, Ended::Allowed) if ban.prefix == prefix(proxy))
+    );
+    assert_eq!(thrice(&mut scene, [proxy; 3]), [""; 0]);
+    let why = scene.engine.why(address(proxy), at(100)).protected_by;
+    assert_eq!(why.as_deref(), Some("wrong-client guard: most lines of source site come from it"));
+    let order = Order { prefix: prefix(proxy), jail: None, term: Term::Usual, reason: None };
+    assert!(matches!(scene.engine.ban(order, at(100)), Err(Refusal::Protected { .. })));
+    given.protected.crowds.clear();
+    scene.engine.reconfigure(given, at(100));
+    assert_eq!(thrice(&mut scene, [proxy; 3]), ["banned 10.9.9.9 by j until 400"]);
+}
+
+#[test]
 fn members_count_one_by_one_where_one_of_the_group_is_protected() {
     let grouped = jail::Settings {
         group: Group { v4: 24, v6: 64 },

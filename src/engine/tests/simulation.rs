@@ -109,6 +109,8 @@ fn random_settings(random: &mut Random) -> Settings {
     settings.manual.allow = global;
     settings.protected.trusted =
         trusted.entries().iter().chain(allow(&["10.10.1.25"]).entries()).cloned().collect();
+    let crowds = clients().into_iter().filter(|_| random.one_in(40));
+    settings.protected.crowds = crowds.map(|client| ("site".parse().unwrap(), client)).collect();
     settings
 }
 

@@ -21,7 +21,7 @@ const TOO_COMMON: f32 = 0.5;
 const FIRST_BYTES: usize = 3;
 const VERIFYING: f32 = 0.05;
 /// What ignoring case costs the searcher.
-const FOLDED: f32 = 0.002;
+const FOLDED: f32 = 0.0002;
 /// Each literal more costs a little.
 const EACH: f32 = 0.0002;
 

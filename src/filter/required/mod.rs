@@ -12,7 +12,7 @@ mod texts;
 pub use rarity::share;
 
 use literals::{Cut, Set};
-use regex_syntax::hir::literal::{Extractor, Literal};
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 
 use super::pattern::Pattern;
@@ -33,15 +33,24 @@ pub struct Required {
     pub ignore_case: bool,
     /// Or not, where the line holds `%` or `\`.
     pub except_encoded: bool,
-    /// Or not, where the request's target holds `//` or `/.`.
+    /// Or not, where the request's target holds `//`.
     pub except_slashes: bool,
+    /// Or not, where it holds `/.`.
+    pub except_dots: bool,
 }
 
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
     encoded: bool,
+    target: Target,
+}
+
+/// Which spellings of a target make its line a candidate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Target {
     slashes: bool,
+    dots: bool,
 }
 
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
@@ -49,9 +58,11 @@ pub(super) fn required(definition: &Definition, format: &Format) -> Option<Requi
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
-    let (encoded, slashes) = (found.iter().any(|f| f.encoded), found.iter().any(|f| f.slashes));
+    let except_encoded = found.iter().any(|found| found.encoded);
+    let except_slashes = found.iter().any(|found| found.target.slashes);
+    let except_dots = found.iter().any(|found| found.target.dots);
     let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
-    Some(Required { literals, ignore_case, except_encoded: encoded, except_slashes: slashes })
+    Some(Required { literals, ignore_case, except_encoded, except_slashes, except_dots })
 }
 
 fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
@@ -67,14 +78,19 @@ impl Found {
     /// Lines that are candidates for their spelling alone are some percent of a log, and finding targets takes a look
     /// at each line: both count against a set.
     fn cost(&self) -> f32 {
-        let spelled = if self.encoded { 0.01 } else { 0.0 } + if self.slashes { 0.03 } else { 0.0 };
-        self.set.cost() + spelled
+        let encoded = if self.encoded { 0.01 } else { 0.0 };
+        let target = if self.target.slashes || self.target.dots { 0.03 } else { 0.0 };
+        self.set.cost() + encoded + target
     }
 }
 
 fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
-        return Some(Found { set: of_numbers(condition, format)?, encoded: false, slashes: false });
+        return Some(Found {
+            set: of_numbers(condition, format)?,
+            encoded: false,
+            target: Target::default(),
+        });
     }
     // A virtual host may be logged with a port and in either case.
     if condition.fields.contains(&Field::Host) {
@@ -87,8 +103,11 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
     let target = format.is_combined()
         && condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
-    if target && !condition.decoded && hirs.iter().all(begins_respelled) {
-        return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, slashes: true });
+    if target
+        && !condition.decoded
+        && let Some(target) = begin_respelled(&hirs)
+    {
+        return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, target });
     }
     let cut = match () {
         () if condition.fields.contains(&Field::Path) => Cut::Segments(format),
@@ -96,19 +115,34 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         () => Cut::Escaped(format),
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
-    Some(Found { set: Set::union(sets), encoded: !matches!(cut, Cut::Escaped(_)), slashes: false })
+    Some(Found { set: Set::union(sets), encoded: !matches!(cut, Cut::Escaped(_)), target: Target::default() })
 }
 
-/// Whether every value that matches begins with something that makes its line a candidate anyway: `^https?://`.
-fn begins_respelled(hir: &Hir) -> bool {
+/// Whether every value that matches begins with something that makes its line a candidate anyway, `^https?://`, and with
+/// which spellings.
+fn begin_respelled(hirs: &[Hir]) -> Option<Target> {
+    hirs.iter().map(begins_respelled).try_fold(Target::default(), |all, target| {
+        let target = target?;
+        Some(Target { slashes: all.slashes || target.slashes, dots: all.dots || target.dots })
+    })
+}
+
+fn begins_respelled(hir: &Hir) -> Option<Target> {
     let anchored = hir.properties().look_set_prefix().contains(Look::Start);
     let prefixes = Extractor::new().extract(hir);
-    let respelled = |prefix: &Literal| {
+    let prefixes = prefixes.literals().filter(|all| anchored && !all.is_empty())?;
+    let mut target = Target::default();
+    for prefix in prefixes {
         let path = prefix.as_bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
-        path.iter().any(|byte| b"%\\".contains(byte))
-            || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
-    };
-    anchored && prefixes.literals().is_some_and(|all| !all.is_empty() && all.iter().all(respelled))
+        let holds = |spelling: &[u8]| path.windows(2).any(|pair| pair == spelling);
+        match () {
+            () if path.iter().any(|byte| b"%\\".contains(byte)) => {}
+            () if holds(b"//") => target.slashes = true,
+            () if holds(b"/.") => target.dots = true,
+            () => return None,
+        }
+    }
+    Some(target)
 }
 
 fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
@@ -135,5 +169,5 @@ fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
     let cut = if format.is_combined() { Cut::Brackets } else { Cut::Boundaries };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
-    Some(Found { set, encoded: false, slashes: false })
+    Some(Found { set, encoded: false, target: Target::default() })
 }

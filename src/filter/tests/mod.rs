@@ -21,7 +21,9 @@ fn is_candidate(line: &[u8], required: &Required) -> bool {
     let holds =
         required.literals.iter().any(|literal| folded.contains(std::str::from_utf8(literal).unwrap()));
     let request = line.split_once("] \"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
-    let slashes = ["//", "/."].iter().any(|spelling| request.contains(spelling));
     let encoded = line.contains(['%', '\\']);
-    holds || (required.except_slashes && slashes) || (required.except_encoded && encoded)
+    holds
+        || (required.except_slashes && request.contains("//"))
+        || (required.except_dots && request.contains("/."))
+        || (required.except_encoded && encoded)
 }
