@@ -16,6 +16,11 @@ fuzz_target!(|text: &[u8]| {
         assert!(prefix.contains(prefix.first()) && prefix.contains(prefix.last()));
     }
     if let Ok(Some(duration)) = parse_duration(text) {
-        assert_eq!(parse_duration(&show_duration(duration)), Ok(Some(duration)), "{}", show_duration(duration));
+        assert_eq!(
+            parse_duration(&show_duration(duration)),
+            Ok(Some(duration)),
+            "{}",
+            show_duration(duration)
+        );
     }
 });
