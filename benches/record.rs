@@ -41,6 +41,23 @@ fn lines() -> Vec<String> {
         .collect()
 }
 
+/// The same as nginx writes it with `escape=json`, and as Caddy does.
+fn objects(line: &str) -> [String; 2] {
+    let record = Format::Combined.parse(line.as_bytes()).expect("the lines are combined");
+    let text =
+        |field: Field| String::from_utf8_lossy(&record.field(&field).expect("it has them all")).into_owned();
+    let (client, time) = (record.address().expect("an address"), record.time().expect("a time").as_second());
+    let (method, uri, status) = (text(Field::Method), text(Field::RequestUri), text(Field::Status));
+    let (referer, agent, bytes) = (text(Field::Referer), text(Field::UserAgent), text(Field::Bytes));
+    let nginx = format!(
+        r#"{{"msec":"{time}.123","remote_addr":"{client}","remote_user":"","request":"{method} {uri} HTTP/1.1","status":"{status}","body_bytes_sent":"{bytes}","request_time":"0.003","http_referer":"{referer}","http_user_agent":"{agent}","host":"shop.example"}}"#
+    );
+    let caddy = format!(
+        r#"{{"level":"info","ts":{time}.123456,"logger":"http.log.access","msg":"handled request","request":{{"remote_ip":"{client}","remote_port":"1","client_ip":"{client}","proto":"HTTP/2.0","method":"{method}","host":"shop.example","uri":"{uri}","headers":{{"Sec-Ch-Ua":["\"Chromium\";v=\"131\""],"User-Agent":["{agent}"],"Accept":["*/*"],"Referer":["{referer}"]}},"tls":{{"resumed":false,"version":772,"proto":"h2"}}}},"bytes_read":0,"user_id":"","duration":0.001,"size":{bytes},"status":{status},"resp_headers":{{"Server":["Caddy"],"Content-Type":["text/html"]}}}}"#
+    );
+    [nginx, caddy]
+}
+
 fn parsing(criterion: &mut Criterion) {
     let lines = lines();
     let mut group = criterion.benchmark_group("record");
@@ -74,5 +91,21 @@ fn parsing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parsing);
+fn parsing_json(criterion: &mut Criterion) {
+    let objects: Vec<[String; 2]> = lines().iter().map(|line| objects(line)).collect();
+    let mut group = criterion.benchmark_group("json");
+    group.throughput(Throughput::Elements(objects.len() as u64));
+    for (which, format) in [Format::NginxJson, Format::Caddy, Format::JsonUsual].into_iter().enumerate() {
+        let parse = |lines: &[String; 2]| {
+            let record = format.parse(lines[which % 2].as_bytes()).expect("the lines are JSON");
+            black_box((record.address(), record.time()));
+        };
+        group.bench_function(format!("parse {format}"), |bencher| {
+            bencher.iter(|| objects.iter().for_each(|lines| parse(black_box(lines))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parsing, parsing_json);
 criterion_main!(benches);

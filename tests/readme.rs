@@ -8,6 +8,7 @@ use std::path::Path;
 
 use banmap::config::{self, KNOWN_KEYS, Needs, Options};
 use banmap::filter::SHIPPED;
+use banmap::record::{Format, FormatEscape};
 use tempfile::TempDir;
 use toml::Table;
 
@@ -159,6 +160,42 @@ fn every_shipped_filter_is_in_its_table_with_what_it_suggests() {
         };
         let expected = format!("{} {what}in {}", suggest["maxretry"], suggest["findtime"].as_str().unwrap());
         assert_eq!(told, expected, "{}", filter.name);
+    }
+}
+
+/// The format that has this variable beside a client.
+fn with_variable(variable: &str) -> Format {
+    let client = if variable.starts_with('$') { "$remote_addr" } else { "%a" };
+    let text = format!("{client} \"{variable}\"");
+    Format::compile(&text, FormatEscape::Default).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn every_variable_is_the_field_that_the_table_says() {
+    let text = readme();
+    let rows = rows(section(&text, "### Formats"));
+    let names: Vec<&str> = rows.iter().filter(|row| row.len() == 2).map(|row| quoted(row[0])[0]).collect();
+    assert_eq!(BTreeSet::from_iter(names), BTreeSet::from(Format::NAMES));
+    let mut told = 0;
+    for row in rows.iter().filter(|row| row.len() == 3) {
+        let variables = quoted(row[0]).into_iter().chain(quoted(row[1]));
+        for variable in variables {
+            let names = with_variable(variable).field_names();
+            for field in quoted(row[2]) {
+                assert!(names.iter().any(|name| name == field), "{variable} is {names:?}, not {field}");
+            }
+            told += 1;
+        }
+    }
+    assert!(told > 80, "{told}");
+    // And of two that are one field, the first has it.
+    for row in rows.iter().filter(|row| row.len() == 3 && quoted(row[2]).len() == 1) {
+        for variables in [quoted(row[0]), quoted(row[1])].iter().filter(|variables| variables.len() > 1) {
+            let client = if variables[0].starts_with('$') { "$remote_addr" } else { "%a" };
+            let both = format!("{client} \"{}\" \"{}\"", variables[1], variables[0]);
+            let names = Format::compile(&both, FormatEscape::Default).unwrap().field_names();
+            assert_eq!(names.last().map(String::as_str), Some(quoted(row[2])[0]), "{both}");
+        }
     }
 }
 

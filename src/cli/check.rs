@@ -76,7 +76,7 @@ fn crowds(config: &Config) -> Vec<String> {
     let reference = Reference { now: clock::now(), zone: TimeZone::system() };
     let look = |(path, source): (PathBuf, &Source)| {
         let reader = Reader::new(Vec::new(), false).telling(clients(source, &around));
-        let reading = reader.first_look(source.format.clone(), &path, &reference);
+        let reading = reader.first_look(source.reading_of(&path), &path, &reference);
         let crowd = reading.crowd?;
         Some(format!("[source.{}] {}: {crowd}", source.settings.name, path.display()))
     };

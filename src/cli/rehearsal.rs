@@ -14,7 +14,7 @@ use crate::config::{Config, Source};
 use crate::daemon::{clients, engine_settings, lenses, surroundings};
 use crate::engine::{Effects, Engine, Restored, Settings};
 use crate::os::clock;
-use crate::reader::{FileReading, Meter, Reader, Whole, next_of};
+use crate::reader::{Meter, Reader, Whole, next_of};
 use crate::record::Reference;
 use crate::resolve::Lists;
 use crate::terms::{JailName, Observation, OutputName};
@@ -73,9 +73,7 @@ impl Rehearsal<'_> {
             .collect();
         let opened = self.logs.iter().zip(&readers);
         let mut logs = opened
-            .map(|((path, source), reader)| {
-                Whole::open(path, reader, FileReading::new(source.format.clone()), &self.meter)
-            })
+            .map(|((path, source), reader)| Whole::open(path, reader, source.reading_of(path), &self.meter))
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
         let (mut court, mut outcome) = (Court::new(self.settings(&Outcome::default())), Outcome::default());
@@ -179,11 +177,14 @@ impl Outcome {
         self.unparsed += reading.unparsed;
         let tried = reading.parsed + reading.unparsed;
         if let Some(example) = reading.example.as_ref().filter(|_| reading.unparsed * 20 > tried) {
+            let likely =
+                reading.looks_like().map(|format| format!("; its lines look like `{format}`: set `format`"));
             self.doubts.push(format!(
-                "{}: {} of {tried} lines that were tried do not parse ({}); for example: {}",
+                "{}: {} of {tried} lines that were tried do not parse ({}){}; for example: {}",
                 log.path().display(),
                 reading.unparsed,
                 example.reason,
+                likely.unwrap_or_default(),
                 example.text
             ));
         }

@@ -92,12 +92,13 @@ fn sources(status: &control::Status, now: Timestamp, screen: &mut Screen) -> io:
     if status.sources.is_empty() {
         return Ok(());
     }
-    let mut grid = table::new(&["SOURCE", "FILE", "LINES", "UNPARSED", "LAST LINE", "STATE"]);
+    let mut grid = table::new(&["SOURCE", "FILE", "FORMAT", "LINES", "UNPARSED", "LAST LINE", "STATE"]);
     for (name, source) in &status.sources {
         grid.add_rows(source.files.iter().map(|file| {
             [
                 Cell::new(name),
                 table::text(&file.path),
+                table::text(file.format.as_deref().unwrap_or("-")),
                 Cell::new(file.lines),
                 Cell::new(file.unparsed),
                 Cell::new(times::ago_or_never(file.last_line, now)),

@@ -14,12 +14,12 @@ use super::globals::Globals;
 use super::screen::{self, RED, Screen, many};
 use super::{load, times};
 use crate::address::Address;
-use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_named, format_names};
+use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_of};
 use crate::daemon::{clients, surroundings};
 use crate::filter::Filter;
 use crate::os::clock;
-use crate::reader::{self, Clients, Examined, Lines, Outcome, examine};
-use crate::record::{Format, Reference};
+use crate::reader::{Clients, Examined, Examiner, FileReading, Lines, Outcome};
+use crate::record::{Format, FormatEscape, Reference};
 use crate::terms::{SourceName, escape};
 
 /// Tries a filter on a file or a line
@@ -38,9 +38,13 @@ pub(super) struct Test {
     /// Read the lines as this source does
     #[arg(long, conflicts_with = "format")]
     source: Option<SourceName>,
-    /// Read the lines in this format [default: raw lines for raw patterns, else auto]
-    #[arg(long)]
+    /// Read the lines in this format: a name, or the server's own log_format (nginx) or LogFormat (Apache) string [default:
+    /// raw lines for raw patterns, else auto]
+    #[arg(long, allow_hyphen_values = true)]
     format: Option<String>,
+    /// How nginx escapes the values of that log_format
+    #[arg(long, requires = "format", value_parser = ["default", "json", "none"])]
+    escape: Option<String>,
     /// Show the lines that did not match, too
     #[arg(long)]
     missed: bool,
@@ -82,10 +86,6 @@ struct Summary {
 /// One run over lines.
 struct Trial<'a> {
     options: &'a Test,
-    filter: &'a Filter,
-    format: Option<Format>,
-    clients: Clients,
-    reference: Reference,
     screen: Screen,
     summary: Summary,
     /// Why the first line that could not be parsed could not.
@@ -98,22 +98,20 @@ impl Test {
         let needs = if self.source.is_some() { Needs::TEST } else { Needs::FILTERS };
         let config = load::config(globals, needs)?;
         let filter = self.find_filter(&config)?;
-        let mut trial = Trial {
-            options: &self,
-            filter: &filter,
-            format: self.find_format(&config, &filter)?,
-            clients: self.find_clients(&config)?,
-            reference: Reference { now: clock::now(), zone: TimeZone::system() },
-            screen: Screen::new(),
-            summary: Summary { event: "summary", ..Summary::default() },
-            doubt: None,
-        };
+        let reference = Reference { now: clock::now(), zone: TimeZone::system() };
+        let (clients, reading) = (self.find_clients(&config)?, self.find_reading(&config, &filter)?);
+        let mut examiner = Examiner::new(&filter, clients, reading, reference);
+        let summary = Summary { event: "summary", ..Summary::default() };
+        let mut trial = Trial { options: &self, screen: Screen::new(), summary, doubt: None };
         match &self.file {
-            Some(file) => trial.file(file)?,
-            None => trial
-                .buffer(&self.line.iter().map(|line| line.as_bytes()).collect::<Vec<_>>().join(&b'\n'))?,
+            Some(file) => trial.file(&mut examiner, file)?,
+            None => trial.buffer(
+                &mut examiner,
+                &self.line.iter().map(|line| line.as_bytes()).collect::<Vec<_>>().join(&b'\n'),
+            )?,
         }
-        trial.finish()
+        examiner.finish(&mut |examined| trial.tell(examined))?;
+        trial.finish(examiner.reading().taken())
     }
 
     fn find_filter(&self, config: &Config) -> Result<Arc<Filter>, CliError> {
@@ -138,18 +136,27 @@ impl Test {
         Ok(clients(load::source(config, name)?, &around))
     }
 
-    fn find_format(&self, config: &Config, filter: &Filter) -> Result<Option<Format>, CliError> {
+    /// How the lines are read.
+    fn find_reading(&self, config: &Config, filter: &Filter) -> Result<FileReading, CliError> {
         if let Some(name) = &self.source {
-            return Ok(load::source(config, name)?.format.clone());
+            let path = self.file.as_deref().unwrap_or(Path::new("-"));
+            return Ok(load::source(config, name)?.reading_of(path));
         }
-        match self.format.as_deref() {
-            Some("auto") => Ok(None),
-            Some(name) => format_named(name).map(Some).ok_or_else(|| {
-                let known = load::listed(format_names());
-                CliError::Unusable(format!("`{}` is no format: {known} are", escape::line(name)))
-            }),
-            None => Ok(filter.is_raw().then_some(Format::Raw)),
-        }
+        let format = match self.format.as_deref() {
+            Some(text) => format_of(text, self.find_escape()).map_err(|wrong| {
+                let told = escape::line(&format!("{wrong}: {}", wrong.fix())).into_owned();
+                CliError::Unusable(told)
+            })?,
+            None => filter.is_raw().then_some(Format::Raw),
+        };
+        Ok(FileReading::new(format))
+    }
+}
+
+impl Test {
+    fn find_escape(&self) -> Option<FormatEscape> {
+        let named = self.escape.as_deref()?;
+        FormatEscape::NAMES.iter().find(|(name, _)| *name == named).map(|(_, escape)| *escape)
     }
 }
 
@@ -159,35 +166,20 @@ fn rendered(problems: &[Problem]) -> String {
 }
 
 impl Trial<'_> {
-    fn file(&mut self, path: &Path) -> Result<(), CliError> {
+    fn file(&mut self, examiner: &mut Examiner<'_>, path: &Path) -> Result<(), CliError> {
         let mut lines = Lines::open(path)?;
         while let Some(buffer) = lines.next_buffer()? {
-            self.buffer(buffer)?;
+            self.buffer(examiner, buffer)?;
         }
         Ok(())
     }
 
-    fn buffer(&mut self, buffer: &[u8]) -> Result<(), CliError> {
-        if self.format.is_none() {
-            self.format = reader::detect(buffer);
-        }
-        for line in reader::lines(buffer) {
-            self.line(line)?;
-        }
-        Ok(())
+    fn buffer(&mut self, examiner: &mut Examiner<'_>, buffer: &[u8]) -> Result<(), CliError> {
+        examiner.buffer(buffer, &mut |examined| self.tell(examined))
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), CliError> {
+    fn tell(&mut self, examined: &Examined<'_>) -> Result<(), CliError> {
         self.summary.lines += 1;
-        let Some(format) = self.format.clone() else {
-            let error = "its format is not recognised; say which with --format".to_owned();
-            return self.tell(line, &Examined::unreadable(error));
-        };
-        let examined = examine(self.filter, &format, &self.clients, line, &self.reference);
-        self.tell(line, &examined)
-    }
-
-    fn tell(&mut self, line: &[u8], examined: &Examined<'_>) -> Result<(), CliError> {
         let event = match examined.outcome {
             Outcome::Match => {
                 self.summary.matched += 1;
@@ -207,10 +199,10 @@ impl Trial<'_> {
         if examined.outcome == Outcome::Missed && !self.options.missed {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(line);
+        let text = String::from_utf8_lossy(examined.text);
         let event = LineEvent {
             event,
-            line: self.summary.lines,
+            line: examined.number,
             text: &text,
             address: examined.address.as_deref(),
             via: &examined.via,
@@ -223,8 +215,8 @@ impl Trial<'_> {
         Ok(shown?)
     }
 
-    fn finish(mut self) -> Result<Exit, CliError> {
-        self.summary.format = self.format.as_ref().map(ToString::to_string);
+    fn finish(mut self, format: Option<String>) -> Result<Exit, CliError> {
+        self.summary.format = format;
         if self.options.json {
             self.screen.json(&self.summary)?;
         } else {

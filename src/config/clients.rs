@@ -9,14 +9,27 @@ use super::text::Place;
 use crate::publish::Kind;
 use crate::record::ClientFrom;
 use crate::resolve::ListEntry;
+use crate::terms::nearest;
 
-/// Reports sources whose header never counts, since no proxy is trusted.
+/// Reports sources whose header never counts: no proxy is trusted, or no line has it.
 pub(super) fn check(reading: &Reading, all: Section<'_>, sources: &[Source], trusted: &[ListEntry]) {
     let headers = sources.iter().filter(|source| source.client != ClientFrom::RemoteAddr);
     for source in headers.filter(|_| trusted.is_empty()) {
         let what = format_args!("no proxy is trusted, so `{}` would never count", source.client);
         let fix = "name the proxies that write it: trusted_proxies = [\"192.0.2.1\"] under [real_ip]";
         wrong(reading, all, source, what, fix.to_owned());
+    }
+    for source in sources {
+        if let (Some(format), Some(field)) = (&source.format, source.client.field())
+            && let (name, names) = (field.to_string(), format.field_names())
+            && !names.contains(&name)
+        {
+            let what = format_args!("the format has no field `{field}`");
+            let fix = "let the server log the header, and write its own format string as `format`";
+            let meant = nearest(&name, names.iter().map(String::as_str));
+            let fix = meant.map_or(fix.to_owned(), |meant| format!("did you mean \"{meant}\"? Or {fix}"));
+            wrong(reading, all, source, what, fix);
+        }
     }
 }
 

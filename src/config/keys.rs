@@ -23,10 +23,22 @@ pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] 
 
 pub(super) const SOURCE: Keys = Keys {
     known: &[
-        "path", "logpath", "stdin", "listen", "journal", "owner", "mode", "format", "escape", "client",
-        "guard", "read",
+        "path",
+        "logpath",
+        "stdin",
+        "listen",
+        "journal",
+        "owner",
+        "mode",
+        "format",
+        "fields",
+        "escape",
+        "client",
+        "guard",
+        "read",
+        "host_from_path",
     ],
-    later: &["fields", "host_from_path"],
+    later: &[],
 };
 
 pub(super) const JAIL: Keys = Keys {

@@ -136,9 +136,10 @@ pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
     if assumed.environment.len() == options.environment.len() { Ok(config) } else { load(&assumed) }
 }
 
-/// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to.
+/// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to; and which backend of
+/// `HAProxy` has no servers on purpose, only an operator knows.
 fn shipped_jails() -> String {
-    let chosen_only = ["seo-bots", "ai-crawlers"];
+    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver"];
     let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     format!("[{}]", names.join(", "))

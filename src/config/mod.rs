@@ -11,6 +11,8 @@ mod clients;
 mod daemon;
 mod effective;
 mod environment;
+mod fields;
+mod format;
 mod found;
 mod gather;
 mod input;
@@ -30,14 +32,15 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unknown_fields;
 mod wiring;
 
 pub use check::{FilterReport, Report, check};
+pub use format::{WrongFormat, format_names, format_of};
 pub use found::EffectiveValue;
 pub use keys::KNOWN as KNOWN_KEYS;
 pub use library::{FilterOrigin, FoundFilter, Library};
 pub use load::{DEFAULT_PATH, Need, Needs, Options, load, load_for_replay, socket};
 pub use problem::{Problem, Problems, Severity};
 pub use settings::{Config, Daemon, Jail, LogFormat, MAX_TRACKED, Manual, Source};
-pub use source::{format_named, format_names};
 pub use text::Place;

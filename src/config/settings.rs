@@ -1,6 +1,6 @@
 //! What a configuration says, every value resolved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -10,6 +10,7 @@ use super::library::{FilterOrigin, Library};
 use super::problem::Problem;
 use crate::address::{Allowlist, Group};
 use crate::filter::{Conditions, Filter};
+use crate::reader::{FileReading, HostFromPath};
 use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
 use crate::terms::{JailName, OutputName, SourceName};
@@ -77,6 +78,8 @@ pub struct Source {
     pub settings: source::Settings,
     /// The format of its lines; `None`: found out for each file.
     pub format: Option<Format>,
+    /// Where the paths of its files say which host they are about.
+    pub host: Option<HostFromPath>,
     /// Where the client of a record stands.
     pub client: ClientFrom,
     /// Whether an address that most lines come from, and that can be no client, is never banned.
@@ -165,6 +168,15 @@ impl Config {
             outputs: self.outputs.iter().map(|output| output.name.clone()).collect(),
             max_tracked: MAX_TRACKED,
         }
+    }
+}
+
+impl Source {
+    /// How a log of it is begun, whole or followed.
+    pub fn reading_of(&self, path: &Path) -> FileReading {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let host = self.host.as_ref().and_then(|host| host.host_of(&path));
+        FileReading::new(self.format.clone()).about(host)
     }
 }
 

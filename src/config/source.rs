@@ -4,25 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use glob::Pattern;
 
+use super::fields;
+use super::format;
 use super::found::{Found, Reading};
 use super::input;
 use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
 use super::settings::Source;
-use crate::record::{ClientFrom, Format};
+use crate::reader::HostFromPath;
+use crate::record::ClientFrom;
 use crate::source::{FileIdentity, FirstRead, Input, Settings, matching};
-use crate::terms::{SourceName, nearest};
-
-/// A format by its name; `auto` is none.
-pub fn format_named(name: &str) -> Option<Format> {
-    Format::named(name)
-}
-
-/// The names of formats that a configuration or a command may give, `auto` first.
-pub fn format_names() -> impl Iterator<Item = &'static str> {
-    std::iter::once("auto").chain(Format::NAMES)
-}
+use crate::terms::SourceName;
 
 const FIRST_READS: [(&str, FirstRead); 3] =
     [("recent", FirstRead::Recent), ("beginning", FirstRead::Beginning), ("end", FirstRead::End)];
@@ -34,13 +27,14 @@ pub(super) fn read(
 ) -> Option<Source> {
     section.only(keys::SOURCE);
     let input = input::read(section, &name, taken);
-    let format = format(section);
-    only_default(section, "escape", "default");
+    let format = fields::read(section, format::read(section));
     let client = client(section);
+    format::check_client(section, format.as_ref(), &client);
     let guard = section.settle("guard", section.boolean("guard"), true);
+    let host = host_from_path(section, input.as_ref());
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
-    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard })
+    Some(Source { settings: Settings { name, input: input?, read }, format, client, guard, host })
 }
 
 /// The patterns under `path` or its alias.
@@ -88,40 +82,26 @@ fn pattern(section: Section<'_>, key: &str, text: Found<String>) -> Option<Found
     Some(text.map(|pattern| clean(&std::path::Path::new(&base).join(pattern)).to_string_lossy().into_owned()))
 }
 
-fn format(section: Section<'_>) -> Option<Format> {
-    let found = section.node("format").and_then(|node| {
-        if let [item] = node.items() {
-            return section.text("format", item);
+/// The host that files are about, from their paths.
+fn host_from_path(section: Section<'_>, input: Option<&Input>) -> Option<HostFromPath> {
+    let found = section.string("host_from_path");
+    let place = found.as_ref().and_then(|found| found.from.place());
+    let wrong = |what: &dyn std::fmt::Display, fix: &str| {
+        if let Some(place) = place {
+            section.wrong("host_from_path", what, place, fix.to_owned());
         }
-        unsupported_format(section, "lists of strings that make a log format are", &node.place);
-        None
-    });
-    let format = found.as_ref().and_then(|found| named_format(section, found));
-    section.settle("format", found, "auto".to_owned());
-    format
-}
-
-fn named_format(section: Section<'_>, found: &Found<String>) -> Option<Format> {
-    let (name, place) = (found.value.as_str(), found.from.place()?);
-    let format = format_named(name);
-    if format.is_some() || name == "auto" {
-        return format;
+    };
+    let read = found.as_ref().map(|found| HostFromPath::new(&found.value));
+    if let Some(Err(error)) = &read {
+        wrong(error, "write it as '/nginx/([^/]+)/': one group, which is the host; others as (?:…)");
     }
-    if name.contains(['$', '%']) {
-        unsupported_format(section, "a server's own log format string is", place);
-        return None;
+    if matches!(input, Some(input) if !matches!(input, Input::Files(_))) {
+        wrong(&"means nothing here: only files have a path", "remove it");
     }
-    let names: Vec<&str> = format_names().collect();
-    let meant = nearest(name, names.iter().copied()).map(|meant| format!("did you mean \"{meant}\"?"));
-    let fix = meant.unwrap_or_else(|| format!("the formats are {}", names.join(", ")));
-    section.wrong("format", format_args!("`{name}` is no format"), place, fix);
-    None
-}
-
-fn unsupported_format(section: Section<'_>, what: &str, place: &super::text::Place) {
-    let names: Vec<&str> = format_names().collect();
-    let fix = format!("let the server log in one of these: {}", names.join(", "));
-    section.wrong("format", format_args!("{what} not supported by this version"), place, fix);
+    if matches!(input, None | Some(Input::Files(_))) {
+        section.settle_optional("host_from_path", found, "the host is what lines say");
+    }
+    read?.ok()
 }
 
 /// Where the client stands; a header by the name that the format gives it.
@@ -137,18 +117,6 @@ fn client(section: Section<'_>) -> ClientFrom {
     });
     section.settle("client", found, ClientFrom::REMOTE_ADDR.to_owned());
     client.unwrap_or_default()
-}
-
-/// A key whose other values come later.
-fn only_default(section: Section<'_>, key: &str, default: &str) {
-    let found = section.string(key);
-    if let Some(found) = &found
-        && let (true, Some(place)) = (found.value != default, found.from.place())
-    {
-        let what = format_args!("\"{}\" is not supported by this version", found.value);
-        section.wrong(key, what, place, format!("leave it out, or write \"{default}\""));
-    }
-    section.settle(key, found, default.to_owned());
 }
 
 fn first_read(section: Section<'_>) -> FirstRead {

@@ -11,6 +11,7 @@ use super::load::{Need, Needs};
 use super::output::Placed;
 use super::problem::Problem;
 use super::settings::{Config, Source};
+use super::unknown_fields;
 use crate::publish::{Kind, Settings, Style};
 
 /// Reports parts that the verb needs and that are missing.
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &M
     if needs.sources == Need::Required && !written("source") {
         reading.report_missing(no_source(gathered, main));
     }
+    unknown_fields::check(config, &gathered.tree, reading);
     let judges = needs.jails != Need::Unread && needs.sources == Need::Required;
     if judges && config.jails.is_empty() && !written("jails") && !written("jail") {
         let problem = Problem::warning("no jail is configured: nobody will be banned but by hand");

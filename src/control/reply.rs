@@ -271,6 +271,7 @@ mod tests {
             last_line: None,
             mostly_from: None,
             dropped: 0,
+            format: Some("combined".to_owned()),
             state: FileState::CatchingUp,
             error: None,
         };

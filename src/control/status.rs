@@ -84,6 +84,10 @@ pub struct FileStatus {
     /// Datagrams that the system dropped before they were read.
     #[serde(default)]
     pub dropped: u64,
+    /// What its lines are read as, after what they are wrapped in: `combined`, `docker: combined, apache_error`; `null` while
+    /// nothing fits.
+    #[serde(default)]
+    pub format: Option<String>,
     /// The address that most lines come from though it can be no client: the wrong-client guard protects it.
     #[serde(default)]
     pub mostly_from: Option<Prefix>,

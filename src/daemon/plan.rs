@@ -76,6 +76,7 @@ pub(super) fn followings(
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format.clone(),
+        host: source.host.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
         reader: Reader::new(lenses(config, source), true).telling(clients(source, around)),
         findtime: findtime(config, source),

@@ -97,6 +97,7 @@ fn file(view: &FileView) -> FileStatus {
         last_line: view.reading.last_line,
         state: file_state(view.file.state),
         dropped: view.file.dropped,
+        format: view.reading.taken(),
         mostly_from: view.reading.crowd.as_ref().map(|crowd| Prefix::host(crowd.address)),
         error: view.file.problem.clone().or_else(|| in_vain(view)),
     }
@@ -126,7 +127,9 @@ fn in_vain(view: &FileView) -> Option<String> {
         return Some(crowd.to_string());
     }
     let example = reading.example.as_ref().filter(|_| reading.mostly_unparsed())?;
-    Some(format!("lines do not parse ({}), for example: {}", example.reason, example.text))
+    let likely = reading.looks_like().map(|format| format!("; its lines look like `{format}`: set format"));
+    let likely = likely.unwrap_or_default();
+    Some(format!("lines do not parse ({}){likely}; for example: {}", example.reason, example.text))
 }
 
 fn outputs(circuit: &Circuit) -> BTreeMap<OutputName, OutputStatus> {

@@ -62,6 +62,14 @@ impl Filter {
         matches!(self.looks, Looks::AtLines(_))
     }
 
+    /// Its rules and its exceptions; a raw filter has neither.
+    pub fn conditions(&self) -> (&[Conditions], &[Conditions]) {
+        match &self.looks {
+            Looks::AtFields { rules, ignore } => (rules, ignore),
+            Looks::AtLines(_) => (&[], &[]),
+        }
+    }
+
     /// Byte strings one of which every offending line of this format must hold, but for the spellings that the answer
     /// names. `None`: any line may be an offence.
     pub fn required(&self, format: &Format) -> Option<Required> {

@@ -46,6 +46,14 @@ impl Conditions {
         if problems.is_empty() { Ok(Self { tests }) } else { Err(problems) }
     }
 
+    /// The fields that they look at, each with whether a record needs it: without it they never hold.
+    pub fn fields(&self) -> impl Iterator<Item = (&Field, bool)> {
+        self.tests.iter().flat_map(|test| {
+            let needed = !test.not && test.fields.len() == 1;
+            test.fields.iter().map(move |field| (field, needed))
+        })
+    }
+
     /// Whether all of them hold.
     pub fn hold(&self, record: &Record<'_>) -> bool {
         self.tests.iter().all(|test| test.holds(record))
@@ -54,7 +62,9 @@ impl Conditions {
 
 impl Test {
     fn compile(condition: &Condition) -> Result<Self, Vec<Problem>> {
-        let numeric = condition.fields.iter().any(Field::is_number);
+        let is_named = condition.fields.iter().all(|field| matches!(field, Field::Named(_)));
+        let ranges = condition.any.iter().any(|matcher| matches!(matcher, Matcher::Range(..)));
+        let numeric = condition.fields.iter().any(Field::is_number) || (is_named && ranges);
         let wanted = if numeric { numbers(condition) } else { texts(condition) }?;
         Ok(Self { fields: condition.fields.clone(), wanted, not: condition.not })
     }

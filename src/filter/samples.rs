@@ -1,7 +1,7 @@
 //! A filter's own samples: lines that must, and must not, be offences.
 
 use super::{Filter, Judgement};
-use crate::record::Format;
+use crate::record::{Format, payload};
 
 /// A sample on which the filter does not do what its definition says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ impl FailedSample {
     }
 }
 
-/// Runs a filter's samples, each in the format that its line is recognised as, else as a raw line; those that fail.
+/// Runs a filter's samples, each without what wraps it and in the format that its line is recognised as, else as a raw line;
+/// those that fail.
 pub fn samples(filter: &Filter) -> Vec<FailedSample> {
     let samples = &filter.definition().samples;
     let matching = samples.matching.iter().enumerate().map(|(index, line)| (true, index, line));
@@ -38,6 +39,7 @@ pub fn samples(filter: &Filter) -> Vec<FailedSample> {
 }
 
 fn judge(filter: &Filter, line: &[u8]) -> Option<Judgement> {
-    let format = Format::detect(std::iter::once(line)).unwrap_or(Format::Raw);
-    format.parse(line).ok().map(|record| filter.judge(&record))
+    let line = payload(line);
+    let format = Format::recognise(&line).unwrap_or(Format::Raw);
+    format.parse(&line).ok().map(|record| filter.judge(&record))
 }

@@ -124,15 +124,23 @@ impl Log {
         match told {
             Told::Source(event) if needs_attention(event) => warn!("source {source}: {}", escape(event)),
             Told::Source(event) => info!("source {source}: {}", escape(event)),
-            Told::Format { path, format } => {
-                info!("source {source}: {} is read as `{format}`", escape(path.display()));
+            Told::Format { path, taken } => {
+                info!("source {source}: {} is read as `{taken}`", escape(path.display()));
             }
-            Told::Unparsed { path, tried, failed, example } => warn!(
+            Told::Unparsed { path, tried, failed, example, looks_like } => warn!(
                 "source {source}: {failed} of {tried} lines of {} that were tried do not parse ({}); for example: {}. \
-                 Is `format` right? `banmap status` counts them",
+                 {} `banmap status` counts them",
                 escape(path.display()),
                 escape(&example.reason),
-                escape(&example.text)
+                escape(&example.text),
+                looks_like.as_ref().map_or_else(
+                    || "Is `format` right?".to_owned(),
+                    |format| format!("Its lines look like `{format}`: set format.")
+                )
+            ),
+            Told::Cut { path } => warn!(
+                "source {source}: a line of {} that came in parts was cut, since it is longer than 1 MiB",
+                escape(path.display())
             ),
             Told::Nameless { path, nameless } => warn!(
                 "source {source}: {nameless} lines of {} name a host instead of an address, and nobody can be banned by \

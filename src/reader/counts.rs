@@ -1,8 +1,13 @@
 //! What is known of one file while it is read: its format, its counts, an example of what did not parse.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::crowd::{Census, Crowd};
+use super::formats::Formats;
+use super::unwrap::Unwrap;
 use crate::record::Format;
 
 /// A line that could not be parsed, for the operator to look at.
@@ -17,8 +22,12 @@ pub struct Example {
 /// The state of reading one file.
 #[derive(Clone, Debug, Default)]
 pub struct FileReading {
-    /// The format: given, or taken from the first lines; `None` while none fits.
-    pub format: Option<Format>,
+    /// The formats: given, or those that its lines are recognised as.
+    pub(super) formats: Formats,
+    /// What its lines are wrapped in.
+    pub(super) unwrap: Unwrap,
+    /// The host that its lines are about, where its path says so.
+    pub(super) host: Option<Arc<[u8]>>,
     /// Lines seen.
     pub lines: u64,
     /// Bytes seen.
@@ -38,6 +47,8 @@ pub struct FileReading {
     /// The logged time and the arrival of a record where they were far apart, three records running: the server logs
     /// another time zone, or its clock is wrong.
     pub skew: Option<(Timestamp, Timestamp)>,
+    /// Some of the last lines that did not parse.
+    refused: VecDeque<Arc<[u8]>>,
     /// Whom most lines come from, where that can be no client.
     pub crowd: Option<Crowd>,
     /// What the wrong-client guard counted.
@@ -48,6 +59,8 @@ pub struct FileReading {
     lately: (u64, u64),
     /// So many lines are left out before the next sample is taken.
     pub(super) until_sample: usize,
+    /// What the last buffers ended with, for formats whose lines are told by what stands around them.
+    pub(super) behind: Vec<u8>,
 }
 
 /// Logged and arrival times further apart than this are no slow request any more: time zones differ by 15 minutes at least.
@@ -56,18 +69,78 @@ const FAR: SignedDuration = SignedDuration::from_mins(14);
 /// So many parsed or tried lines before a share of failures (a twentieth) says anything.
 const ENOUGH: u64 = 20;
 
+/// So many refused lines are kept, where they are not longer than so many bytes: enough to tell what they are.
+const KEPT: (usize, usize) = (16, 8 << 10);
+
 /// After so many tries the older ones count half: a format that changes after a million good lines is noticed.
 const LATELY: u64 = 1024;
 
 impl FileReading {
     /// A file whose format is known (or, `None`, is to be found out).
     pub fn new(format: Option<Format>) -> Self {
-        Self { format, ..Self::default() }
+        Self { formats: Formats::new(format), ..Self::default() }
+    }
+
+    /// A file whose first lines were read: only candidates are parsed, and samples.
+    #[cfg(test)]
+    pub(super) fn settled(given: bool, known: &[Format]) -> Self {
+        Self { formats: Formats::settled(given, known), ..Self::default() }
+    }
+
+    /// The same; its records are about `host`, where they do not say themselves.
+    #[must_use]
+    pub fn about(self, host: Option<Arc<[u8]>>) -> Self {
+        Self { host, ..self }
+    }
+
+    /// The same; its lines are messages that are sent to a socket.
+    #[must_use]
+    pub fn of_messages(self) -> Self {
+        Self { unwrap: Unwrap::of_messages(), ..self }
+    }
+
+    /// What its lines are read as, the format of most of them first, after what they are wrapped in: `combined`,
+    /// `docker: combined, apache_error`. `None` while nothing fits.
+    pub fn taken(&self) -> Option<String> {
+        let formats: Vec<String> = self.formats.by_share().into_iter().map(Format::to_string).collect();
+        let wrappers: String = self.unwrap.names().flat_map(|name| [name, ": "]).collect();
+        (!formats.is_empty()).then(|| wrappers + &formats.join(", "))
+    }
+
+    /// How many lines were cut since their parts made a line that is too long.
+    pub fn cut(&self) -> u64 {
+        self.unwrap.cut
+    }
+
+    /// How many of the bytes read lie behind the begin of a line whose end has not come.
+    pub(super) fn held(&self) -> Option<u64> {
+        self.unwrap.held(self.bytes)
+    }
+
+    /// Goes on with the lines that the log before it began.
+    pub(super) fn go_on(&mut self, before: &mut Self) {
+        if before.held().is_some() {
+            self.unwrap.go_on(&mut before.unwrap);
+        }
+    }
+
+    /// The format that most of the lines look like that lately did not parse.
+    pub fn looks_like(&self) -> Option<Format> {
+        Format::detect(self.refused.iter().map(|line| &**line))
     }
 
     /// The same, where the wrong-client guard has counted lines already.
-    pub(super) fn counted(format: Option<Format>, census: Census) -> Self {
-        Self { census, ..Self::new(format) }
+    #[must_use]
+    pub(super) fn counted(self, census: Census) -> Self {
+        Self { census, ..self }
+    }
+
+    /// Remembers the last so many bytes, and the line end before them.
+    pub(super) fn keep_behind(&mut self, buffer: &[u8], length: usize) {
+        self.behind
+            .extend_from_slice(buffer.get(buffer.len().saturating_sub(length + 1)..).unwrap_or_default());
+        let surplus = self.behind.len().saturating_sub(length + 1);
+        self.behind.drain(..surplus);
     }
 
     /// A line was parsed.
@@ -88,6 +161,10 @@ impl FileReading {
     pub(super) fn refuse(&mut self, line: &[u8], reason: impl FnOnce() -> String) {
         self.unparsed += 1;
         self.tried(1);
+        self.keep(line);
+        if self.is_failing() {
+            self.relook();
+        }
         if self.example.is_none() {
             let shown = line.get(..240).unwrap_or(line);
             self.example =
@@ -95,11 +172,31 @@ impl FileReading {
         }
     }
 
+    fn keep(&mut self, line: &[u8]) {
+        let (count, length) = KEPT;
+        if line.len() <= length {
+            self.refused.truncate(count - 1);
+            self.refused.push_front(line.into());
+        }
+    }
+
+    /// Whether most of the lines that were tried lately do not parse.
+    fn is_failing(&self) -> bool {
+        let (tried, failed) = self.lately;
+        tried >= ENOUGH && failed * 2 > tried
+    }
+
+    /// Finds out anew what its lines are, from the next ones.
+    pub(super) fn relook(&mut self) {
+        self.formats.relook();
+        self.unwrap.relook();
+    }
+
     /// Whether so many of the lines that were tried lately do not parse that the format is hardly right; few lines prove
     /// nothing.
     pub fn mostly_unparsed(&self) -> bool {
         let (tried, failed) = self.lately;
-        let unknown = self.format.is_none() && self.unparsed > 0;
+        let unknown = self.formats.known().is_empty() && self.unparsed > 0;
         unknown || (tried >= ENOUGH && failed * 20 > tried)
     }
 

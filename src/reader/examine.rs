@@ -1,13 +1,18 @@
-//! One line through one filter, with everything an operator wants to see: for `test`.
+//! Lines through one filter, with everything an operator wants to see: for `test`.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use memchr::memchr_iter;
 
 use super::Clients;
+use super::counts::FileReading;
+use super::line::Held;
+use super::scan::lines;
+use super::unwrap::Unwrapped;
 use crate::address::Address;
 use crate::filter::{Filter, Judgement, Match};
-use crate::record::{Format, Record, Reference};
+use crate::record::{Record, Reference, wrapper_time};
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +28,17 @@ pub enum Outcome {
 /// A line as one filter sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined<'a> {
+    /// Which line of the log it is, or ends in, from 1.
+    pub number: u64,
+    /// The line, without what it was wrapped in.
+    pub text: &'a [u8],
     /// What became of it.
     pub outcome: Outcome,
     /// Whom it names, as logged: a host name stays a name.
     pub address: Option<Cow<'a, str>>,
     /// The trusted proxies between it and the server, where a header names it; the one that connected first.
     pub via: Vec<Address>,
-    /// The record's own time.
+    /// The record's own time, else its wrapper's.
     pub time: Option<Timestamp>,
     /// Which rule or failregex held, from 0.
     pub rule: Option<usize>,
@@ -37,52 +46,110 @@ pub struct Examined<'a> {
     pub error: Option<String>,
 }
 
-impl Examined<'_> {
-    /// A line that could not be parsed.
-    pub fn unreadable(error: String) -> Self {
-        Self { error: Some(error), ..missed(None) }
+/// Looks at the lines of one log, each of them. No allow list and no group apply: the filter alone.
+pub struct Examiner<'f> {
+    filter: &'f Filter,
+    clients: Clients,
+    reading: FileReading,
+    reference: Reference,
+    unwrapped: Unwrapped,
+    /// How many lines the buffers before had.
+    before: u64,
+}
+
+impl<'f> Examiner<'f> {
+    /// Looks at a log that `reading` is the begin of.
+    pub fn new(filter: &'f Filter, clients: Clients, reading: FileReading, reference: Reference) -> Self {
+        Self { filter, clients, reading, reference, unwrapped: Unwrapped::default(), before: 0 }
+    }
+
+    /// What was read so far.
+    pub fn reading(&self) -> &FileReading {
+        &self.reading
+    }
+
+    /// Looks at a buffer of lines (the last one may lack its newline), and shows each. An error ends it.
+    pub fn buffer<E>(
+        &mut self,
+        buffer: &[u8],
+        show: &mut dyn FnMut(&Examined<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut unwrapped = std::mem::take(&mut self.unwrapped);
+        if self.reading.unwrapped(buffer, &mut unwrapped) {
+            for line in &unwrapped.misfits {
+                let before = buffer.get(..line.start).unwrap_or_default();
+                let number = memchr_iter(b'\n', before).count();
+                let error = "it is not wrapped as the other lines of its log are".to_owned();
+                let text = buffer.get(line.clone()).unwrap_or_default();
+                show(&Examined {
+                    error: Some(error),
+                    ..missed(self.before + number as u64 + 1, text, None)
+                })?;
+            }
+            for (line, mark) in lines(&unwrapped.lines).zip(&unwrapped.marks) {
+                let time = buffer.get(mark.time.clone());
+                let time = time.and_then(|time| wrapper_time(time, &self.reference));
+                show(&self.line(mark.number, line, time, &Held::default()))?;
+            }
+        } else {
+            for (number, line) in lines(buffer).enumerate() {
+                show(&self.line(number, line, None, &Held::default()))?;
+            }
+        }
+        self.before += lines(buffer).count() as u64;
+        self.unwrapped = unwrapped;
+        Ok(())
+    }
+
+    /// At the log's end: shows the lines whose end is missing.
+    pub fn finish<E>(&mut self, show: &mut dyn FnMut(&Examined<'_>) -> Result<(), E>) -> Result<(), E> {
+        for text in self.reading.end() {
+            let error = Some("the part that ends it is missing".to_owned());
+            show(&Examined { error, ..missed(self.before, &text, None) })?;
+        }
+        Ok(())
+    }
+
+    fn line<'a>(
+        &mut self,
+        number: usize,
+        line: &'a [u8],
+        wrapper: Option<Timestamp>,
+        held: &'a Held,
+    ) -> Examined<'a> {
+        let number = self.before + number as u64 + 1;
+        let host = self.reading.host.clone();
+        let mut record = match self.reading.parse(line, &self.reference, held) {
+            Ok(record) => record.about(host.as_deref()),
+            Err(reason) => {
+                self.reading.refuse(line, || reason.clone());
+                return Examined { error: Some(reason), ..missed(number, line, wrapper) };
+            }
+        };
+        self.reading.accept();
+        let around = self.clients.around.now();
+        self.clients.resolve(&mut record, &around);
+        let via = || record.proxies(&self.clients.from, &around.trusted);
+        let missed = missed(number, line, record.time().or(wrapper));
+        match self.filter.judge(&record) {
+            Judgement::Missed => missed,
+            Judgement::Offence(matched) => {
+                Examined { via: via(), ..found(Outcome::Match, &record, &matched, missed) }
+            }
+            Judgement::Ignored(matched) => {
+                Examined { via: via(), ..found(Outcome::Ignored, &record, &matched, missed) }
+            }
+        }
     }
 }
 
-/// Looks at one line (without its newline) as `format` has it. No allow list and no group apply: the filter alone.
-pub fn examine<'a>(
-    filter: &Filter,
-    format: &'a Format,
-    clients: &Clients,
-    line: &'a [u8],
-    reference: &Reference,
-) -> Examined<'a> {
-    let mut record = match format.parse_at(line, reference) {
-        Ok(record) => record,
-        Err(error) => return Examined::unreadable(error.to_string()),
-    };
-    let around = clients.around.now();
-    clients.resolve(&mut record, &around);
-    let proxies = || record.proxies(&clients.from, &around.trusted);
-    match filter.judge(&record) {
-        Judgement::Missed => missed(record.time()),
-        Judgement::Offence(matched) => {
-            Examined { via: proxies(), ..found(Outcome::Match, &record, &matched) }
-        }
-        Judgement::Ignored(matched) => {
-            Examined { via: proxies(), ..found(Outcome::Ignored, &record, &matched) }
-        }
-    }
+fn missed(number: u64, text: &[u8], time: Option<Timestamp>) -> Examined<'_> {
+    let via = Vec::new();
+    Examined { number, text, outcome: Outcome::Missed, address: None, via, time, rule: None, error: None }
 }
 
-fn missed<'a>(time: Option<Timestamp>) -> Examined<'a> {
-    Examined { outcome: Outcome::Missed, address: None, via: Vec::new(), time, rule: None, error: None }
-}
-
-fn found<'a>(outcome: Outcome, record: &Record<'a>, matched: &Match) -> Examined<'a> {
+fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Examined<'a>) -> Examined<'a> {
     let place = matched.host.clone().or_else(|| record.client_range());
-    let text = place.and_then(|range| record.line().get(range));
-    Examined {
-        outcome,
-        address: text.map(String::from_utf8_lossy),
-        via: Vec::new(),
-        time: record.time(),
-        rule: Some(matched.rule),
-        error: None,
-    }
+    let text = place.and_then(|range| missed.text.get(range));
+    Examined { outcome, address: text.map(String::from_utf8_lossy), rule: Some(matched.rule), ..missed }
 }

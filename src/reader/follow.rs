@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::crowd::Census;
-use super::{Basis, Crowd, FileReading, Reader};
+use super::{Basis, Crowd, FileReading, HostFromPath, Reader};
 use crate::address::Address;
 use crate::os::clock;
-use crate::record::{Format, Reference};
+use crate::record::{Format, Reference, time_of};
 use crate::source::{
-    Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Intake, Registry, SourceError, Waker,
+    Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Input, Intake, Registry, SourceError, Waker,
 };
 use crate::terms::{Batch, Checkpoint, SourceName};
 
@@ -34,12 +34,12 @@ pub trait Listener: Send {
 pub enum Told {
     /// To its files.
     Source(Event),
-    /// A file's format was found out.
+    /// What a file's lines are was found out, or there are others among them.
     Format {
         /// The file.
         path: std::path::PathBuf,
-        /// What it is.
-        format: Format,
+        /// Wrappers and formats, as [`FileReading::taken`] has them.
+        taken: String,
     },
     /// Many lines of a file do not parse.
     Unparsed {
@@ -51,6 +51,13 @@ pub enum Told {
         failed: u64,
         /// One of them, and why.
         example: super::Example,
+        /// The format that they look like.
+        looks_like: Option<Format>,
+    },
+    /// A line that came in parts was cut.
+    Cut {
+        /// The file.
+        path: std::path::PathBuf,
     },
     /// Most lines of a file come from an address that can be no client.
     Crowd {
@@ -89,6 +96,8 @@ pub struct Following {
     pub settings: crate::source::Settings,
     /// Their format; `None`: found out for each file.
     pub format: Option<Format>,
+    /// Where the paths of its files say which host they are about.
+    pub host: Option<HostFromPath>,
     /// Where reading goes on.
     pub checkpoints: Vec<Checkpoint>,
     /// The jails' look at them.
@@ -124,8 +133,10 @@ pub struct Follow<L> {
 /// What takes the lines.
 struct Desk<L> {
     source: SourceName,
+    is_socket: bool,
     reader: Reader,
     format: Option<Format>,
+    host: Option<HostFromPath>,
     findtime: SignedDuration,
     zone: TimeZone,
     files: HashMap<FileId, Known>,
@@ -149,18 +160,25 @@ struct Complaints {
     unparsed: bool,
     nameless: bool,
     skewed: bool,
-    format: bool,
+    cut: bool,
+    /// Each that was said: what lines are changes seldom.
+    taken: Vec<String>,
     crowd: Option<Address>,
 }
+
+/// So much of a file is read again after a stop, at most, for the begin of a line whose end had not come.
+const HELD: u64 = 4 << 20;
 
 impl<L: Listener> Follow<L> {
     /// Prepares to follow; nothing is read yet.
     pub fn new(following: Following, listener: L, view: View) -> Result<Self, SourceError> {
-        let Following { settings, format, checkpoints, reader, findtime, registry } = following;
+        let Following { settings, format, host, checkpoints, reader, findtime, registry } = following;
         let desk = Desk {
             source: settings.name.clone(),
+            is_socket: matches!(settings.input, Input::Listen(_)),
             reader,
             format,
+            host,
             findtime,
             zone: TimeZone::system(),
             files: HashMap::new(),
@@ -238,13 +256,19 @@ impl<L: Listener> Follow<L> {
 }
 
 impl<L: Listener> Desk<L> {
-    /// What is known of a file whose first lines come. The guard goes on with what it knows of the file's predecessor.
+    /// What is known of a file whose first lines come. The guard goes on with what it knows of the file's predecessor, and so
+    /// do lines of which that one held the begin.
     fn open(&mut self, file: &FileInfo, reference: &Reference) {
+        let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
+        let fresh = FileReading::new(self.format.clone()).about(host);
+        let fresh = if self.is_socket { fresh.of_messages() } else { fresh };
         let sibling = self.files.values().find(|known| known.home == file.home).map(|k| k.reading.census);
-        let reading = match sibling.or_else(|| self.counted.remove(&file.home)) {
-            Some(census) => FileReading::counted(self.format.clone(), census),
-            None => self.reader.first_look(self.format.clone(), &file.path, reference),
+        let mut reading = match sibling.or_else(|| self.counted.remove(&file.home)) {
+            Some(census) => fresh.counted(census),
+            None => self.reader.first_look(fresh, &file.path, reference),
         };
+        let before = self.files.values_mut().filter(|known| known.home == file.home);
+        before.for_each(|before| reading.go_on(&mut before.reading));
         let known = Known { reading, said: Complaints::default(), home: file.home.clone() };
         self.files.insert(file.id, known);
     }
@@ -276,15 +300,22 @@ impl<L: Listener> Desk<L> {
     fn complain(&mut self, file: &FileInfo) {
         let Some(Known { reading, said, .. }) = self.files.get_mut(&file.id) else { return };
         let path = || file.path.clone();
-        if let Some(format) = reading.format.clone().filter(|_| self.format.is_none() && !said.format) {
-            said.format = true;
-            self.listener.event(Told::Format { path: path(), format });
+        // What is given is known, unless something had to be taken off first.
+        let taken = reading.taken().filter(|taken| self.format.is_none() || taken.contains(": "));
+        if let Some(taken) = taken.filter(|taken| !said.taken.contains(taken)) {
+            said.taken.push(taken.clone());
+            self.listener.event(Told::Format { path: path(), taken });
         }
         let tried = reading.parsed + reading.unparsed;
         let many = reading.mostly_unparsed();
         if let Some(example) = reading.example.clone().filter(|_| many && !said.unparsed) {
             said.unparsed = true;
-            self.listener.event(Told::Unparsed { path: path(), tried, failed: reading.unparsed, example });
+            let (failed, looks_like) = (reading.unparsed, reading.looks_like());
+            self.listener.event(Told::Unparsed { path: path(), tried, failed, example, looks_like });
+        }
+        if reading.cut() > 0 && !said.cut {
+            said.cut = true;
+            self.listener.event(Told::Cut { path: path() });
         }
         if reading.mostly_nameless() && !said.nameless {
             said.nameless = true;
@@ -316,6 +347,9 @@ impl<L: Listener> Consumer for Desk<L> {
         let Some(known) = self.files.get_mut(&chunk.file.id) else { return ControlFlow::Continue(()) };
         let mut observations = Vec::new();
         self.reader.read(&mut known.reading, chunk.bytes, basis, &reference, &mut observations);
+        if let Some(held) = known.reading.held().filter(|held| *held <= HELD) {
+            chunk.positions.hold_back(&chunk.file.path, held);
+        }
         self.complain(chunk.file);
         self.tell_crowds();
         if observations.is_empty() {
@@ -326,8 +360,7 @@ impl<L: Listener> Consumer for Desk<L> {
     }
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {
-        let format = self.format.clone().or_else(|| Format::detect(std::iter::once(line)))?;
-        format.time_at(line, &self.reference(None))
+        time_of(line, self.format.as_ref(), &self.reference(None))
     }
 
     fn since(&mut self, now: Timestamp) -> Timestamp {

@@ -107,12 +107,18 @@ fn a_file_s_end_is_counted_before_its_first_line_is_judged() {
     let log = tempfile::NamedTempFile::new().unwrap();
     log.as_file().write_all((others(5000).concat() + &line("10.0.0.5", "/").repeat(900)).as_bytes()).unwrap();
     for format in [None, Some(Format::Combined)] {
-        let file = reader(true).first_look(format.clone(), log.path(), &reference());
-        assert_eq!(file.crowd.map(|crowd| crowd.address.to_string()).as_deref(), Some("10.0.0.5"));
-        assert_eq!((file.format, file.lines, file.parsed), (format, 0, 0), "nothing else is known of it");
+        let file = reader(true).first_look(FileReading::new(format.clone()), log.path(), &reference());
+        assert_eq!(file.crowd.as_ref().map(|crowd| crowd.address.to_string()).as_deref(), Some("10.0.0.5"));
+        assert_eq!(
+            (file.taken(), file.lines, file.parsed),
+            (format.map(|format| format.to_string()), 0, 0),
+            "nothing else is known of it"
+        );
     }
-    assert!(reader(false).first_look(None, log.path(), &reference()).crowd.is_none());
-    assert!(reader(true).first_look(None, &log.path().join("x"), &reference()).crowd.is_none());
+    assert!(reader(false).first_look(FileReading::new(None), log.path(), &reference()).crowd.is_none());
+    assert!(
+        reader(true).first_look(FileReading::new(None), &log.path().join("x"), &reference()).crowd.is_none()
+    );
 }
 
 proptest! {
@@ -132,8 +138,8 @@ proptest! {
         };
         let reader = reader(true);
         let mut file = FileReading::new(Some(Format::Combined));
-        read(&reader, &mut file, &others(600).concat());
-        for _ in 0..12 {
+        read(&reader, &mut file, &others(40).concat());
+        for _ in 0..40 {
             let text: String = others(1500).into_iter().map(&mut whose).collect();
             read(&reader, &mut file, &text);
         }

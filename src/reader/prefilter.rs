@@ -2,10 +2,12 @@
 //! that the filters require, without looking at lines.
 
 use aho_corasick::packed;
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr2, memmem};
 
 use super::pairs::{Pairs, Wanted};
+use super::targets::{Spelled, Spellings};
 use crate::filter::Required;
+use crate::record::Targets;
 
 /// Some of a reader's filters, by their index: a bit each. Those from the 64th on share the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,8 @@ enum What {
     Many(Pairs),
     /// A line with `%` or `\` may spell a literal in another way.
     Encoded,
-    /// So may a line whose target has `//`, and, for these filters, one whose target has `/.`.
-    Target { dots: Chosen },
+    /// So may a line whose target has slashes and dots that a server takes out, or, where targets are found, `%` or `\`.
+    Spelled(Box<Spelled>),
 }
 
 /// The most literals that the SIMD search is fast with, and the fewest bytes of each.
@@ -55,6 +57,11 @@ impl Chosen {
     /// The filter with this index.
     pub(super) fn of(index: usize) -> Self {
         Self(1 << index.min(63))
+    }
+
+    /// These, if it holds.
+    pub(super) fn when(self, holds: bool) -> Self {
+        if holds { self } else { Self::NONE }
     }
 
     /// Those and these.
@@ -74,22 +81,22 @@ impl Chosen {
 }
 
 impl Prefilter {
-    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts. `None`: the filter
-    /// with that index requires nothing.
-    pub(super) fn new(all: &[Option<Required>]) -> Self {
-        let chosen = |wants: fn(&Option<Required>) -> bool| {
-            let those = all.iter().enumerate().filter(|(_, required)| wants(required));
-            those.fold(Chosen::NONE, |chosen, (index, _)| chosen.with(Chosen::of(index)))
+    /// Finds every line that holds what one of the filters requires, or a spelling that this excepts; `targets` is where
+    /// the lines' formats have their targets. `None`: the filter with that index requires nothing.
+    pub(super) fn new(all: &[Option<Required>], targets: &[Targets<'_>]) -> Self {
+        let always = chosen(all, |required| required.is_none());
+        let excepting =
+            |excepts: fn(&Required) -> bool| chosen(all, |required| required.is_some_and(excepts));
+        let spellings = Spellings {
+            encoded: excepting(|required| required.except_encoded_target),
+            slashes: excepting(|required| required.except_slashes),
+            dots: excepting(|required| required.except_dots),
         };
-        let always = chosen(Option::is_none);
-        let encoded = chosen(|required| required.as_ref().is_some_and(|required| required.except_encoded));
-        let slashes = chosen(|required| required.as_ref().is_some_and(|required| required.except_slashes));
-        let dots = chosen(|required| required.as_ref().is_some_and(|required| required.except_dots));
-        let target = What::Target { dots };
-        let target = (slashes.with(dots) != Chosen::NONE).then_some((target, slashes));
-        let literals = searches(minimal(literals(all)), encoded).into_iter();
-        let searches = literals.chain(target).map(|(what, filters)| Search { what, filters }).collect();
-        Self { searches, always }
+        let spelled = targets.iter().flat_map(|targets| Spelled::searches(*targets, spellings));
+        let spelled = spelled.map(|spelled| (What::Spelled(Box::new(spelled)), Chosen::NONE));
+        let literals = searches(minimal(literals(all)), excepting(|required| required.except_encoded));
+        let searches = literals.into_iter().chain(spelled).map(|(what, filters)| Search { what, filters });
+        Self { searches: searches.collect(), always }
     }
 
     /// The filters for which every line is a candidate.
@@ -102,6 +109,12 @@ impl Prefilter {
         let next = self.searches.iter().map(|search| (search, search.find(buffer, 0))).collect();
         Scan { buffer, always: self.always, next }
     }
+}
+
+/// Those of `all` for which this holds.
+fn chosen(all: &[Option<Required>], holds: impl Fn(Option<&Required>) -> bool) -> Chosen {
+    let those = all.iter().enumerate().filter(|(_, required)| holds(required.as_ref()));
+    those.fold(Chosen::NONE, |chosen, (index, _)| chosen.with(Chosen::of(index)))
 }
 
 fn literals(all: &[Option<Required>]) -> Vec<Wanted> {
@@ -181,7 +194,7 @@ impl Search {
             What::Few(searcher) => searcher.find(rest).map(|m| m.start()),
             What::Many(pairs) => return pairs.find(buffer, from),
             What::Encoded => memchr2(b'%', b'\\', rest),
-            What::Target { dots } => respelled(rest, self.filters, *dots),
+            What::Spelled(spelled) => spelled.find(rest),
         };
         found.map(|at| from + at)
     }
@@ -190,54 +203,10 @@ impl Search {
     fn filters(&self, buffer: &[u8], at: usize, end: usize) -> Chosen {
         match &self.what {
             What::Many(pairs) => pairs.filters(buffer, at, end),
-            What::Target { dots } => {
-                buffer.get(at..end).map_or(Chosen::NONE, |line| respelling(line, self.filters, *dots))
-            }
+            What::Spelled(spelled) => buffer.get(at..end).map_or(Chosen::NONE, |rest| spelled.filters(rest)),
             _ => self.filters,
         }
     }
-}
-
-/// The first line whose request has `//` or `/.`, for whom that counts.
-fn respelled(buffer: &[u8], slashes: Chosen, dots: Chosen) -> Option<usize> {
-    let mut start = 0;
-    while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
-        let length = memchr(b'\n', rest).unwrap_or(rest.len());
-        if respelling(rest.get(..length).unwrap_or(rest), slashes, dots) != Chosen::NONE {
-            return Some(start);
-        }
-        start += length + 1;
-    }
-    None
-}
-
-/// For whom the line's request has `//` or `/.`.
-///
-/// The request is the first text in quotes that is not empty: Apache writes an empty user as `""`. Where a quote is
-/// escaped this is too short a piece, but then the line holds a `\`.
-fn respelling(line: &[u8], slashes: Chosen, dots: Chosen) -> Chosen {
-    let mut rest = line;
-    while let Some(open) = memchr(b'"', rest) {
-        let inside = rest.get(open + 1..).unwrap_or_default();
-        let length = memchr(b'"', inside).unwrap_or(inside.len());
-        if length > 0 {
-            let request = inside.get(..length).unwrap_or_default();
-            let chosen = |behind, filters: Chosen| {
-                let holds = filters != Chosen::NONE && follows(request, behind);
-                if holds { filters } else { Chosen::NONE }
-            };
-            return chosen(b'/', slashes).with(chosen(b'.', dots));
-        }
-        rest = inside.get(1..).unwrap_or_default();
-    }
-    Chosen::NONE
-}
-
-/// Whether a slash has this byte behind it. Without a branch in the loop: requests are short, and most hold a few slashes.
-fn follows(request: &[u8], behind: u8) -> bool {
-    let next = request.get(1..).unwrap_or_default();
-    let here = |(a, b): (&u8, &u8)| u8::from(*a == b'/') & u8::from(*b == behind);
-    request.iter().zip(next).fold(0, |any, pair| any | here(pair)) != 0
 }
 
 /// A pass over one buffer: where the next place of interest is.
@@ -277,11 +246,18 @@ impl Scan<'_> {
 mod tests {
     use super::{Chosen, Prefilter};
     use crate::filter::Required;
+    use crate::record::Targets;
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
         let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-        let (except_encoded, except_slashes, except_dots) = (false, false, false);
-        Required { literals, ignore_case, except_encoded, except_slashes, except_dots }
+        Required {
+            literals,
+            ignore_case,
+            except_encoded: false,
+            except_encoded_target: false,
+            except_slashes: false,
+            except_dots: false,
+        }
     }
 
     /// The numbers of the lines that are found.
@@ -294,7 +270,7 @@ mod tests {
 
     /// The lines that are found, and for which filters.
     fn chosen(required: &[Option<Required>], text: &str) -> Vec<(usize, Chosen)> {
-        let prefilter = Prefilter::new(required);
+        let prefilter = Prefilter::new(required, &[Targets::FirstQuoted]);
         let mut scan = prefilter.scan(text.as_bytes());
         let (mut from, mut found) = (0, Vec::new());
         while let Some(at) = scan.find(from) {

@@ -1,5 +1,7 @@
 //! The reader: one pass over a buffer of lines, observations out.
 
+use std::iter::Peekable;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,10 +12,12 @@ use smallvec::SmallVec;
 use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
+use super::line::Held;
 use super::prefilter::{Chosen, Prefilter};
+use super::unwrap::Unwrapped;
 use crate::address::Address;
 use crate::filter::Required;
-use crate::record::{Format, ParseError, Record, Reference};
+use crate::record::{Format, Record, Reference, Targets, header, wrapper_time};
 use crate::source::last_lines;
 use crate::terms::{Observation, Offence};
 
@@ -21,13 +25,15 @@ use crate::terms::{Observation, Offence};
 const SAMPLE_EVERY: usize = 1024;
 /// Lines are counted in blocks that stay in the first-level cache.
 const BLOCK: usize = 16 * 1024;
-/// So much of a file's end, or of its first buffer, is counted by the wrong-client guard: some hundred lines. So are shorter
-/// buffers whole, as they come while a file grows.
+/// So much of a file's end, and of what it grows by at once, is counted by the wrong-client guard: some hundred lines.
 const CENSUS: usize = 64 * 1024;
-/// So much of each longer one, where a file is caught up with: a hundredth, whatever it holds.
-const CENSUS_STEADY: usize = 8 * 1024;
-/// So many first lines decide on a file's format.
-const DETECT_LINES: usize = 64;
+/// So much of the first buffer of a log that is read from its beginning.
+const CENSUS_FIRST: usize = 16 * 1024;
+/// Of a file that is caught up with, or grows faster, the beginning of each buffer: this part of it, and one line at least.
+/// To parse more would be felt: a line costs five times what it takes to see that it is no candidate.
+const CENSUS_PART: usize = 256;
+/// A buffer with fewer bytes ends where its file ended when it was read: what its last line belongs to is all there.
+const ENDED: usize = 128 * 1024;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
 const EVIDENCE_BYTES: usize = 1024;
 
@@ -46,9 +52,14 @@ pub struct Reader {
     shared: Vec<Shared>,
     evidence: bool,
     clients: Clients,
-    /// For each format the search for candidates, made when it is first needed.
-    searches: Mutex<Vec<(Format, Arc<Candidates>)>>,
+    /// For each set of formats the search for candidates, made when it is first needed.
+    searches: Mutex<Vec<Searched>>,
+    /// What the last buffer that was wrapped held.
+    unwrapped: Mutex<Unwrapped>,
 }
+
+/// Formats, and the search for candidates among lines of these.
+type Searched = (Arc<[Format]>, Arc<Candidates>);
 
 /// Which lines are parsed.
 #[derive(Debug)]
@@ -61,7 +72,10 @@ enum Candidates {
 struct Pass<'a> {
     reader: &'a Reader,
     file: &'a mut FileReading,
-    format: &'a Format,
+    /// The buffer, without wrappers.
+    buffer: &'a [u8],
+    /// The buffer as it stands in the file, and what was taken off it.
+    wrapped: Option<(&'a [u8], &'a Unwrapped)>,
     around: &'a Around,
     basis: Basis,
     reference: &'a Reference,
@@ -71,8 +85,13 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
-        let clients = Clients::default();
-        Self { shared: Shared::group(lenses), evidence, clients, searches: Mutex::default() }
+        Self {
+            shared: Shared::group(lenses),
+            evidence,
+            clients: Clients::default(),
+            searches: Mutex::default(),
+            unwrapped: Mutex::default(),
+        }
     }
 
     /// The same, where clients are told as `clients` says.
@@ -92,24 +111,11 @@ impl Reader {
         reference: &Reference,
         out: &mut Vec<Observation>,
     ) {
-        file.bytes += buffer.len() as u64;
-        let Some(format) = file.format.clone().or_else(|| detect(buffer)) else {
-            file.lines += lines(buffer).count() as u64;
-            for line in lines(buffer) {
-                file.refuse(line, || "its format is not recognised; set `format` of its source".to_owned());
-            }
-            return;
-        };
-        file.format = Some(format.clone());
-        let last = lines(buffer).next_back().unwrap_or_default();
-        file.last_line = format.time_at(last, reference).or(file.last_line);
+        let mut unwrapped = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrapped = file.unwrapped(buffer, &mut unwrapped).then_some((buffer, &*unwrapped));
+        let buffer = wrapped.map_or(buffer, |(_, unwrapped)| &unwrapped.lines);
         let around = &*self.clients.around.now();
-        let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
-        pass.census(pass.counted(buffer));
-        match &*self.candidates(&format) {
-            Candidates::Every => pass.every(buffer),
-            Candidates::Holding(prefilter) => pass.holding(prefilter, buffer),
-        }
+        Pass { reader: self, file, buffer, wrapped, around, basis, reference, out }.run();
     }
 
     /// What it goes by; all that share it see a change.
@@ -121,46 +127,50 @@ impl Reader {
     /// A file none of whose lines was read yet; the wrong-client guard has counted the last ones. Without that a few lines
     /// after a restart would prove nothing, and one whom all come through would be banned. What cannot be read is counted as
     /// it comes.
-    pub fn first_look(&self, format: Option<Format>, path: &Path, reference: &Reference) -> FileReading {
-        let mut file = FileReading::new(format);
-        if self.clients.guard {
-            self.prime(&mut file, &last_lines(path, CENSUS).unwrap_or_default(), reference);
+    pub fn first_look(&self, file: FileReading, path: &Path, reference: &Reference) -> FileReading {
+        if !self.clients.guard {
+            return file;
         }
-        file
-    }
-
-    fn prime(&self, file: &mut FileReading, last: &[u8], reference: &Reference) {
-        let Some(format) = file.format.clone().or_else(|| detect(last)) else { return };
+        let (mut probe, mut unwrapped) = (file.clone(), Unwrapped::default());
+        let last = last_lines(path, CENSUS).unwrap_or_default();
+        let buffer = if probe.unwrapped(&last, &mut unwrapped) { &unwrapped.lines } else { &last };
         let (around, basis, out) = (&*self.clients.around.now(), Basis::Logged, &mut Vec::new());
-        let mut pass = Pass { reader: self, file, format: &format, around, basis, reference, out };
-        pass.census(last);
+        let file_reading = &mut probe;
+        let mut pass =
+            Pass { reader: self, file: file_reading, buffer, wrapped: None, around, basis, reference, out };
+        pass.census(CENSUS);
+        let mut file = file.counted(probe.census);
+        file.crowd = probe.crowd;
+        file
     }
 
     fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
         self.shared.iter().enumerate().filter(move |(index, _)| chosen.has(*index)).map(|(_, shared)| shared)
     }
 
-    fn candidates(&self, format: &Format) -> Arc<Candidates> {
+    fn candidates(&self, formats: &Arc<[Format]>) -> Arc<Candidates> {
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, made)) = searches.iter().find(|(of, _)| of == format) {
+        if let Some((_, made)) = searches.iter().find(|(of, _)| of == formats) {
             return Arc::clone(made);
         }
-        let made = Arc::new(self.make_candidates(format));
-        searches.push((format.clone(), Arc::clone(&made)));
+        let made = Arc::new(self.make_candidates(formats));
+        searches.push((Arc::clone(formats), Arc::clone(&made)));
         made
     }
 
-    fn make_candidates(&self, format: &Format) -> Candidates {
-        let required: Vec<Option<Required>> =
-            self.shared.iter().map(|shared| shared.filter.required(format)).collect();
+    /// What each filter requires of lines of any of these formats.
+    fn make_candidates(&self, formats: &[Format]) -> Candidates {
+        let of = |shared: &Shared| {
+            let all: Option<Vec<Required>> =
+                formats.iter().map(|format| shared.filter.required(format)).collect();
+            all?.into_iter().reduce(Required::or)
+        };
+        let required: Vec<Option<Required>> = self.shared.iter().map(of).collect();
         let any = required.iter().any(Option::is_some);
-        if any { Candidates::Holding(Prefilter::new(&required)) } else { Candidates::Every }
+        let targets: Vec<Targets<'_>> = formats.iter().filter_map(Format::targets).collect();
+        let prefilter = || Prefilter::new(&required, &targets);
+        if any { Candidates::Holding(prefilter()) } else { Candidates::Every }
     }
-}
-
-/// The format of a log that begins with `buffer`; `None` where its first lines fit none.
-pub fn detect(buffer: &[u8]) -> Option<Format> {
-    Format::detect(lines(buffer).take(DETECT_LINES))
 }
 
 /// The lines of a buffer, without their newlines.
@@ -169,67 +179,146 @@ pub fn lines(buffer: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     (!buffer.is_empty()).then(|| whole.split(|b| *b == b'\n')).into_iter().flatten()
 }
 
-impl<'a> Pass<'a> {
-    /// The part of a buffer that is counted before any of it is judged.
-    fn counted<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        let whole = buffer.len() <= CENSUS || self.file.census.is_empty();
-        let most = if whole { CENSUS } else { CENSUS_STEADY };
-        buffer.get(..most).unwrap_or(buffer)
+impl Pass<'_> {
+    /// How much of the buffer is counted before any of it is judged.
+    fn counted(&self) -> usize {
+        match self.basis {
+            Basis::Arrival if self.buffer.len() <= CENSUS => CENSUS,
+            _ if self.file.census.is_empty() => CENSUS_FIRST,
+            _ => self.buffer.len() / CENSUS_PART,
+        }
     }
 
-    /// Counts lines for the wrong-client guard. Raw lines have no client.
-    fn census(&mut self, part: &[u8]) {
-        if !self.reader.clients.guard || *self.format == Format::Raw {
+    /// Counts the first lines of the buffer for the wrong-client guard. Raw lines have no client.
+    fn census(&mut self, most: usize) {
+        if !self.reader.clients.guard || self.file.formats.given() == Some(&Format::Raw) {
             return;
         }
-        for line in lines(part) {
-            if let Ok(record) = self.parse(line) {
+        let mut seen = 0;
+        for line in lines(self.buffer) {
+            let format = self.file.formats.guess(line);
+            let read = format.as_ref().and_then(|format| format.parse_at(line, self.reference).ok());
+            if let Some(mut record) = read {
+                self.reader.clients.resolve(&mut record, self.around);
                 self.file.census.count(&record);
+            }
+            seen += line.len() + 1;
+            if seen >= most {
+                break;
             }
         }
         let majority = self.file.census.majority();
         self.file.crowd = majority.and_then(|address| self.reader.clients.crowd(address, self.around));
     }
 
-    fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, ParseError>
-    where
-        'a: 'l,
-    {
-        let mut record = self.format.parse_at(line, self.reference)?;
-        self.reader.clients.resolve(&mut record, self.around);
-        Ok(record)
-    }
-
-    fn every(&mut self, buffer: &[u8]) {
-        for line in lines(buffer) {
-            self.file.lines += 1;
-            self.line(line, Chosen::ALL);
+    fn run(mut self) {
+        if let Some((wrapped, unwrapped)) = self.wrapped {
+            for line in &unwrapped.misfits {
+                let line = wrapped.get(line.clone()).unwrap_or_default();
+                self.file.lines += 1;
+                self.file.refuse(line, || "it is not wrapped as the other lines of its log are".to_owned());
+            }
+        }
+        if self.buffer.is_empty() {
+            return;
+        }
+        self.census(self.counted());
+        let samples = self.count_and_sample();
+        let (mut samples, mut at) = (samples.into_iter().peekable(), 0);
+        while at < self.buffer.len() {
+            if self.file.formats.is_looking() {
+                at = self.line_at(at, Chosen::ALL);
+                continue;
+            }
+            let known = Arc::clone(self.file.formats.known());
+            at = match &*self.reader.candidates(&known) {
+                Candidates::Every => self.every(at, &known),
+                Candidates::Holding(prefilter) => self.holding(prefilter, at, &mut samples, &known),
+            };
+        }
+        self.last_line();
+        if let Some((_, length)) = self.around_lines() {
+            self.file.keep_behind(self.buffer, length);
         }
     }
 
-    fn holding(&mut self, prefilter: &Prefilter, buffer: &[u8]) {
-        let samples = self.count_and_sample(buffer);
-        let mut samples = samples.into_iter().peekable();
+    /// The format that tells by what stands around a line whether a client may have written it, and how far around.
+    fn around_lines(&self) -> Option<(Format, usize)> {
+        let mut known = self.file.formats.known().iter();
+        known.find_map(|format| Some((format.clone(), format.context()?)))
+    }
+
+    /// The logged time of the last line.
+    fn last_line(&mut self) {
+        let line = lines(self.buffer).next_back().unwrap_or_default();
+        let mut known = self.file.formats.known().iter();
+        let own = known.find_map(|format| format.time_at(line, self.reference));
+        self.file.last_line = own.or_else(|| self.wrapper_time(line)).or(self.file.last_line);
+    }
+
+    /// Whether the next lines are to be searched for other things, or all of them to be looked at.
+    fn is_turned(&self, known: &Arc<[Format]>) -> bool {
+        self.file.formats.is_looking() || !Arc::ptr_eq(known, self.file.formats.known())
+    }
+
+    /// Parses every line from `at` on; where it stopped.
+    fn every(&mut self, mut at: usize, known: &Arc<[Format]>) -> usize {
+        while at < self.buffer.len() && !self.is_turned(known) {
+            at = self.line_at(at, Chosen::ALL);
+        }
+        at
+    }
+
+    /// Parses candidates and samples from `at` on; where it stopped.
+    fn holding(
+        &mut self,
+        prefilter: &Prefilter,
+        at: usize,
+        samples: &mut Peekable<impl Iterator<Item = usize>>,
+        known: &Arc<[Format]>,
+    ) -> usize {
+        let buffer = self.buffer.get(at..).unwrap_or_default();
         let (mut scan, mut cursor) = (prefilter.scan(buffer), 0);
         while cursor < buffer.len() {
             let found = scan.find(cursor);
             let start =
-                found.map(|at| memrchr(b'\n', &buffer[cursor..at]).map_or(cursor, |n| cursor + n + 1));
-            while let Some(sample) = samples.next_if(|sample| *sample < start.unwrap_or(buffer.len())) {
-                if sample >= cursor {
-                    self.line(line_at(buffer, sample), prefilter.always());
+                found.map(|found| memrchr(b'\n', &buffer[cursor..found]).map_or(cursor, |n| cursor + n + 1));
+            while let Some(sample) = samples.next_if(|sample| *sample < at + start.unwrap_or(buffer.len())) {
+                if sample >= at + cursor {
+                    self.file.formats.sample(line_at(self.buffer, sample));
+                    let chosen = if self.is_turned(known) { Chosen::ALL } else { prefilter.always() };
+                    let next = self.line_at(sample, chosen);
+                    if self.is_turned(known) {
+                        return next;
+                    }
                 }
             }
-            let Some(start) = start else { return };
-            let line = line_at(buffer, start);
-            let end = start + line.len();
-            self.line(line, scan.filters(end));
-            cursor = end + 1;
+            let Some(start) = start else { return self.buffer.len() };
+            let end = start + line_at(buffer, start).len();
+            let next = self.line_at(at + start, scan.filters(end));
+            if self.is_turned(known) {
+                return next;
+            }
+            cursor = next - at;
         }
+        self.buffer.len()
+    }
+
+    /// Parses the line that begins at `start`; where the next one begins.
+    fn line_at(&mut self, start: usize, chosen: Chosen) -> usize {
+        let line = line_at(self.buffer, start);
+        if self.is_forged(start..start + line.len()) {
+            let reason = "a request near it has a line end in its path, and may have written this line";
+            self.file.refuse(line, || reason.to_owned());
+        } else if !line.trim_ascii().is_empty() {
+            self.line(line, chosen);
+        }
+        start + line.len() + 1
     }
 
     /// Counts the lines and returns where the sampled ones begin.
-    fn count_and_sample(&mut self, buffer: &[u8]) -> SmallVec<[usize; 8]> {
+    fn count_and_sample(&mut self) -> SmallVec<[usize; 8]> {
+        let buffer = self.buffer;
         let (mut starts, mut newlines, mut next) = (SmallVec::new(), 0, self.file.until_sample);
         if next == 0 {
             starts.push(0);
@@ -253,14 +342,38 @@ impl<'a> Pass<'a> {
         starts
     }
 
-    /// Only the `chosen` filters judge it: to the others it is no offence.
+    /// Only the `chosen` filters judge it: to the others it is no offence, in the formats that are known. A line that adds
+    /// another one is judged by all.
     fn line(&mut self, line: &[u8], chosen: Chosen) {
-        let record = match self.parse(line) {
-            Ok(record) => record,
-            Err(error) => return self.file.refuse(line, || error.to_string()),
+        let (host, held) = (self.file.host.clone(), Held::default());
+        let known = Arc::clone(self.file.formats.known());
+        match self.file.parse(line, self.reference, &held) {
+            Ok(record) => {
+                self.file.accept();
+                let mut record = record.about(host.as_deref());
+                self.reader.clients.resolve(&mut record, self.around);
+                let is_known = Arc::ptr_eq(&known, self.file.formats.known());
+                self.record(&record, if is_known { chosen } else { Chosen::ALL });
+            }
+            Err(reason) => self.file.refuse(line, || reason),
+        }
+    }
+
+    /// Whether a client may have written the line, by what stands around it. Where one log holds the lines of several
+    /// formats, he may have written a line of any.
+    fn is_forged(&self, line: Range<usize>) -> bool {
+        let Some((format, length)) = self.around_lines() else { return false };
+        let end = (line.end + length).min(self.buffer.len());
+        let read = self.wrapped.map_or(self.buffer.len(), |(wrapped, _)| wrapped.len());
+        let is_whole = end < self.buffer.len() || read < ENDED;
+        // One byte more, which tells whether a line begins behind it.
+        let Some(from) = line.start.checked_sub(length + 1) else {
+            let behind = self.file.behind.len();
+            let text = [&self.file.behind, self.buffer.get(..end).unwrap_or_default()].concat();
+            return format.forged(&text, line.start + behind..line.end + behind, is_whole);
         };
-        self.file.accept();
-        self.record(&record, chosen);
+        let text = self.buffer.get(from..end).unwrap_or_default();
+        format.forged(text, line.start - from..line.end - from, is_whole)
     }
 
     fn record(&mut self, record: &Record<'_>, chosen: Chosen) {
@@ -275,7 +388,13 @@ impl<'a> Pass<'a> {
     /// A record without an address of its own: each filter names its host. What concerns one address is one
     /// observation, since all jails judge a record by the bans that were there before it.
     fn hosts(&mut self, record: &Record<'_>, chosen: Chosen) {
-        self.file.nameless += u64::from(record.client_range().is_some());
+        if record.client_range().is_some() {
+            self.file.nameless += 1;
+            // Some formats take what a header begins with for a client's name.
+            if header(record.line()).is_some() {
+                self.file.relook();
+            }
+        }
         let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
         for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
@@ -294,10 +413,17 @@ impl<'a> Pass<'a> {
 
     fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
         self.file.offences += offences.len() as u64;
-        let logged = record.time();
+        let logged = record.time().or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
         let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
         self.out.push(Observation { address, at, logged, refused: record.refused(), offences, text });
+    }
+
+    /// The time that a line's wrapper names.
+    fn wrapper_time(&self, line: &[u8]) -> Option<Timestamp> {
+        let (wrapped, unwrapped) = self.wrapped?;
+        let start = (line.as_ptr() as usize).checked_sub(self.buffer.as_ptr() as usize)?;
+        wrapper_time(wrapped.get(unwrapped.mark(start)?.time.clone())?, self.reference)
     }
 
     fn event_time(&mut self, logged: Option<Timestamp>) -> Timestamp {

@@ -12,6 +12,8 @@ use crate::filter::{Definition, Filter, Judgement};
 use crate::record::{Format, Reference};
 use crate::terms::Observation;
 
+mod mixed;
+
 const PATHS: &str = r"
 [[rule]]
 path = '/wp-login\.php(?:/|$)'
@@ -97,7 +99,7 @@ proptest! {
             });
             let expected: Vec<String> = offending.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
             let reader = Reader::new(vec![lens], true);
-            let mut file = FileReading::new(Some(Format::Combined));
+            let mut file = FileReading::settled(true, &[Format::Combined]);
             let found = pieces(text.as_bytes(), at_most).into_iter().flat_map(|piece| read(&reader, &mut file, piece));
             let found: Vec<String> = found.filter_map(|o| o.text.map(String::from)).collect();
             prop_assert_eq!(&found, &expected, "{}", name);
@@ -114,7 +116,8 @@ proptest! {
         for piece in pieces(text.as_bytes(), at_most) {
             read(&reader, &mut file, piece);
         }
-        prop_assert_eq!(file.parsed, count.div_ceil(1024) as u64);
+        // The first 64 lines are all looked at.
+        prop_assert_eq!(file.parsed, (count.min(64) + count.saturating_sub(1) / 1024) as u64);
         prop_assert_eq!(file.lines, count as u64);
     }
 }
@@ -125,7 +128,7 @@ fn a_line_of_another_format_is_counted_with_an_example() {
     let mut file = FileReading::new(Some(Format::Combined));
     let out = read(&reader, &mut file, b"{\"json\": true}\n{\"json\": 2}\n");
     assert!(out.is_empty());
-    assert_eq!((file.lines, file.unparsed), (2, 1));
+    assert_eq!((file.lines, file.unparsed), (2, 2));
     assert_eq!(file.example.unwrap().text, "{\"json\": true}");
 }
 
@@ -134,9 +137,9 @@ fn a_format_that_nobody_knows_is_said_and_tried_again() {
     let reader = Reader::new(vec![lens("raw", RAW)], true);
     let mut file = FileReading::new(None);
     assert!(read(&reader, &mut file, b"one\ntwo\n").is_empty());
-    assert_eq!((&file.format, file.lines, file.unparsed), (&None, 2, 2));
+    assert_eq!((file.taken(), file.lines, file.unparsed), (None, 2, 2));
     let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
-    assert_eq!(file.format, Some(Format::Combined));
+    assert_eq!(file.taken().as_deref(), Some("combined"));
     assert_eq!(found[0].offences.len(), 1);
 }
 

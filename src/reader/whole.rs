@@ -89,11 +89,11 @@ impl<'r> Whole<'r> {
     /// Reads until there is an observation, or the end.
     fn fill(&mut self, reference: &Reference) -> Result<(), ReadError> {
         while self.ahead.is_empty() && !self.ended {
-            match self.lines.next_buffer()? {
-                Some(bytes) => {
-                    self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare);
-                }
-                None => self.ended = true,
+            if let Some(bytes) = self.lines.next_buffer()? {
+                self.reader.read(&mut self.reading, bytes, Basis::Logged, reference, &mut self.spare);
+            } else {
+                self.ended = true;
+                self.reading.end();
             }
             self.ahead.extend(self.spare.drain(..));
         }

@@ -34,6 +34,8 @@ pub(super) struct Layout {
     pub(super) vhost: bool,
     /// Referer and user agent follow the bytes.
     pub(super) agents: bool,
+    /// X-Forwarded-For follows them.
+    pub(super) forwarded: bool,
 }
 
 /// The fields up to the date.
@@ -59,7 +61,11 @@ pub(super) struct Access {
     pub(super) bytes: Span,
     pub(super) referer: Option<Span>,
     pub(super) user_agent: Option<Span>,
+    pub(super) forwarded_for: Option<Span>,
 }
+
+/// What `combined_xff` has beside the fields of every format.
+pub(super) const FORWARDED_FOR: Field = Field::named("x_forwarded_for");
 
 impl Access {
     /// The value of a field that stands by itself in the line; the host as it was logged.
@@ -71,6 +77,7 @@ impl Access {
             Field::Referer => Some(unescape(self.referer?.of(line))),
             Field::UserAgent => Some(unescape(self.user_agent?.of(line))),
             Field::Host => Some(Cow::Borrowed(self.vhost?.of(line))),
+            field if *field == FORWARDED_FOR => Some(unescape(self.forwarded_for?.of(line))),
             _ => None,
         }
     }
@@ -136,16 +143,21 @@ pub(super) fn read(line: &[u8], layout: Layout) -> Result<(Head, Access), Stop> 
     let status = cursor.status()?;
     cursor.blank()?;
     let bytes = cursor.bytes()?;
-    let (mut referer, mut user_agent) = (None, None);
+    let (mut referer, mut user_agent, mut forwarded_for) = (None, None, None);
     if layout.agents {
         cursor.blank()?;
         referer = Some(cursor.quoted("a referer in quotes")?);
         cursor.blank()?;
         user_agent = Some(cursor.quoted("a user agent in quotes")?);
     }
+    if layout.forwarded {
+        cursor.blank()?;
+        forwarded_for = Some(cursor.quoted("X-Forwarded-For in quotes")?);
+    }
     cursor.end_of_field()?;
     let Head { vhost, client, user, .. } = head;
-    Ok((head, Access { vhost, client, user, request, status, bytes, referer, user_agent }))
+    let access = Access { vhost, client, user, request, status, bytes, referer, user_agent, forwarded_for };
+    Ok((head, access))
 }
 
 /// A line, and how far it is read.

@@ -1,16 +1,18 @@
 //! Apache's error log (2.4, `ErrorLogFormat` not set):
 //! `[date] [module:level] [pid N:tid N] file.c(N): (errno)words: [client A:P] message, referer: R`.
 //!
-//! What stands before the client is the server's own; Apache escapes what a client put into the message.
+//! What stands before the client is the server's own; Apache escapes what a client put into the message. What a program
+//! writes that Apache runs (CGI) goes into the file as it is, whole lines too.
 //! <https://httpd.apache.org/docs/2.4/mod/core.html#errorlogformat>
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memmem, memrchr};
 
 use super::Field;
 use super::access::{Span, Stop, without_return};
 use super::date::{self, Reference};
 use super::escape::Escape;
 use super::slots::{Parts, Reading, Role, Slot};
+use crate::address::Address;
 
 /// In the order of the spans that `read` returns.
 pub(super) static SLOTS: [Slot; 5] = [
@@ -65,7 +67,8 @@ fn client(line: &[u8], rest: Span) -> (Option<Span>, Span) {
         let here = line.get(at..).unwrap_or_default();
         if here.starts_with(b"[client ") || here.starts_with(b"[remote ") {
             let Ok(inside) = bracketed(line, at) else { break };
-            let address = Span { start: inside.start + b"client ".len(), end: inside.end };
+            let address =
+                without_port(line, Span { start: inside.start + b"client ".len(), end: inside.end });
             let message = Span { start: (inside.end + 2).min(line.len()), ..rest };
             return (Some(address), message);
         }
@@ -73,6 +76,13 @@ fn client(line: &[u8], rest: Span) -> (Option<Span>, Span) {
         at += colon + 2;
     }
     (None, rest)
+}
+
+/// Apache writes the port after a colon, and no brackets around IPv6: what follows the last colon is the port, if an
+/// address stands before it.
+fn without_port(line: &[u8], client: Span) -> Span {
+    let colon = memrchr(b':', client.of(line)).map(|colon| Span { end: client.start + colon, ..client });
+    colon.filter(|address| Address::parse(address.of(line)).is_some()).unwrap_or(client)
 }
 
 /// `core.c(4739): ` or `(13)Permission denied: `.
@@ -83,7 +93,61 @@ fn is_origin(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use crate::address::Address;
     use crate::record::{Field, Format, Record};
+
+    /// What a client sent, by Apache's rules.
+    fn escape(bytes: &[u8]) -> Vec<u8> {
+        let one = |byte: &u8| match byte {
+            b'"' | b'\\' => vec![b'\\', *byte],
+            b'\n' => b"\\n".to_vec(),
+            b'\r' => b"\\r".to_vec(),
+            b'\t' => b"\\t".to_vec(),
+            0..0x20 | 0x7f.. => format!("\\x{byte:02x}").into_bytes(),
+            _ => vec![*byte],
+        };
+        bytes.iter().flat_map(one).collect()
+    }
+
+    fn hostile() -> impl Strategy<Value = Vec<u8>> {
+        let fragments = [
+            &b"[client 9.9.9.9:1] "[..],
+            b": [client 9.9.9.9:1] x",
+            b"\n[Sat Nov 21 11:06:41.123456 2026] [core:error] [pid 1:tid 1] [client 9.9.9.9:1] x",
+            b"]",
+            b"\"",
+            b"\\",
+            b"(13)x: ",
+            b"a.c(1): ",
+            b"\xff",
+            b"word ",
+        ];
+        prop::collection::vec(select(fragments.to_vec()), 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sent_is_read_back(
+            client in any::<IpAddr>(),
+            word in select(vec!["client", "remote"]),
+            before in select(vec!["", "(13)Permission denied: ", "core.c(1): (2)No such file: "]),
+            sent in hostile(),
+            referer in hostile(),
+        ) {
+            let head = format!("[Sat Nov 21 11:13:29.603684 2026] [core:error] [pid 1:tid 2] {before}[{word} {client}:4711] AH1: ");
+            let line = [head.as_bytes(), &escape(&sent), b", referer: ", &escape(&referer)].concat();
+            let record = Format::ApacheError.parse(&line).unwrap();
+            prop_assert_eq!(record.address(), Some(Address::from(client)));
+            prop_assert_eq!(record.field(&Field::Referer).unwrap(), &referer[..]);
+            let message = [b"AH1: ", &sent[..]].concat();
+            prop_assert_eq!(record.field(&Field::named("message")).unwrap(), &message[..]);
+        }
+    }
 
     fn read(line: &str) -> Record<'_> {
         Format::ApacheError.parse(line.as_bytes()).unwrap_or_else(|error| panic!("{error}: {line}"))
@@ -128,6 +192,61 @@ mod tests {
         let bracketed =
             "[Fri Nov 20 15:51:57 2026] [core:error] [pid 7] [client 2001:db8::7] x [client 9.9.9.9:1] y";
         assert_eq!(read(bracketed).address().unwrap().to_string(), "2001:db8::7");
+    }
+
+    /// As Apache 2.4.71 writes them: HTTP/2 (`remote`), TLS, log-ins, an address that `mod_remoteip` found, `ModSecurity` 2.
+    #[test]
+    fn lines_of_every_module_have_their_client() {
+        let head = "[Sat Nov 21 11:13:29.603684 2026]";
+        for (rest, client, module) in [
+            (
+                "[authz_core:error] [pid 31236:tid 31340] [remote 203.0.113.7:47800] AH01630: client denied by server configuration: /w/a",
+                "203.0.113.7",
+                "authz_core",
+            ),
+            (
+                "[authz_core:error] [pid 31236:tid 31369] [client 2001:db8::7:0] AH01630: client denied by server configuration: /w/a\\n[Sat Nov 21 11:06:41.123456 2026] [core:error] [pid 1:tid 1] [client 9.9.9.9:1] x",
+                "2001:db8::7",
+                "authz_core",
+            ),
+            (
+                "[auth_basic:error] [pid 31236:tid 31347] [client ::1:58416] AH01617: user bob: authentication failure for \"/auth/a\": Password Mismatch",
+                "::1",
+                "auth_basic",
+            ),
+            (
+                "[auth_basic:error] [pid 31235:tid 31269] [client 203.0.113.7:58444] AH01618: user x\\n[client 9.9.9.9:1] not found: /auth/a",
+                "203.0.113.7",
+                "auth_basic",
+            ),
+            (
+                "[ssl:info] [pid 31235:tid 31270] (70014)End of file found: [client 203.0.113.7:47780] AH02006: SSL handshake stopped: connection was closed",
+                "203.0.113.7",
+                "ssl",
+            ),
+            (
+                "[core:error] [pid 31236:tid 31360] (36)File name too long: [client 203.0.113.7:58582] AH00036: access to /A: [client 9.9.9.9:1]",
+                "203.0.113.7",
+                "core",
+            ),
+            (
+                "[:error] [pid 19383] [client 203.0.113.7:52711] [client 203.0.113.7] ModSecurity: Warning. [data \"[client 9.9.9.9]\"]",
+                "203.0.113.7",
+                "",
+            ),
+        ] {
+            let line = format!("{head} {rest}");
+            let record = read(&line);
+            assert_eq!(record.address().unwrap().to_string(), client, "{line}");
+            assert_eq!(text(&record, "module").as_deref(), Some(module), "{line}");
+            assert_eq!(Format::detect([line.as_bytes()].into_iter()), Some(Format::ApacheError), "{line}");
+        }
+        for rest in [
+            "[proxy:error] [pid 31235:tid 31295] (111)Connection refused: AH00957: http: attempt to connect to 9.9.9.9:1 (9.9.9.9:1) failed",
+            "[ssl:info] [pid 31236:tid 31374] SSL Library Error: error:0A00009C:SSL routines::http request",
+        ] {
+            assert_eq!(read(&format!("{head} {rest}")).client_range(), None, "{rest}");
+        }
     }
 
     #[test]

@@ -2,21 +2,21 @@
 //!
 //! Text logs: nginx (`escape=default`) writes `\xXX` for `"`, `\`, controls and bytes from 7F on; Apache writes `\"`, `\\`, the
 //! C names of six controls, and `\xXX` for the rest. No spelling of one means something else in the other, so both
-//! are read everywhere. JSON has the escapes of RFC 8259, `HAProxy` `#XX`.
+//! are read everywhere. JSON has the escapes of RFC 8259, and nginx's `\xXX` where its log has the shape of JSON and no
+//! `escape=json`: no encoder writes that otherwise. `HAProxy` has `#XX`.
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// How a value was escaped.
-#[allow(dead_code, reason = "the formats that write JSON and `#XX` follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escape {
     /// Not at all.
     None,
     /// As nginx (`escape=default`) and Apache do.
     Server,
-    /// As in a JSON string.
+    /// As in a JSON string; several strings of an array become one, with commas between them.
     Json,
     /// As `HAProxy` does: `#XX`.
     Haproxy,
@@ -25,25 +25,22 @@ pub(super) enum Escape {
 impl Escape {
     /// The bytes that were written as `text`; nothing is copied where nothing is escaped. What is no escape stays.
     pub(super) fn undo(self, text: &[u8]) -> Cow<'_, [u8]> {
-        match self {
-            Self::None => Cow::Borrowed(text),
-            Self::Server => unescape(text),
-            Self::Json => replace(text, b'\\', json),
-            Self::Haproxy => replace(text, b'#', haproxy),
+        if self == Self::None {
+            return Cow::Borrowed(text);
         }
+        let (marks, read) = self.marks();
+        replace(text, marks, read)
     }
 
     /// Where in `text` the byte stands that is the one at `plain` once escapes are undone; the end, where there is none.
     pub(super) fn place_of(self, text: &[u8], plain: usize) -> usize {
-        let (mark, read): (u8, Read) = match self {
-            Self::None => return plain.min(text.len()),
-            Self::Server => (b'\\', server),
-            Self::Json => (b'\\', json),
-            Self::Haproxy => (b'#', haproxy),
-        };
+        if self == Self::None {
+            return plain.min(text.len());
+        }
+        let (marks, read) = self.marks();
         let (mut at, mut passed, mut written) = (0, 0, Vec::new());
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let before = memchr(mark, rest).unwrap_or(rest.len());
+            let before = memchr2(marks[0], marks[1], rest).unwrap_or(rest.len());
             if passed + before > plain {
                 return at + plain - passed;
             }
@@ -59,16 +56,34 @@ impl Escape {
         text.len()
     }
 
+    /// The bytes with which escapes begin, and what reads one.
+    fn marks(self) -> ([u8; 2], Read) {
+        match self {
+            Self::None | Self::Server => ([b'\\'; 2], server),
+            Self::Json => ([b'\\', b'"'], json),
+            Self::Haproxy => ([b'#'; 2], haproxy),
+        }
+    }
+
     /// Whether `byte` is never written in another way.
     pub(super) fn never_escapes(self, byte: u8) -> bool {
         matches!(byte, b' '..0x7F)
             && match self {
                 Self::None => true,
                 Self::Server => !matches!(byte, b'"' | b'\\'),
-                // Go's and Java's encoders escape what could be HTML, PHP's the slash.
-                Self::Json => !matches!(byte, b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'' | b'='),
+                // What could be HTML: Go's encoding/json, Gson (`=` too), .NET (`+` and the backquote too). The slash:
+                // PHP, Lua's cjson. And the comma that stands between strings of an array has the line's quotes around it.
+                Self::Json => !matches!(
+                    byte,
+                    b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'' | b'=' | b'+' | b'`' | b','
+                ),
                 Self::Haproxy => !matches!(byte, b'"' | b'#' | b'{' | b'|' | b'}'),
             }
+    }
+
+    /// Whether `byte`, where it is written in another way, is written with a backslash.
+    pub(super) fn escapes_with_backslash(self, byte: u8) -> bool {
+        self == Self::Json && matches!(byte, b' '..0x7F) && byte != b','
     }
 
     /// Whether `byte` is always written with a backslash.
@@ -84,7 +99,7 @@ impl Escape {
 /// The bytes that were written as `text`; nothing is copied where no backslash stands. A backslash that begins no
 /// known escape stays as it is.
 pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    replace(text, b'\\', server)
+    replace(text, [b'\\'; 2], server)
 }
 
 /// The escapes of nginx and Apache.
@@ -94,17 +109,18 @@ fn server(text: &[u8], plain: &mut Vec<u8>) -> usize {
     length
 }
 
-/// Is given the text from an escape on, adds what it means, and says how long it is.
+/// Is given the text from a mark on, adds what it means, and says how long it is.
 type Read = fn(&[u8], &mut Vec<u8>) -> usize;
 
-/// Replaces each escape, which begins with `mark`.
-fn replace(text: &[u8], mark: u8, read: Read) -> Cow<'_, [u8]> {
-    if memchr(mark, text).is_none() {
+/// Replaces each escape, which begins with one of the marks.
+fn replace(text: &[u8], marks: [u8; 2], read: Read) -> Cow<'_, [u8]> {
+    let find = |text| memchr2(marks[0], marks[1], text);
+    if find(text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = memchr(mark, rest) {
+    while let Some(at) = find(rest) {
         let (before, escape) = rest.split_at(at);
         plain.extend_from_slice(before);
         let length = read(escape, &mut plain);
@@ -126,8 +142,13 @@ fn haproxy(text: &[u8], plain: &mut Vec<u8>) -> usize {
     1
 }
 
-/// The escapes of a JSON string; half of a surrogate pair is U+FFFD.
-fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+/// The escapes of a JSON string, half of a surrogate pair being U+FFFD; and what stands between two strings, from the
+/// closing quote of the one to the opening quote of the other.
+pub(super) fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
+    if let Some(between) = text.strip_prefix(b"\"") {
+        plain.push(b',');
+        return memchr(b'"', between).map_or(text.len(), |quote| quote + 2);
+    }
     let byte = match text.get(1) {
         Some(b'n') => b'\n',
         Some(b't') => b'\t',
@@ -144,8 +165,9 @@ fn json(text: &[u8], plain: &mut Vec<u8>) -> usize {
             return 1;
         }
         _ => {
-            plain.push(b'\\');
-            return 1;
+            let (byte, length) = first(text);
+            plain.push(byte);
+            return length;
         }
     };
     plain.push(byte);
@@ -230,8 +252,9 @@ mod tests {
             (br"\ud83d\ude00", "\u{1f600}".as_bytes()),
             (br"\ud83dx\ude00", "\u{fffd}x\u{fffd}".as_bytes()),
             (br"\u12", br"\u12"),
-            (br"\x22", br"\x22"),
-            (br"\", br"\"),
+            (br"\x22\x5C", br#""\"#),
+            (br"\q\", br"\q\"),
+            (br#"a\"","b", "c"#, b"a\",b,c"),
         ] {
             assert_eq!(Escape::Json.undo(written), meant);
         }

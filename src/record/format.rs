@@ -1,30 +1,72 @@
 //! The log formats by name, and how a line of each is read.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Field;
 use super::access::{self, Layout, Stop};
 use super::apache_error;
 use super::date::{self, Reference};
 use super::escape::Escape;
+use super::haproxy;
+use super::json::{self, JsonError, JsonFields};
+use super::nginx_error;
+use super::nginx_proxy_manager;
 use super::parsed::Record;
 use super::slots::{Reading, Slot};
+use super::template::{FormatEscape, Template, TemplateError};
+use super::traefik_clf;
 
 /// How a server wrote its lines. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// nginx and Apache `combined`.
     Combined,
+    /// `combined` and `"$http_x_forwarded_for"`: `main` of nginx's own nginx.conf.
+    CombinedXff,
     /// Apache `common` (CLF).
     Common,
     /// Apache `vhost_combined`: `%v:%p` first.
     VhostCombined,
     /// Apache's error log (2.4).
     ApacheError,
+    /// JSON lines with the usual keys.
+    JsonUsual,
+    /// JSON lines with a mapping of their own.
+    Json(Arc<JsonFields>),
+    /// Caddy 2, JSON.
+    Caddy,
+    /// Traefik, JSON.
+    Traefik,
+    /// Traefik, its common format.
+    TraefikClf,
+    /// nginx with `escape=json` and its variables' names as keys.
+    NginxJson,
+    /// `nginx-proxy-manager`'s `proxy` and `standard`.
+    NginxProxyManager,
+    /// nginx's error log.
+    NginxError,
+    /// `HAProxy`'s lines: `httplog`, `httpslog`, `tcplog`, CLF, errors and notices.
+    Haproxy,
     /// No fields: only raw patterns look at it, and the date is searched.
     Raw,
+    /// A server's own format string.
+    Template(Arc<Template>),
+}
+
+/// Where a format has the request's target, as far as a search of whole buffers can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Targets<'f> {
+    /// The first text in quotes that is not empty holds it; a quote inside is escaped.
+    FirstQuoted,
+    /// After a bracket, a blank and a quote, up to a quote and a blank. Nothing is escaped.
+    AfterDate,
+    /// It is a value in quotes of a key that ends so, the key's closing quote included.
+    Keys(&'f [Vec<u8>]),
 }
 
 /// A line that is not of the format.
@@ -46,26 +88,139 @@ pub struct FormatError(pub String);
 
 impl Format {
     /// All formats that need no more than their name, in the order of `NAMES`.
-    pub const ALL: [Self; 5] =
-        [Self::Combined, Self::Common, Self::VhostCombined, Self::ApacheError, Self::Raw];
+    pub const ALL: [Self; 14] = [
+        Self::Combined,
+        Self::CombinedXff,
+        Self::Common,
+        Self::VhostCombined,
+        Self::ApacheError,
+        Self::JsonUsual,
+        Self::Caddy,
+        Self::Traefik,
+        Self::TraefikClf,
+        Self::NginxJson,
+        Self::NginxProxyManager,
+        Self::NginxError,
+        Self::Haproxy,
+        Self::Raw,
+    ];
 
     /// Their names in the configuration.
-    pub const NAMES: [&'static str; 5] = ["combined", "common", "vhost_combined", "apache_error", "raw"];
+    pub const NAMES: [&'static str; 14] = [
+        "combined",
+        "combined_xff",
+        "common",
+        "vhost_combined",
+        "apache_error",
+        "json",
+        "caddy",
+        "traefik",
+        "traefik_clf",
+        "nginx_json",
+        "nginx_proxy_manager",
+        "nginx_error",
+        "haproxy",
+        "raw",
+    ];
+
+    /// Other names for them: what one file of `HAProxy` holds is read by one format.
+    const ALIASES: [(&'static str, Self); 5] = [
+        ("haproxy_http", Self::Haproxy),
+        ("haproxy_tcp", Self::Haproxy),
+        ("haproxy_clf", Self::Haproxy),
+        ("httplog", Self::Haproxy),
+        ("tcplog", Self::Haproxy),
+    ];
+
+    /// JSON lines whose fields stand where `mapping` says: pairs of a field's name and a path of keys with `.` between
+    /// them. Of several paths for one name the first counts that has a value. `client` is needed.
+    pub fn json<'m>(mapping: impl IntoIterator<Item = (&'m str, &'m str)>) -> Result<Self, JsonError> {
+        JsonFields::compile(mapping).map(|fields| Self::Json(Arc::new(fields)))
+    }
 
     /// Its name in the configuration.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Combined => "combined",
+            Self::CombinedXff => "combined_xff",
             Self::Common => "common",
             Self::VhostCombined => "vhost_combined",
             Self::ApacheError => "apache_error",
+            Self::JsonUsual | Self::Json(_) => "json",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::TraefikClf => "traefik_clf",
+            Self::NginxJson => "nginx_json",
+            Self::NginxProxyManager => "nginx_proxy_manager",
+            Self::NginxError => "nginx_error",
+            Self::Haproxy => "haproxy",
             Self::Raw => "raw",
+            Self::Template(_) => "custom",
         }
     }
 
-    /// The format of this name.
+    /// The format of this name, or of another name for it; `-` stands for `_`.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        let name = name.replace('-', "_");
+        let alias = || Self::ALIASES.into_iter().find(|(alias, _)| *alias == name).map(|(_, format)| format);
+        Self::ALL.into_iter().find(|format| format.name() == name).or_else(alias)
+    }
+
+    /// A server's own format string: nginx's `log_format`, Apache's `LogFormat`. One that is exactly one of the combined
+    /// family is that format.
+    pub fn compile(text: &str, escape: FormatEscape) -> Result<Self, TemplateError> {
+        Template::compile(text, escape)
+    }
+
+    /// The format string that it was compiled from.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Template(template) => Some(template),
+            _ => None,
+        }
+    }
+
+    /// Where the fields of a JSON line stand.
+    fn json_fields(&self) -> Option<&JsonFields> {
+        match self {
+            Self::JsonUsual => Some(&json::USUAL),
+            Self::Json(fields) => Some(fields),
+            Self::Caddy => Some(&json::CADDY),
+            Self::Traefik => Some(&json::TRAEFIK),
+            Self::NginxJson => Some(&json::NGINX),
+            _ => None,
+        }
+    }
+
+    /// The slots of a format outside the combined family.
+    fn slots(&self) -> &[Slot] {
+        match self {
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined | Self::Raw => &[],
+            Self::ApacheError => &apache_error::SLOTS,
+            Self::NginxError => &nginx_error::SLOTS,
+            Self::Haproxy => &haproxy::SLOTS,
+            Self::TraefikClf => &traefik_clf::SLOTS,
+            Self::NginxProxyManager => &nginx_proxy_manager::SLOTS,
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => {
+                self.json_fields().map_or(&[], JsonFields::slots)
+            }
+            Self::Template(template) => template.slots(),
+        }
+    }
+
+    /// The names of the fields that its records may have; none where rules on fields make no sense.
+    pub fn field_names(&self) -> Vec<String> {
+        let mut fields: Vec<Field> = self.slots().iter().flat_map(Slot::fields).collect();
+        match self {
+            Self::Combined | Self::VhostCombined => fields.extend(Field::ALL),
+            Self::CombinedXff => fields.extend(Field::ALL.into_iter().chain([access::FORWARDED_FOR])),
+            Self::Common => {
+                let agents = |field: &Field| matches!(field, Field::Referer | Field::UserAgent);
+                fields.extend(Field::ALL.into_iter().filter(|field| !agents(field)));
+            }
+            _ => {}
+        }
+        fields.iter().map(ToString::to_string).collect()
     }
 
     /// Whether this format's servers write `byte` as it is, wherever it stands in a field.
@@ -73,22 +228,44 @@ impl Format {
         self.escape().never_escapes(byte)
     }
 
+    /// Whether they write it with a backslash where they do not write it as it is.
+    pub fn escapes_with_backslash(&self, byte: u8) -> bool {
+        self.escape().escapes_with_backslash(byte)
+    }
+
     /// Whether they write it with a backslash, wherever it stands in a field.
     pub fn always_escapes(&self, byte: u8) -> bool {
         self.escape().always_escapes(byte)
     }
 
-    const fn escape(&self) -> Escape {
+    fn escape(&self) -> Escape {
         match self {
-            Self::Combined | Self::Common | Self::VhostCombined | Self::ApacheError => Escape::Server,
-            Self::Raw => Escape::None,
+            Self::Combined
+            | Self::CombinedXff
+            | Self::Common
+            | Self::VhostCombined
+            | Self::ApacheError
+            | Self::NginxProxyManager => Escape::Server,
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => Escape::Json,
+            Self::Haproxy => Escape::Haproxy,
+            Self::TraefikClf | Self::NginxError | Self::Raw => Escape::None,
+            Self::Template(template) => template.escape(),
         }
     }
 
     /// Whether the request line is the first text in quotes that is not empty, and the date stands in brackets
     /// before it: so in all of the combined family.
     pub const fn is_combined(&self) -> bool {
-        self.layout().is_some()
+        self.layout().is_some() || matches!(self, Self::NginxProxyManager)
+    }
+
+    /// Where the request's target stands; `None` where that takes reading the line.
+    pub fn targets(&self) -> Option<Targets<'_>> {
+        match self {
+            Self::TraefikClf => Some(Targets::AfterDate),
+            _ if self.is_combined() => Some(Targets::FirstQuoted),
+            _ => self.json_fields().map(|fields| Targets::Keys(fields.targets())),
+        }
     }
 
     /// Reads one line (without its newline; a `\r` at its end is no part of a field). A raw line is never an error;
@@ -104,24 +281,41 @@ impl Format {
 
     fn read<'a>(&'a self, line: &'a [u8], reference: Option<&Reference>) -> Result<Record<'a>, ParseError> {
         let read = match self {
-            Self::Combined | Self::Common | Self::VhostCombined => self.layout().map_or_else(
-                || Ok(raw(line, reference)),
-                |layout| {
-                    access::read(line, layout).map(|(head, access)| Record::access(line, &head, Some(access)))
-                },
-            ),
+            Self::Combined | Self::CombinedXff | Self::Common | Self::VhostCombined => {
+                self.layout().map_or_else(
+                    || Ok(raw(line, reference)),
+                    |layout| {
+                        access::read(line, layout)
+                            .map(|(head, access)| Record::access(line, &head, Some(access)))
+                    },
+                )
+            }
             Self::ApacheError => slotted(line, &apache_error::SLOTS, apache_error::read(line, reference)),
+            Self::TraefikClf => slotted(line, &traefik_clf::SLOTS, traefik_clf::read(line)),
+            Self::NginxProxyManager => {
+                slotted(line, &nginx_proxy_manager::SLOTS, nginx_proxy_manager::read(line))
+            }
+            Self::JsonUsual | Self::Json(_) | Self::Caddy | Self::Traefik | Self::NginxJson => {
+                self.json_fields().map_or_else(
+                    || Ok(raw(line, reference)),
+                    |fields| slotted(line, fields.slots(), fields.read(line, reference)),
+                )
+            }
+            Self::NginxError => slotted(line, &nginx_error::SLOTS, nginx_error::read(line, reference)),
+            Self::Haproxy => slotted(line, &haproxy::SLOTS, haproxy::read(line, reference)),
             Self::Raw => Ok(raw(line, reference)),
+            Self::Template(template) => slotted(line, template.slots(), template.read(line, reference)),
         };
         read.map_err(|Stop { at, expected }| ParseError { format: self.name(), at, expected })
     }
 
     const fn layout(&self) -> Option<Layout> {
         match self {
-            Self::Combined => Some(Layout { vhost: false, agents: true }),
-            Self::Common => Some(Layout { vhost: false, agents: false }),
-            Self::VhostCombined => Some(Layout { vhost: true, agents: true }),
-            Self::ApacheError | Self::Raw => None,
+            Self::Combined => Some(Layout { vhost: false, agents: true, forwarded: false }),
+            Self::CombinedXff => Some(Layout { vhost: false, agents: true, forwarded: true }),
+            Self::Common => Some(Layout { vhost: false, agents: false, forwarded: false }),
+            Self::VhostCombined => Some(Layout { vhost: true, agents: true, forwarded: false }),
+            _ => None,
         }
     }
 
@@ -132,11 +326,15 @@ impl Format {
         let mut readers: Vec<(Self, usize)> = Self::DETECTED.into_iter().map(|format| (format, 0)).collect();
         for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
             total += 1;
-            let richest = Self::richest(line);
+            let richest = Self::recognise(line);
             // A combined line is a common one too, so both kinds together make a file readable as common.
-            let also = (richest == Some(Self::Combined)).then_some(Self::Common);
+            let also: &[Self] = match richest {
+                Some(Self::CombinedXff) => &[Self::Combined, Self::Common],
+                Some(Self::Combined) => &[Self::Common],
+                _ => &[],
+            };
             for (_, count) in
-                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || Some(of) == also.as_ref())
+                readers.iter_mut().filter(|(of, _)| Some(of) == richest.as_ref() || also.contains(of))
             {
                 *count += 1;
             }
@@ -145,17 +343,35 @@ impl Format {
     }
 
     /// Those that a line can be recognised as, those with most fields first.
-    const DETECTED: [Self; 4] = [Self::VhostCombined, Self::Combined, Self::Common, Self::ApacheError];
+    pub const DETECTED: [Self; 13] = [
+        Self::Caddy,
+        Self::Traefik,
+        Self::NginxJson,
+        Self::JsonUsual,
+        Self::NginxProxyManager,
+        Self::TraefikClf,
+        Self::VhostCombined,
+        Self::Haproxy,
+        Self::CombinedXff,
+        Self::Combined,
+        Self::Common,
+        Self::ApacheError,
+        Self::NginxError,
+    ];
 
-    /// The format that finds most fields in a line.
-    fn richest(line: &[u8]) -> Option<Self> {
+    /// The format that finds most fields in a line; never `Raw`.
+    pub fn recognise(line: &[u8]) -> Option<Self> {
         Self::DETECTED.into_iter().find(|format| match format {
             // With a virtual host before it a line still reads as combined, with the host as client: so a line whose
             // second token is an address, or whose first is `name:port`, is one with a virtual host.
             Self::VhostCombined => format
                 .parse(line)
                 .is_ok_and(|record| record.address().is_some() || starts_with_name_and_port(line)),
-            _ => format.parse(line).is_ok(),
+            Self::CombinedXff => format.parse(line).is_ok_and(|record| record.ends_in_addresses()),
+            // Any JSON line can be read with any mapping.
+            _ => {
+                format.json_fields().map_or_else(|| format.parse(line).is_ok(), |json| json.recognises(line))
+            }
         })
     }
 
@@ -177,9 +393,34 @@ impl Format {
     }
 
     /// The byte strings one of which a line of this format must hold where its status is `status`;
-    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number).
+    /// `None` where the format does not say (`" 404 ` for the combined family: the closing quote, blanks around the number; ` 404 ` for `HAProxy`).
     pub fn status_literal(&self, status: u16) -> Option<Vec<u8>> {
-        self.layout().map(|_| format!("\" {status:03} ").into_bytes())
+        let text = match self {
+            Self::Template(template) => return template.status_literal(status),
+            Self::NginxProxyManager => format!(" {status:03} - "),
+            Self::Haproxy => format!(" {status} "),
+            // Around the digits an object may have blanks and quotes.
+            _ if self.json_fields().is_some() => format!("{status:03}"),
+            _ if self.layout().is_some() || *self == Self::TraefikClf => format!("\" {status:03} "),
+            _ => return None,
+        };
+        Some(text.into_bytes())
+    }
+
+    /// How many bytes on either side of a line `forged` looks at; `None` for formats whose lines are always lines of the
+    /// server's own.
+    pub const fn context(&self) -> Option<usize> {
+        match self {
+            Self::NginxError => Some(nginx_error::WINDOW),
+            _ => None,
+        }
+    }
+
+    /// Whether a client may have written the line that stands at `line` of `text`, by a line end inside of another one.
+    /// `text` holds what stands around it, as far as `context` says and there is so much; `is_whole` tells that nothing of
+    /// the entry that `text` ends with is still to come.
+    pub fn forged(&self, text: &[u8], line: Range<usize>, is_whole: bool) -> bool {
+        matches!(self, Self::NginxError) && nginx_error::is_forgeable(text, line, is_whole)
     }
 }
 
@@ -206,7 +447,7 @@ fn starts_with_name_and_port(line: &[u8]) -> bool {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.template().map_or_else(|| self.name(), Template::text))
     }
 }
 

@@ -11,16 +11,26 @@ mod date;
 mod escape;
 mod field;
 mod format;
+mod haproxy;
+mod json;
+mod nginx_error;
+mod nginx_proxy_manager;
 mod parsed;
 mod path;
 mod request;
 mod slots;
+mod template;
+mod traefik_clf;
+mod wrapper;
 
 pub use client::{ClientError, ClientFrom};
 pub use date::Reference;
 pub use field::{Field, FieldError};
-pub use format::{Format, FormatError, ParseError};
+pub use format::{Format, FormatError, ParseError, Targets};
+pub use json::{JsonError, JsonFields};
 pub use parsed::Record;
+pub use template::{FormatEscape, Template, TemplateError};
+pub use wrapper::{Container, Header, Part, Stream, header, is_syslog, payload, time_of, wrapper_time};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::Field;
-use super::access::{Access, Head, Span, without_return};
+use super::access::{Access, FORWARDED_FOR, Head, Span, without_return};
 use super::client::{ClientFrom, PEER};
 use super::date::{Found, Reference};
 use super::escape::{Escape, unescape};
@@ -30,6 +30,8 @@ pub struct Record<'a> {
     derived: Option<(Span, Address)>,
     /// Unescaped and taken apart when a field of it is first asked for.
     request: OnceCell<Option<Request<'a>>>,
+    /// What its log is about, where that is known otherwise.
+    log_host: Option<&'a [u8]>,
 }
 
 /// Where the fields of a line stand.
@@ -47,34 +49,31 @@ impl<'a> Record<'a> {
     /// A line of the combined family; read raw, it has no fields.
     pub(super) fn access(line: &'a [u8], head: &Head, access: Option<Access>) -> Self {
         let fields = access.map_or(Fields::None, Fields::Access);
-        Self {
-            line,
-            date: Some(head.date),
-            time: Some(head.time),
-            fields,
-            derived: None,
-            request: OnceCell::new(),
-        }
+        Self::new(line, Some(head.date), Some(head.time), fields)
     }
 
     /// A line of a format with slots.
     pub(super) fn slots(line: &'a [u8], slots: &'a [Slot], parts: Parts) -> Self {
         let Parts { spans, date, time } = parts;
-        Self {
-            line,
-            date,
-            time,
-            fields: Fields::Slots(Slots::new(slots, spans)),
-            derived: None,
-            request: OnceCell::new(),
-        }
+        Self::new(line, date, time, Fields::Slots(Slots::new(slots, spans)))
     }
 
     /// A line without fields, and the date that was found in it.
     pub(super) fn raw(line: &'a [u8], found: Option<&Found>, reference: Option<&Reference>) -> Self {
         let date = found.map(|found| found.span);
         let time = found.and_then(|found| found.time(reference));
-        Self { line, date, time, fields: Fields::None, derived: None, request: OnceCell::new() }
+        Self::new(line, date, time, Fields::None)
+    }
+
+    fn new(line: &'a [u8], date: Option<Span>, time: Option<Timestamp>, fields: Fields<'a>) -> Self {
+        Self { line, date, time, fields, derived: None, request: OnceCell::new(), log_host: None }
+    }
+
+    /// The same, of a log that is about one host: `host` is it where the format has no place for one. What a client names in
+    /// its request comes after that.
+    #[must_use]
+    pub fn about(self, host: Option<&'a [u8]>) -> Self {
+        Self { log_host: host, ..self }
     }
 
     /// The whole line.
@@ -125,6 +124,9 @@ impl<'a> Record<'a> {
     /// Where a field that only its format names stands.
     fn place(&self, field: &Field) -> Option<(Span, Escape)> {
         match &self.fields {
+            Fields::Access(access) if *field == FORWARDED_FOR => {
+                Some((access.forwarded_for?, Escape::Server))
+            }
             Fields::None | Fields::Access(_) => None,
             Fields::Slots(slots) => slots.place(field),
         }
@@ -146,6 +148,15 @@ impl<'a> Record<'a> {
             Fields::Access(access) => Some(access.client),
             Fields::Slots(slots) => slots.find(&Role::Client).map(|(span, _)| span),
         }
+    }
+
+    /// Whether the line ends in a quoted list of addresses, or in `"-"`, behind the fields of `combined`.
+    pub(super) fn ends_in_addresses(&self) -> bool {
+        let Fields::Access(Access { forwarded_for: Some(span), .. }) = self.fields else { return false };
+        let list = span.of(self.line);
+        let is_address = |item: &[u8]| Address::parse(item.trim_ascii()).is_some();
+        let ends = span.end + 1 == without_return(self.line).len();
+        ends && (list == b"-" || list.split(|byte| *byte == b',').all(is_address))
     }
 
     /// The line's own time. Of a line without zone or year only if it was parsed with a reference.
@@ -183,7 +194,10 @@ impl<'a> Record<'a> {
             Field::RequestUri => Some(Cow::Borrowed(self.request()?.uri())),
             Field::Query => self.request()?.query().map(Cow::Borrowed),
             Field::Protocol => self.request()?.protocol().map(Cow::Borrowed),
-            Field::Host => host(self.request()?.authority()?),
+            Field::Host => match self.log_host {
+                Some(named) => host(named),
+                None => host(self.request()?.authority()?),
+            },
             _ => None,
         }
     }

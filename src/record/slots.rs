@@ -23,6 +23,9 @@ pub(super) enum Role {
     Is(Field),
 }
 
+/// What a target contains.
+const OF_TARGET: [Field; 4] = [Field::Path, Field::RequestUri, Field::Query, Field::Host];
+
 /// One place of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
@@ -53,6 +56,16 @@ pub(super) struct Slots<'a> {
 }
 
 impl Slot {
+    /// The fields that it has, those that a request line or a target contains included.
+    pub(super) fn fields(&self) -> Vec<Field> {
+        match &self.role {
+            Role::Client => vec![],
+            Role::Request => [Field::Method, Field::Protocol].into_iter().chain(OF_TARGET).collect(),
+            Role::Target => OF_TARGET.into(),
+            Role::Is(field) => vec![field.clone()],
+        }
+    }
+
     pub(super) const fn new(role: Role, escape: Escape) -> Self {
         Self { role, escape }
     }

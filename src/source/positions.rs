@@ -29,6 +29,14 @@ impl Positions {
         std::mem::take(&mut self.changed).into_values().collect()
     }
 
+    /// Of what changed, the file at `path` is to be read on so many bytes earlier, at the start of a line, as what follows was
+    /// handed out and not yet used.
+    pub fn hold_back(&mut self, path: &Path, bytes: u64) {
+        for known in self.changed.values_mut().filter(|known| known.path == path && known.cursor.is_none()) {
+            known.offset = known.offset.saturating_sub(bytes);
+        }
+    }
+
     pub(super) fn set(&mut self, path: &Path, fingerprint: Fingerprint, offset: u64) {
         let key = (fingerprint.device, fingerprint.inode);
         match self.changed.get_mut(&key) {

@@ -76,6 +76,7 @@ fn status() -> Status {
         last_line: None,
         mostly_from: None,
         dropped: 0,
+        format: Some("combined".to_owned()),
         state: FileState::Live,
         error: None,
     };

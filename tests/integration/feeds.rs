@@ -49,6 +49,7 @@ fn nginx_sends_to(listen: &str, server: &str, more: &str) {
     wait_until(SOON, "all lines came", || daemon.file(&listen)["lines"] == 8);
     let file = daemon.file(&listen);
     assert_eq!((file["state"].as_str(), file["unparsed"].as_u64()), (Some("live"), Some(0)), "{file}");
+    assert_eq!(file["format"], "syslog: combined");
     nginx.get(WORSE, "/wp-login.php");
     scene.wait_listed(&daemon, &[BAD, WORSE]);
     assert_eq!(daemon.jail("knock")["offences_total"], 6, "{}", daemon.log());
@@ -69,12 +70,21 @@ fn nginx_sends_to_a_port() {
 
 #[test]
 fn haproxy_sends_to_a_port() {
+    haproxy_sends("");
+}
+
+#[test]
+fn haproxy_sends_to_a_port_as_the_newer_standard_has_it() {
+    haproxy_sends("format rfc5424 ");
+}
+
+fn haproxy_sends(syslog: &str) {
     let port = free_udp_port();
     let scene = Scene::new();
     let daemon = scene.start(&format!("{KNOCK}[source.sent]\nlisten = \"udp:127.0.0.1:{port}\"\n"));
     let nginx = Nginx::start();
     let logs = format!(
-        "log 127.0.0.1:{port} len 8192 local0\n    http-request set-var(txn.client) req.hdr(X-Test-Client)\n    \
+        "log 127.0.0.1:{port} len 8192 {syslog}local0\n    http-request set-var(txn.client) req.hdr(X-Test-Client)\n    \
          log-format '%[var(txn.client)] - - [%T] %{{+Q}}r %ST %B \"-\" \"-\"'"
     );
     let proxy = Haproxy::start_logging(nginx.port(), &logs);

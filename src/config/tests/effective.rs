@@ -1,6 +1,7 @@
 //! `--effective`: a document that says the same again, with the origin of every value.
 
 use super::*;
+use crate::record::Format;
 
 /// The parts of a configuration that can be compared.
 fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
@@ -36,6 +37,7 @@ path = \"a.log\"
 [source.b]
 path = [\"/b.log\", \"/c.log\"]
 format = \"common\"
+host_from_path = '/(?:a|b)/([^/]+)\\.log'
 [source.c]
 stdin = true
 [source.d]
@@ -90,9 +92,28 @@ fn every_value_names_its_origin() {
         "bantime = \"2h\"  # conf.d/x.toml:3\n",
         "ignoreip = [\n  \"192.0.2.1\",  # conf.d/x.toml:2\n  \"192.0.2.2\",  # $BANMAP_DEFAULTS__IGNOREIP\n]\n",
         "[source.s]\npath = [\"/l\"]  # banmap.toml:2\n",
+        "# host_from_path is unset  # default: the host is what lines say\n",
         "reload = { pid_file = \"/run/nginx.pid\", signal = \"HUP\" }  # default\n",
         "# min_interval is unset  # default: adapts to the server\n",
     ] {
         assert!(document.contains(line), "{line}\n{document}");
     }
+}
+
+#[test]
+fn a_mapping_is_shown_as_it_was_written() {
+    let site = Site::new(
+        "[source.s]\npath = \"/l\"\nformat = \"json\"\nfields = { client = \"ip\", time = [\"a\", \"b\"] }\n[source.t]\npath = \"/t\"\nformat = \"json\"\n",
+    );
+    let config = site.load();
+    let mapping = [("client", "ip"), ("time", "a"), ("time", "b")];
+    assert_eq!(config.sources[0].format, Some(Format::json(mapping).unwrap()));
+    assert_eq!(config.sources[1].format, Some(Format::JsonUsual));
+    let document = config.effective();
+    for key in ["fields.client = \"ip\"", "fields.time = [\n", "# fields is unset  # default: the usual keys"]
+    {
+        assert!(document.contains(key), "{document}");
+    }
+    let again = Site::new(document).load();
+    assert_eq!(again.sources, config.sources, "{document}");
 }

@@ -81,11 +81,10 @@ fn missing_and_unreadable_files() {
 fn unknown_keys_and_those_of_other_versions_and_programs() {
     assert_told(
         &with(
-            "bantime = 5\nfields = { client = \"ip\" }\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
+            "bantime = 5\nhost_from_path = \"x\"\n[daemon]\nhttp = \"127.0.0.1:9417\"\nloglevel = \"INFO\"\n[jial.x]\n",
         ),
         &[
-            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, escape, client, guard, read",
-            "banmap.toml:4:1: `fields` of [source.site] is not supported by this version | remove it",
+            "banmap.toml:3:1: unknown key `bantime` of [source.site] | the keys here are path, logpath, stdin, listen, journal, owner, mode, format, fields, escape, client, guard, read, host_from_path",
             "banmap.toml:6:1: `http` of [daemon] is not supported by this version | remove it",
             "banmap.toml:7:1: unknown key `loglevel` of [daemon] | the log goes to stderr; `log` of [daemon] is \"text\" or \"json\"",
             "banmap.toml:8:2: unknown key `jial` | did you mean `jail`?",
@@ -109,14 +108,12 @@ fn sources() {
             "banmap.toml:5:8: [source.b] path: `/l/x.log` is already read by [source.a] | a file belongs to one source, and any number of jails can look at that",
             "banmap.toml:6:10: [source.b] format: `combine` is no format | did you mean \"combined\"?",
             "banmap.toml:7:8: [source.b] read: must be \"recent\", \"beginning\" or \"end\", not \"start\"",
-            "banmap.toml:9:10: [source.c] format: a server's own log format string is not supported by this version | let the server log in one of these: auto, combined, common, vhost_combined, apache_error, raw",
-            "banmap.toml:10:10: [source.c] escape: \"json\" is not supported by this version | leave it out, or write \"default\"",
             "banmap.toml:11:10: [source.c] client: the field `user_agent` never holds a client's address; write \"remote_addr\", or a header such as \"x_forwarded_for\"",
             "banmap.toml:12:9: [source.c] guard: must be true or false, without quotes, not a whole number",
             "banmap.toml:13:8: [source.c] path: names no file",
             "banmap.toml:14:9: source `d e` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
             "banmap.toml:16:9: [source.e] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
-            "banmap.toml:17:1: `fields` of [source.e] is not supported by this version | remove it",
+            "banmap.toml:17:1: [source.e] fields: says where the fields of JSON lines stand | write `format = \"json\"` with it, or leave `fields` out",
             "banmap.toml:18:9: [source.f] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",
         ],
     );
@@ -137,6 +134,14 @@ fn a_header_of_nobody_who_is_trusted_is_refused() {
     for needs in [Needs::RUN, Needs::TEST, Needs::REPLAY] {
         Site::new(&format!("{HEADER}{TRUSTING}")).needs(needs).load();
         assert_eq!(Site::new(HEADER).needs(needs).told().len(), 1);
+    }
+    for (format, told) in [("combined", 1), ("raw", 1), ("combined_xff", 0), ("auto", 0)] {
+        let (_, problems) = crate::config::load::read(
+            &Site::new(&format!("{HEADER}format = \"{format}\"\n{TRUSTING}")).options(),
+        );
+        let errors: Vec<_> =
+            problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.what.as_str()).collect();
+        assert_eq!(errors, vec!["[source.site] client: the format has no field `x_forwarded_for`"; told]);
     }
 }
 
@@ -176,6 +181,99 @@ fn bans_of_addresses_that_a_server_never_compares_are_refused() {
         &told(&output("list", "compares = \"client\"\n")),
         &["banmap.toml:9:1: [output.o] compares: means nothing for kind \"list\""],
     );
+}
+
+#[test]
+fn fields_of_json_lines() {
+    assert_told(
+        &told(
+            "[source.a]\npath = \"/l/a\"\nformat = \"json\"\nfields = { path = \"request.uri\" }\n\
+             [source.b]\npath = \"/l/b\"\nformat = \"json\"\n[source.b.fields]\nclient = [\"ip\", \"a..b\"]\nPath = \"uri\"\nmethod = 5\n\
+             [source.c]\npath = \"/l/c\"\nfields = { client = \"ip\" }\n\
+             [source.d]\npath = \"/l/d\"\nformat = \"json\"\nfields = \"ip\"\n",
+        ),
+        &[
+            "banmap.toml:4:1: [source.a] fields: says not under which key the client's address stands | add the key of the client's address: client = \"remote_addr\"",
+            "banmap.toml:9:17: [source.b.fields] client: `a..b` is no path: one to six keys with `.` between them",
+            "banmap.toml:10:1: [source.b.fields] Path: is no name of a field | did you mean `path`?",
+            "banmap.toml:11:10: [source.b.fields] method: must be a text in quotes, not a whole number",
+            "banmap.toml:14:1: [source.c] fields: says where the fields of JSON lines stand | write `format = \"json\"` with it, or leave `fields` out",
+            "banmap.toml:18:10: `source.d.fields` must be a table, not a text | write it as [source.d.fields]",
+        ],
+    );
+}
+
+#[test]
+fn formats() {
+    assert_told(
+        &told(
+            "[source.a]\npath = \"/a\"\nformat = \"combined\"\nescape = \"json\"\n\
+             [source.b]\npath = \"/b\"\nformat = ['$remote_addr ', '$http_a $http_b']\nescape = \"jsom\"\n\
+             [source.c]\npath = \"/c\"\nformat = []\n\
+             [source.d]\npath = \"/d\"\nformat = 7\n\
+             [source.e]\npath = \"/e\"\nformat = '%a %Y'\n\
+             [source.f]\npath = \"/f\"\nformat = '\"$http_x_forwarded_for\" $status'\n\
+             [source.h]\npath = \"/h\"\nescape = \"none\"\n",
+        ),
+        &[
+            "banmap.toml:4:10: [source.a] escape: `escape` goes with a format string; how `combined` is escaped is known | leave `escape` out",
+            "banmap.toml:7:10: [source.b] format: `$http_a` and `$http_b` can hold blanks and whatever a client sends, and no quote is between them: where the one ends and the other begins cannot be known (at byte 21) | put quotes around one of them (\"$http_a\"), in the server's configuration too",
+            "banmap.toml:8:10: [source.b] escape: must be \"default\", \"json\" or \"none\", not \"jsom\" | did you mean \"json\"?",
+            "banmap.toml:11:10: [source.c] format: holds no text | leave it out, or name a format",
+            "banmap.toml:14:10: [source.d] format: must be a text in quotes, not a whole number",
+            "banmap.toml:17:10: [source.e] format: `%Y` is no directive of LogFormat that can be read: it is not known (at byte 3) | take it out of the log, or put it behind the format's end, where anything may stand",
+            "banmap.toml:20:10: [source.f] format: has no client address: no record of it would name anybody | add `$remote_addr` (nginx) or `%a` (Apache) to the server's format",
+            "banmap.toml:23:10: [source.h] escape: `escape` goes with a format string; how `auto` is escaped is known | leave `escape` out",
+        ],
+    );
+}
+
+#[test]
+fn a_format_that_can_be_forged_is_warned_about() {
+    let warned = Site::new(
+        "[source.g]\npath = \"/g\"\nformat = '$remote_addr \"$request\"'\nescape = \"none\"\n[jail.trap]\nfilter = \"x\"\n\
+         [filter.x]\nrule = [{ path = 'x' }]\n[output.o]\nkind = \"list\"\n",
+    )
+    .warned();
+    let expected = "banmap.toml:3:10: [source.g] escape: with escape=none a client can write anything into \"$request\" | let the server escape";
+    assert!(warned.len() == 1 && warned[0].starts_with(expected), "{warned:#?}");
+}
+
+#[test]
+fn fields_that_no_format_has() {
+    let site = |source: &str, jail: &str| {
+        Site::new(&format!(
+            "[source.s]\npath = \"/l\"\n{source}\n[output.o]\nkind = \"list\"\n[filter.x]\nrule = [{{ status = 404 }}]\n\
+             [filter.up]\nrule = [{{ upstream_status = [502] }}]\n[filter.bot]\nrule = [{{ user_agent = 'x' }}]\n[jail.j]\n{jail}\n"
+        ))
+    };
+    let jails = |source: &str, jail: &str| site(source, jail).told();
+    let own = "format = '$remote_addr \"$request\" $status $upstream_status'";
+    site(own, "filter = \"up\"\ndistinct = \"upstream_status\"").load();
+    site(own, "filter = \"x\"\nwhere = [{ upstream_status = '^5' }, { user_agent = 'x' }]").load();
+    let one = |source: &str, jail: &str, expected: &str| {
+        let told = jails(source, jail);
+        assert!(told.len() == 1 && told[0].contains(&format!(":1: [jail.j] {expected}")), "{told:#?}");
+    };
+    one(
+        "",
+        "filter = \"up\"",
+        "the filter `up`: looks at the field `upstream_status`, which no format of its sources has | ",
+    );
+    one(
+        own,
+        "filter = \"bot\"",
+        "the filter `bot`: looks at the field `user_agent`, which no format of its sources has | ",
+    );
+    one(
+        "format = \"raw\"",
+        "filter = \"x\"",
+        "the filter `x`: looks at the field `status`, which no format of its sources has | their lines are raw",
+    );
+    let told = jails(own, "filter = \"x\"\ndistinct = \"upstream_statos\"");
+    assert!(told.len() == 1 && told[0].ends_with("did you mean `upstream_status`?"), "{told:#?}");
+    let told = jails(own, "filter = \"x\"\nignore = [{ bot = 'x' }]");
+    assert!(told.len() == 1 && told[0].contains("ignore: looks at the field `bot`"), "{told:#?}");
 }
 
 #[test]
@@ -439,4 +537,25 @@ fn a_port_that_others_reach_is_warned_about() {
     let expected = "banmap.toml:2:10: [source.l] listen: anybody who can send there can have any client banned: senders of UDP \
                     prove nothing | listen at 127.0.0.1 or [::1], or let a firewall pass your servers only";
     assert!(site.warned().iter().any(|one| one == expected), "{:?}", site.warned());
+}
+
+#[test]
+fn a_host_from_a_path_is_one_group_of_a_pattern_for_files() {
+    let wrong = |text: &str| with(&format!("host_from_path = {text}\n"));
+    assert_begin(
+        &wrong("'/nginx/'"),
+        &["banmap.toml:3:18: [source.site] host_from_path: has 0 groups, and exactly one must be the host"],
+    );
+    assert_begin(&wrong("'/(a)/(b)/'"), &["banmap.toml:3:18: [source.site] host_from_path: has 2 groups"]);
+    assert_begin(
+        &wrong("'/(a/'"),
+        &["banmap.toml:3:18: [source.site] host_from_path: is no regular expression: "],
+    );
+    for input in ["stdin = true", "listen = \"unix:/run/x\"", "journal = \"nginx\""] {
+        let told = told(&format!("[source.site]\n{input}\nhost_from_path = '(x)'\n"));
+        assert_begin(
+            &told,
+            &["banmap.toml:3:18: [source.site] host_from_path: means nothing here: only files have a path"],
+        );
+    }
 }

@@ -195,18 +195,20 @@ impl Cut<'_> {
 
     fn pieces(self, text: &[u8]) -> Vec<&[u8]> {
         match self {
-            Self::Escaped(format) | Self::Encoded(format) => {
-                text.split(|byte| !format.never_escapes(*byte)).collect()
-            }
-            Self::Segments(format) => {
-                text.split(|byte| *byte == b'/' || !format.never_escapes(*byte)).collect()
-            }
+            Self::Escaped(format) => text.split(|byte| !format.never_escapes(*byte)).collect(),
+            Self::Encoded(format) => text.split(|byte| is_hidden(format, *byte)).collect(),
+            Self::Segments(format) => text.split(|byte| *byte == b'/' || is_hidden(format, *byte)).collect(),
             Self::Brackets => text.chunk_by(|a, b| !(*a == b'[' && *b == b']')).collect(),
             Self::Boundaries => {
                 text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()).collect()
             }
         }
     }
+}
+
+/// Whether a server may write this byte in a way that makes its line no candidate.
+fn is_hidden(format: &Format, byte: u8) -> bool {
+    !format.never_escapes(byte) && !format.escapes_with_backslash(byte)
 }
 
 impl Literal {

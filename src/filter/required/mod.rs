@@ -18,7 +18,7 @@ use regex_syntax::hir::{Hir, Look};
 use super::pattern::Pattern;
 use super::tags::Tagged;
 use super::{Condition, ConditionSet, Definition, Matcher};
-use crate::record::{Field, Format};
+use crate::record::{Field, Format, Targets};
 
 /// More numbers than this in one condition, and it requires nothing.
 const MOST_NUMBERS: u64 = 64;
@@ -33,16 +33,41 @@ pub struct Required {
     pub ignore_case: bool,
     /// Or not, where the line holds `%` or `\`.
     pub except_encoded: bool,
+    /// Or not, where the request's target holds `%` or `\`: asked for where the format tells where targets stand, and the
+    /// whole line would say little.
+    pub except_encoded_target: bool,
     /// Or not, where the request's target holds `//`.
     pub except_slashes: bool,
     /// Or not, where it holds `/.`.
     pub except_dots: bool,
 }
 
+impl Required {
+    /// What a line holds that is an offence by one or by the other: of lines in two formats.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        let ignore_case = self.ignore_case || other.ignore_case;
+        self.literals.extend(other.literals);
+        if ignore_case {
+            self.literals.iter_mut().for_each(|literal| literal.make_ascii_lowercase());
+        }
+        self.literals.sort_unstable();
+        self.literals.dedup();
+        Self {
+            literals: self.literals,
+            ignore_case,
+            except_encoded_target: self.except_encoded_target || other.except_encoded_target,
+            except_encoded: self.except_encoded || other.except_encoded,
+            except_slashes: self.except_slashes || other.except_slashes,
+            except_dots: self.except_dots || other.except_dots,
+        }
+    }
+}
+
 /// The best set of one condition, and the spellings that escape it.
 struct Found {
     set: Set,
-    encoded: bool,
+    encoded: Option<Within>,
     target: Target,
 }
 
@@ -53,16 +78,31 @@ struct Target {
     dots: bool,
 }
 
+/// Where `%` or `\` may hide a literal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Line,
+    Target,
+}
+
 /// What a definition requires of lines of this format; `None` where any line may be an offence.
 pub(super) fn required(definition: &Definition, format: &Format) -> Option<Required> {
     let rules = definition.rules.iter().map(|rule| of_rule(rule, format));
     let raw = definition.failregex.iter().map(|pattern| of_raw(pattern, format));
     let found = rules.chain(raw).collect::<Option<Vec<Found>>>()?;
-    let except_encoded = found.iter().any(|found| found.encoded);
+    let encoded = |within| found.iter().any(|found| found.encoded == Some(within));
+    let (except_encoded, except_encoded_target) = (encoded(Within::Line), encoded(Within::Target));
     let except_slashes = found.iter().any(|found| found.target.slashes);
     let except_dots = found.iter().any(|found| found.target.dots);
     let (literals, ignore_case) = Set::union(found.into_iter().map(|found| found.set)).finish()?;
-    Some(Required { literals, ignore_case, except_encoded, except_slashes, except_dots })
+    Some(Required {
+        literals,
+        ignore_case,
+        except_encoded,
+        except_encoded_target,
+        except_slashes,
+        except_dots,
+    })
 }
 
 fn of_rule(rule: &ConditionSet, format: &Format) -> Option<Found> {
@@ -78,7 +118,7 @@ impl Found {
     /// Lines that are candidates for their spelling alone are some percent of a log, and finding targets takes a look
     /// at each line: both count against a set.
     fn cost(&self) -> f32 {
-        let encoded = if self.encoded { 0.01 } else { 0.0 };
+        let encoded = if self.encoded.is_some() { 0.01 } else { 0.0 };
         let target = if self.target.slashes || self.target.dots { 0.03 } else { 0.0 };
         self.set.cost() + encoded + target
     }
@@ -86,11 +126,7 @@ impl Found {
 
 fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.iter().any(Field::is_number) {
-        return Some(Found {
-            set: of_numbers(condition, format)?,
-            encoded: false,
-            target: Target::default(),
-        });
+        return Some(Found { set: of_numbers(condition, format)?, encoded: None, target: Target::default() });
     }
     // A virtual host may be logged with a port and in either case.
     if condition.fields.contains(&Field::Host) {
@@ -101,13 +137,14 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         Matcher::Range(..) => None,
     });
     let hirs = hirs.collect::<Option<Vec<Hir>>>()?;
-    let target = format.is_combined()
-        && condition.fields.iter().all(|field| matches!(field, Field::Path | Field::RequestUri));
+    let within = within(condition, format);
+    let of_target = |field: &Field| matches!(field, Field::Path | Field::RequestUri);
+    let target = format.targets().is_some() && condition.fields.iter().all(of_target);
     if target
         && !condition.decoded
         && let Some(target) = begin_respelled(&hirs)
     {
-        return Some(Found { set: Set::of_whole(Vec::new()), encoded: true, target });
+        return Some(Found { set: Set::of_whole(Vec::new()), encoded: Some(within), target });
     }
     let cut = match () {
         () if condition.fields.contains(&Field::Path) => Cut::Segments(format),
@@ -115,7 +152,16 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         () => Cut::Escaped(format),
     };
     let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
-    Some(Found { set: Set::union(sets), encoded: !matches!(cut, Cut::Escaped(_)), target: Target::default() })
+    let encoded = Some(within).filter(|_| !matches!(cut, Cut::Escaped(_)));
+    Some(Found { set: Set::union(sets), encoded, target: Target::default() })
+}
+
+/// JSON lines hold `\` in a value of nearly every browser (`Sec-Ch-Ua`), so there the target alone is looked at, if what the
+/// condition speaks of is part of it.
+fn within(condition: &Condition, format: &Format) -> Within {
+    let of_target = |field: &Field| matches!(field, Field::Path | Field::RequestUri | Field::Query);
+    let keys = matches!(format.targets(), Some(Targets::Keys(_)));
+    if keys && condition.fields.iter().all(of_target) { Within::Target } else { Within::Line }
 }
 
 /// Whether every value that matches begins with something that makes its line a candidate anyway, `^https?://`, and with
@@ -169,5 +215,5 @@ fn of_raw(pattern: &str, format: &Format) -> Option<Found> {
     let opaque = Tagged::read(pattern).ok()?.regex(|_| "(?s-u:.)+".to_owned());
     let cut = if format.is_combined() { Cut::Brackets } else { Cut::Boundaries };
     let set = literals::best(Pattern::read(&opaque).ok()?.hir(), cut)?;
-    Some(Found { set, encoded: false, target: Target::default() })
+    Some(Found { set, encoded: None, target: Target::default() })
 }

@@ -19,6 +19,30 @@ fn offence(rule: usize) -> Judgement {
 }
 
 #[test]
+fn a_field_that_a_format_names_is_compared_with_numbers_where_one_is_written() {
+    let text = r#"$remote_addr "$request" $status "$upstream_status""#;
+    let format = Format::compile(text, crate::record::FormatEscape::Default).unwrap();
+    for (wanted, upstream, expected) in [
+        ("502", "502", true),
+        ("[200, '500-599']", "503", true),
+        ("[200, '500-599']", "400", false),
+        ("[200, '500-599']", "502, 503", false),
+        ("{ not = [502] }", "-", true),
+        ("'500-599'", "503", false),
+        ("['^50', '404']", "503", true),
+        ("'^50'", "502, 200", true),
+    ] {
+        let filter = compile(&format!("[[rule]]\nupstream_status = {wanted}\n"));
+        let line = format!("192.0.2.1 \"GET / HTTP/1.1\" 200 \"{upstream}\"");
+        let judged = judge(&filter, &format, &line);
+        assert_eq!(judged == offence(0), expected, "{wanted} {upstream}");
+    }
+    let wrong: toml::Table = "[[rule]]\nupstream_status = [502, 'x']\n".parse().unwrap();
+    let problems = Definition::read(&wrong).unwrap_err();
+    assert!(problems[0].message.contains("a number like 404 or a range"), "{problems:?}");
+}
+
+#[test]
 fn all_conditions_of_a_rule_and_any_rule() {
     for (rules, expected) in [
         ("[[rule]]\nmethod = '^POST$'\npath = '^/b/c$'\nstatus = '400-499'\n", offence(0)),

@@ -159,10 +159,8 @@ fn names_are_read_and_shown() {
         assert_eq!((format.to_string().as_str(), name.parse()), (name, Ok(format)));
     }
     let error = "auto".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "`auto` is no log format; formats are combined, common, vhost_combined, apache_error, raw"
-    );
+    let names = Format::NAMES.join(", ");
+    assert_eq!(error, format!("`auto` is no log format; formats are {names}"));
 }
 
 #[test]
@@ -173,6 +171,34 @@ fn the_format_with_most_fields_is_detected() {
     assert_eq!(detect(&[COMBINED, "junk"]), None);
     assert_eq!(detect(&["Nov 20 10:00:00 host sshd[1]: x"]), None);
     assert_eq!(detect(&[]), None);
+}
+
+/// One line of each format; the order is that of `Format::ALL`.
+const OF_EACH: [&str; 7] = [
+    COMBINED,
+    COMMON,
+    VHOST,
+    "[Sat Nov 21 11:13:29.603684 2026] [core:error] [pid 1:tid 2] [client 203.0.113.7:1] AH1: x",
+    r#"2026/11/21 11:06:41 [error] 1#1: *5 access forbidden by rule, client: 203.0.113.7, server: s, request: "GET / HTTP/1.1""#,
+    r#"203.0.113.7:1 [21/Nov/2026:11:11:51.774] fe be/s 0/0/0/0/0 200 1 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1""#,
+    "Nov 20 10:00:00 host sshd[1]: Failed password for root from 203.0.113.7",
+];
+
+#[test]
+fn a_line_is_recognised_as_what_it_is_and_read_as_nothing_else() {
+    for (line, of) in OF_EACH.into_iter().zip(Format::ALL) {
+        assert_eq!(detect(&[line]), Some(of.clone()).filter(|of| *of != Format::Raw), "{line}");
+        for other in Format::ALL.into_iter().filter(|other| *other != of && *other != Format::Raw) {
+            if !(of.is_combined() && other.is_combined()) {
+                assert!(other.parse(line.as_bytes()).is_err(), "{other}: {line}");
+            }
+        }
+    }
+    let clf = r#"203.0.113.7 - - [21/Nov/2026:11:11:51 +0000] "GET / HTTP/1.1" 503 217 "" "" 57782 866 "clf" "empty" "<NOSRV>" 0 -1 -1 -1 0 SC-- 1 1 0 0 0 0 0 "" "" "#;
+    assert_eq!(detect(&[clf]), Some(Format::Haproxy), "it reads as combined, too");
+    let empty =
+        r#"203.0.113.7 - - [21/Nov/2026:11:11:51 +0000] "GET / HTTP/1.1" 503 217 "" "" 57782 866 "more""#;
+    assert_eq!(detect(&[empty]), Some(Format::Combined));
 }
 
 #[test]

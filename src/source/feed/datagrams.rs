@@ -1,4 +1,4 @@
-//! Datagrams, each one line: what nginx's `access_log syslog:` and `HAProxy`'s `log` send.
+//! Datagrams, each one line: what nginx's `access_log syslog:` and `HAProxy`'s `log` send. Their headers are the reader's.
 
 use std::io::{self, IoSliceMut};
 use std::net::UdpSocket;
@@ -10,7 +10,6 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockType, recvmsg, setsock
 
 use super::haul::Haul;
 use super::socket::Name;
-use super::syslog::without_header;
 use crate::source::chunker::MAX_LINE;
 use crate::source::{Endpoint, Event, Listen, SourceError};
 
@@ -84,7 +83,7 @@ impl Datagrams {
                 Ok(length) if length > self.buffer.len() => {
                     haul.overlong(&self.at, length as u64, &self.buffer);
                 }
-                Ok(length) => haul.message(&self.at, without_header(&self.buffer[..length])),
+                Ok(length) => haul.message(&self.at, &self.buffer[..length]),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }

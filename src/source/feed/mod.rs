@@ -11,7 +11,6 @@ mod journal;
 mod socket;
 mod stdin;
 mod streams;
-mod syslog;
 #[cfg(test)]
 mod tests;
 

@@ -75,6 +75,10 @@ impl Apache {
         self.place.path("access.log")
     }
 
+    pub(crate) fn error_log(&self) -> PathBuf {
+        self.place.path("error.log")
+    }
+
     /// A GET as the client `client`, through a proxy on loopback that trusts it.
     pub(crate) fn get(&self, client: &str, path: &str) -> Answer {
         send(self.port, &Request::get(path).header("X-Forwarded-For", client))

@@ -67,6 +67,16 @@ pub(crate) fn send(port: u16, request: &Request) -> Answer {
     }
 }
 
+/// Sends `bytes` as they are to a port on loopback, and reads until the other side closes or has nothing more to say.
+pub(crate) fn send_raw(port: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let mut response = Vec::new();
+    // A server may close before it has read everything.
+    let _ = stream.write_all(bytes).and_then(|()| stream.read_to_end(&mut response));
+    response
+}
+
 fn status(response: &[u8]) -> u16 {
     let text = String::from_utf8_lossy(response);
     let word = text.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));

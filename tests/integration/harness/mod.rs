@@ -16,11 +16,11 @@ mod wait;
 
 pub(crate) use apache::Apache;
 pub(crate) use banmap::{Daemon, cli};
-pub(crate) use client::{Answer, Request, send};
+pub(crate) use client::{Answer, Request, send, send_raw};
 pub(crate) use guard::guarding;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use place::{Place, text};
 pub(crate) use process::installed;
 pub(crate) use scene::Scene;
-pub(crate) use wait::wait_until;
+pub(crate) use wait::{wait_or, wait_until};

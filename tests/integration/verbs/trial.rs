@@ -131,6 +131,41 @@ fn the_format_is_chosen_or_found_out() {
 }
 
 #[test]
+fn wrapped_lines_are_unwrapped_and_numbered_as_they_stand() {
+    let site = site();
+    let cri = |line: &str, tag: &str| {
+        format!("2026-11-20T15:51:57.1Z stdout {tag} {}\n", line.trim_end_matches('\n'))
+    };
+    let offence = failure("203.0.113.7", 0);
+    let (begin, end) = offence.split_at(40);
+    let log = cri(&line("192.0.2.1", 3, "GET /", 200), "F")
+        + &cri(begin, "P")
+        + &cri(end, "F")
+        + "other\n"
+        + &cri(begin, "P");
+    site.write("pod.log", &log);
+    let ended = site.banmap(&["test", "fields", "pod.log", "--json", "--missed"]).assert().code(0);
+    let found = objects(&ended);
+    let matched = found.iter().find(|object| object["event"] == "match").unwrap();
+    assert_eq!((&matched["line"], &matched["text"]), (&json!(3), &json!(offence.trim_end())));
+    let missed: Vec<&Value> = found.iter().filter(|object| object["event"] == "missed").collect();
+    let told: Vec<(u64, &str)> = missed
+        .iter()
+        .map(|missed| (missed["line"].as_u64().unwrap(), missed["error"].as_str().unwrap_or_default()))
+        .collect();
+    let expected = [
+        (4, "it is not wrapped as the other lines of its log are"),
+        (1, ""),
+        (5, "the part that ends it is missing"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(found.last().unwrap()["format"], "cri: combined");
+    let ended =
+        site.banmap(&["test", "fields", "--json", "--line", cri(&offence, "F").trim_end()]).assert().code(0);
+    assert_eq!(objects(&ended)[0]["address"], "203.0.113.7");
+}
+
+#[test]
 fn raw_patterns_name_the_host_that_they_found() {
     let site = site();
     let log = "denied 203.0.113.7\ndenied gateway.example\ndenied\n".to_owned() + &failure("2001:db8::7", 5);
