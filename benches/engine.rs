@@ -5,13 +5,13 @@
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
-use banmap::address::{Address, Allowlist, Group, Prefix};
+use banmap::address::{Address, Prefix};
 use banmap::ban::{Ban, Origin};
 use banmap::engine::{Effects, Engine, Protection, Restored, Settings};
 use banmap::jail;
 use banmap::terms::{JailName, Observation, Offence, OutputName};
 use criterion::{Criterion, criterion_group, criterion_main};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 const TRACKED: u32 = 1_000_000;
 
@@ -29,16 +29,10 @@ fn output() -> OutputName {
 
 fn jail(name: &str) -> jail::Settings {
     jail::Settings {
-        name: jail_name(name),
         maxretry: 5,
-        findtime: SignedDuration::from_mins(10),
-        bantime: Some(SignedDuration::from_hours(1)),
-        group: Group::default(),
-        distinct: false,
-        simulate: false,
-        allow: Allowlist::default(),
         outputs: vec![output()],
         max_tracked: TRACKED as usize,
+        ..jail::Settings::new(jail_name(name))
     }
 }
 
@@ -47,7 +41,9 @@ fn engine(bans: Vec<Ban>) -> Engine {
         jails: vec![jail("j")],
         manual: jail("manual"),
         outputs: vec![output()],
+        picky: Vec::new(),
         protected: Protection::default(),
+        seed: 0,
     };
     Engine::new(settings, Restored { bans, ..Restored::default() }, at(0)).0
 }

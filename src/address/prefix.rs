@@ -90,11 +90,6 @@ impl Prefix {
         self.0.network().into()
     }
 
-    /// The highest address of the range.
-    pub fn last(self) -> Address {
-        self.0.broadcast().into()
-    }
-
     /// Whether `address` lies inside.
     pub fn contains(self, address: Address) -> bool {
         self.0.contains(&address.ip())

@@ -33,7 +33,7 @@ pub struct Ban {
     pub offences: u32,
     /// Who decided it.
     pub origin: Origin,
-    /// What the person said who made it by hand.
+    /// What the person said who made it by hand; or why a jail's ban is longer or wider than others.
     pub reason: Option<String>,
     /// Judged and shown, but in no output.
     pub simulated: bool,
@@ -60,6 +60,8 @@ pub enum Change {
     Banned(Arc<Ban>),
     /// The row existed and now lasts longer.
     Prolonged(Arc<Ban>),
+    /// Hits have made the row last longer: no event of its own, since there may be many.
+    Extended(Arc<Ban>),
     /// A jail's verdict that bans nobody, since the jail is paused.
     Withheld(Arc<Ban>),
     /// Found when it was already over (catching up): kept as history, never published or announced.
@@ -74,6 +76,7 @@ impl Change {
         match self {
             Self::Banned(ban)
             | Self::Prolonged(ban)
+            | Self::Extended(ban)
             | Self::Withheld(ban)
             | Self::Past(ban)
             | Self::Ended(ban, _) => ban,

@@ -110,6 +110,9 @@ impl Rehearsal<'_> {
         settings.outputs.push(output.clone());
         settings.jails.iter_mut().for_each(|jail| jail.outputs.push(output.clone()));
         engine.reconfigure(settings, now);
+        while engine.is_behind(now) {
+            engine.tick(now, &mut Effects::default());
+        }
         engine.snapshot(&output)
     }
 

@@ -79,6 +79,8 @@ struct BanEvent<'a> {
     offences: u32,
     bantime: Option<i64>,
     until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     simulated: bool,
 }
@@ -194,6 +196,7 @@ impl<'a> From<&'a Ban> for BanEvent<'a> {
             offences: ban.offences,
             bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
             until: ban.until.map(times::rfc3339),
+            reason: ban.reason.as_deref(),
             simulated: ban.simulated,
         }
     }
@@ -204,8 +207,9 @@ fn sentence(ban: &Ban) -> String {
         format!("{}, until {}", show_duration(until.duration_since(ban.since)), times::rfc3339(until))
     });
     let simulated = if ban.simulated { " (simulated)" } else { "" };
+    let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape::line(reason)));
     format!(
-        "{}  {:<24} {:<18} {:>12}  {until}{simulated}",
+        "{}  {:<24} {:<18} {:>12}  {until}{reason}{simulated}",
         times::rfc3339(ban.since),
         ban.prefix.to_string(),
         ban.jail,

@@ -76,7 +76,26 @@ fn jails(status: &control::Status, now: Timestamp, screen: &mut Screen) -> io::R
             jail_state(jail, now),
         ]
     }));
-    screen.line(format!("\n{}", grid.trim_fmt()))
+    screen.line(format!("\n{}", grid.trim_fmt()))?;
+    full(status, screen)
+}
+
+/// What is as full as it may be, and gives way.
+fn full(status: &control::Status, screen: &mut Screen) -> io::Result<()> {
+    for (name, jail) in &status.jails {
+        let told = [(jail.evicted, "tracked addresses"), (jail.unwatched, "watched networks")];
+        for (gave_way, what) in told.into_iter().filter(|(gave_way, _)| *gave_way > 0) {
+            screen.line(format!(
+                "{name}: {gave_way} {what} gave way, the least useful first (`max_tracked`)"
+            ))?;
+        }
+    }
+    for (name, cap) in status.caps.iter().filter(|(_, cap)| cap.gave_way > 0) {
+        let control::Cap { used, limit, gave_way } = cap;
+        let name = escape::line(name);
+        screen.line(format!("{name}: {used} of {limit} kept, {gave_way} gave way"))?;
+    }
+    Ok(())
 }
 
 fn jail_state(jail: &JailStatus, now: Timestamp) -> Cell {

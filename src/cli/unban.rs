@@ -31,6 +31,9 @@ pub(super) struct Unban {
     /// Only bans made since then: 1h, 2026-05-01, 2026-05-01T10:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with_all = ["addresses", "file"])]
     since: Option<Since>,
+    /// Forget their earlier bans too, so that the next one is as long as a first one
+    #[arg(long, conflicts_with = "dry_run")]
+    forget: bool,
     /// Show whom it would be, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -55,6 +58,7 @@ impl Unban {
             all: self.all,
             jail: self.jail.clone(),
             since,
+            forget: self.forget,
             dry_run: self.dry_run,
             no_wait: self.no_wait || !last,
         };

@@ -10,7 +10,7 @@ use super::globals::Globals;
 use super::screen::{BOLD, GREEN, RED, Screen};
 use super::{history, list, table, times};
 use crate::address::Prefix;
-use crate::control::{self, Reply, Request};
+use crate::control::{self, Counting, Reply, Request};
 use crate::os::clock;
 use crate::terms::escape;
 use crate::terms::show_duration;
@@ -56,13 +56,15 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
         screen.line(format!("  protected by {}", escape::line(protection)))?;
     }
     for near in &why.near {
+        screen.line(format!("  {}", nearness(near)))?;
+    }
+    for earlier in &why.earlier {
         screen.line(format!(
-            "  {}: {} of {} offences within {} by {}",
-            near.jail,
-            near.offences,
-            near.maxretry,
-            show_duration(near.findtime),
-            near.address
+            "  {}: {} banned {} before: the next ban lasts {}",
+            earlier.jail,
+            earlier.address,
+            many_times(earlier.bans),
+            earlier.next.map_or("forever".to_owned(), show_duration)
         ))?;
     }
     evidence(&why.evidence, screen)?;
@@ -71,6 +73,21 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
         screen.line(history::grid(&why.history).trim_fmt())?;
     }
     Ok(())
+}
+
+fn nearness(near: &control::Near) -> String {
+    let control::Near { jail, address, offences, maxretry, findtime, what } = near;
+    let counted = format!("{jail}: {offences} of {maxretry}");
+    let within = show_duration(*findtime);
+    match what {
+        Counting::Offences => format!("{counted} offences within {within} by {address}"),
+        Counting::Groups => format!("{counted} different clients with offences within {within} in {address}"),
+        Counting::Requests => format!("{counted} requests ahead of its rate by {address}"),
+    }
+}
+
+fn many_times(number: u32) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
 fn evidence(rows: &[control::EvidenceRow], screen: &mut Screen) -> io::Result<()> {

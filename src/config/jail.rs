@@ -15,6 +15,7 @@ use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
 use crate::filter::{Conditions, Suggest};
+use crate::jail::{Escalation, Jitter, Settings, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{JailName, OutputName, SourceName, nearest};
@@ -50,7 +51,11 @@ pub(super) fn manual(section: Section<'_>, defaults: &Partial) -> Manual {
     pick.maxretry();
     pick.findtime();
     let bantime = pick.bantime();
-    Manual { bantime, group: pick.group(), ignoreip: pick.ignoreip() }
+    pick.escalation();
+    pick.jitter();
+    let group = pick.group();
+    pick.widen(group);
+    Manual { bantime, group, ignoreip: pick.ignoreip() }
 }
 
 /// Every jail that `jails` or a table names.
@@ -175,8 +180,15 @@ impl Layers<'_> {
         let section = self.section;
         let sources = self.references("source", &world.sources, |partial| partial.sources.as_ref());
         let outputs = self.references("outputs", &world.outputs, |partial| partial.outputs.as_ref());
-        let (maxretry, findtime, bantime) = (self.maxretry(), self.findtime(), self.bantime());
+        let rate = self.pick(|partial| partial.rate.as_ref());
+        let rate = section.settle("rate", rate, None);
+        let (maxretry, findtime, distinct) = match rate {
+            Some(rate) => (1, rate.per, None),
+            None => (self.maxretry(), self.findtime(), self.distinct()),
+        };
+        let bantime = self.bantime();
         let simulate = self.pick(|partial| partial.simulate.as_ref());
+        let group = self.group();
         let jail = Jail {
             name,
             filter_name: filter.as_ref().map(|found| found.name.clone()).unwrap_or_default(),
@@ -186,12 +198,18 @@ impl Layers<'_> {
             outputs: outputs.iter().filter_map(|name| name.parse::<OutputName>().ok()).collect(),
             only: self.conditions("where", |partial| partial.only.as_ref()),
             ignore: self.conditions("ignore", |partial| partial.ignore.as_ref()),
-            distinct: self.distinct(),
+            distinct,
             ignoreip: self.ignoreip(),
             maxretry,
             findtime,
             bantime,
-            group: self.group(),
+            escalation: self.escalation(),
+            jitter: self.jitter(),
+            widen: self.widen(group),
+            extend: section.settle("extend", self.pick(|partial| partial.extend.as_ref()), false),
+            rate,
+            max_tracked: self.max_tracked(),
+            group,
             simulate: section.settle("simulate", simulate, false),
         };
         Some(jail)
@@ -227,6 +245,27 @@ impl Layers<'_> {
     fn bantime(&self) -> Option<SignedDuration> {
         let found = self.pick(|partial| partial.bantime.as_ref());
         self.section.settle("bantime", found, Some(SignedDuration::from_hours(1)))
+    }
+
+    fn escalation(&self) -> Option<Escalation> {
+        let found = self.pick(|partial| partial.escalation.as_ref());
+        self.section.settle("escalation", found, Some(Escalation::default()))
+    }
+
+    fn jitter(&self) -> Option<Jitter> {
+        let found = self.pick(|partial| partial.jitter.as_ref());
+        self.section.settle("jitter", found, None)
+    }
+
+    fn widen(&self, group: Group) -> Vec<Widen> {
+        let found = self.pick(|partial| partial.widen.as_ref());
+        self.section.settle("widen", found, Widen::usual().into()).settle(self.section, group)
+    }
+
+    fn max_tracked(&self) -> usize {
+        let found = self.pick(|partial| partial.max_tracked.as_ref());
+        let default = u32::try_from(Settings::MAX_TRACKED).unwrap_or(u32::MAX);
+        self.section.settle("max_tracked", found, default) as usize
     }
 
     fn distinct(&self) -> Option<Field> {

@@ -43,13 +43,38 @@ pub(super) const SOURCE: Keys = Keys {
 
 pub(super) const JAIL: Keys = Keys {
     known: &[
-        "filter", "source", "sources", "output", "outputs", "maxretry", "findtime", "bantime", "enabled",
-        "simulate", "group", "distinct", "where", "ignore", "ignoreip",
+        "filter",
+        "source",
+        "sources",
+        "output",
+        "outputs",
+        "maxretry",
+        "findtime",
+        "bantime",
+        "enabled",
+        "escalation",
+        "jitter",
+        "widen",
+        "extend",
+        "rate",
+        "max_tracked",
+        "simulate",
+        "group",
+        "distinct",
+        "where",
+        "ignore",
+        "ignoreip",
     ],
-    later: &["escalation", "jitter", "widen", "rate", "value", "extend", "ignore_crawlers", "storm"],
+    later: &["value", "ignore_crawlers", "storm"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };
+
+pub(super) const ESCALATION: Keys = Keys { known: &["factor", "max", "steps", "decay", "scope"], later: &[] };
+
+pub(super) const WIDEN: Keys = Keys { known: &["distinct", "v4", "v6", "within"], later: &[] };
+
+pub(super) const RATE: Keys = Keys { known: &["requests", "per", "burst"], later: &[] };
 
 pub(super) const OUTPUT: Keys = Keys {
     known: &[
@@ -71,13 +96,16 @@ pub(super) const OUTPUT: Keys = Keys {
 pub(super) const RELOAD: Keys = Keys { known: &["pid_file", "process", "command", "signal"], later: &[] };
 
 /// Every table and the keys that this version reads there; `""` is the top, `output.reload` a table inside of another.
-pub const KNOWN: [(&str, &[&str]); 8] = [
+pub const KNOWN: [(&str, &[&str]); 11] = [
     ("", TOP.known),
     ("daemon", DAEMON.known),
     ("real_ip", REAL_IP.known),
     ("source", SOURCE.known),
     ("jail", JAIL.known),
     ("jail.group", GROUP.known),
+    ("jail.escalation", ESCALATION.known),
+    ("jail.widen", WIDEN.known),
+    ("jail.rate", RATE.known),
     ("output", OUTPUT.known),
     ("output.reload", RELOAD.known),
 ];

@@ -199,7 +199,11 @@ fn is_union(path: &[String]) -> bool {
     matches!(path[..], ["defaults", "ignoreip"] | ["jail", _, "ignoreip"] | ["real_ip", "trusted_proxies"])
 }
 
-/// `reload` is one value in the form of a table: half of another one makes no sense in it.
+/// Values in the form of a table: half of another one makes no sense in them.
 fn is_one_value(path: &[String]) -> bool {
-    path.len() == 3 && path[0] == "output" && path[2] == "reload"
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    matches!(
+        path[..],
+        ["output", _, "reload"] | ["defaults", "escalation" | "rate"] | ["jail", _, "escalation" | "rate"]
+    )
 }

@@ -8,18 +8,25 @@ use jiff::SignedDuration;
 
 use super::addresses;
 use super::found::{Found, Show};
+use super::growing;
 use super::keys;
 use super::node::{self, Node, Value};
 use super::problem::Problem;
+use super::rate;
 use super::rules;
 use super::section::Section;
+use super::widen;
 use crate::filter::Conditions;
+use crate::jail::{Escalation, Jitter, Rate};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
 use crate::terms::nearest;
 
 /// More offences than this within one window are not counted one by one.
 const HIGHEST_MAXRETRY: u32 = 1_000_000;
+
+/// A hundred bytes each: more addresses than this fill the memory of most hosts.
+const HIGHEST_TRACKED: u32 = 10_000_000;
 
 /// The keys of a jail that one table sets; the rest is unset.
 #[derive(Clone, Default)]
@@ -30,6 +37,12 @@ pub(super) struct Partial {
     pub(super) maxretry: Option<Found<u32>>,
     pub(super) findtime: Option<Found<SignedDuration>>,
     pub(super) bantime: Option<Found<Option<SignedDuration>>>,
+    pub(super) escalation: Option<Found<Option<Escalation>>>,
+    pub(super) jitter: Option<Found<Option<Jitter>>>,
+    pub(super) widen: Option<Found<widen::Rules>>,
+    pub(super) extend: Option<Found<bool>>,
+    pub(super) rate: Option<Found<Option<Rate>>>,
+    pub(super) max_tracked: Option<Found<u32>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
     pub(super) v4: Option<Found<u32>>,
@@ -73,6 +86,12 @@ impl Partial {
             maxretry: section.integer("maxretry", 1..=HIGHEST_MAXRETRY),
             findtime: section.span("findtime"),
             bantime: bantime(section),
+            escalation: growing::escalation(section),
+            jitter: growing::jitter(section),
+            widen: widen::read(section),
+            extend: section.boolean("extend"),
+            rate: rate::read(section),
+            max_tracked: section.integer("max_tracked", 1000..=HIGHEST_TRACKED),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
             // Shorter ones would ban a good part of the world for one client.

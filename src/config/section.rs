@@ -198,7 +198,16 @@ impl<'a> Section<'a> {
 
     /// A duration; `None` is forever.
     pub(super) fn duration(&self, key: &str) -> Option<Found<Option<SignedDuration>>> {
-        let node = self.node(key)?;
+        self.duration_of(key, self.node(key)?)
+    }
+
+    /// A list of durations; a single one stands for a list of one. `None` where one of them is wrong.
+    pub(super) fn durations(&self, key: &str) -> Option<Vec<Found<Option<SignedDuration>>>> {
+        let items: Vec<_> = self.node(key)?.items().iter().map(|item| self.duration_of(key, item)).collect();
+        items.into_iter().collect()
+    }
+
+    fn duration_of(&self, key: &str, node: &Node) -> Option<Found<Option<SignedDuration>>> {
         let read = match &node.value {
             Value::String(text) => parse_duration(text),
             Value::Integer(seconds) => seconds_duration(*seconds).map(Some),

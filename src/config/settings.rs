@@ -16,9 +16,6 @@ use crate::resolve::{ListEntry, Lists};
 use crate::terms::{JailName, OutputName, SourceName};
 use crate::{jail, publish, source};
 
-/// At most so many prefixes are tracked by one jail at once; a flood of forged addresses costs no more memory.
-pub const MAX_TRACKED: usize = 200_000;
-
 /// A whole configuration.
 #[derive(Debug)]
 pub struct Config {
@@ -115,6 +112,18 @@ pub struct Jail {
     pub findtime: SignedDuration,
     /// How long a ban lasts; `None` is forever.
     pub bantime: Option<SignedDuration>,
+    /// How bans grow with earlier ones; `None`: they do not.
+    pub escalation: Option<jail::Escalation>,
+    /// What is added to a ban by chance.
+    pub jitter: Option<jail::Jitter>,
+    /// When prefixes are banned for what is inside them.
+    pub widen: Vec<jail::Widen>,
+    /// Hits prolong a ban.
+    pub extend: bool,
+    /// How often a client may ask; then `maxretry` and `distinct` mean nothing, and `findtime` is the time of the rate.
+    pub rate: Option<jail::Rate>,
+    /// At most so many prefixes are tracked at once.
+    pub max_tracked: usize,
     /// What is counted and banned.
     pub group: Group,
     /// Judge and show, but publish nothing.
@@ -157,16 +166,14 @@ impl Config {
     /// The built-in jail of bans by hand: all outputs; it counts nothing.
     pub fn manual_settings(&self, lists: &Lists) -> jail::Settings {
         jail::Settings {
-            name: JailName::manual(),
             maxretry: 1,
-            findtime: SignedDuration::from_mins(10),
             bantime: self.manual.bantime,
+            escalation: None,
+            widen: Vec::new(),
             group: self.manual.group,
-            distinct: false,
-            simulate: false,
             allow: lists.allowlist(&self.manual.ignoreip),
             outputs: self.outputs.iter().map(|output| output.name.clone()).collect(),
-            max_tracked: MAX_TRACKED,
+            ..jail::Settings::new(JailName::manual())
         }
     }
 }
@@ -188,12 +195,17 @@ impl Jail {
             maxretry: self.maxretry,
             findtime: self.findtime,
             bantime: self.bantime,
+            escalation: self.escalation.clone(),
+            jitter: self.jitter,
+            widen: self.widen.clone(),
+            extend: self.extend,
+            rate: self.rate,
             group: self.group,
             distinct: self.distinct.is_some(),
             simulate: self.simulate,
             allow: lists.allowlist(&self.ignoreip),
             outputs: self.outputs.clone(),
-            max_tracked: MAX_TRACKED,
+            max_tracked: self.max_tracked,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 mod checking;
 mod effective;
+mod growing;
 mod merging;
 mod socket;
+mod widen;
 mod wrong;
 
 use std::ffi::OsString;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{Ban, Origin};
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct BanRow {
     pub offences: u32,
     /// Who decided it.
     pub origin: Origin,
-    /// What the person said who made it by hand.
+    /// What the person said who made it by hand; or why a jail's ban is longer or wider than others.
     pub reason: Option<String>,
     /// Judged and shown, but in no output.
     #[serde(default)]
@@ -131,6 +131,9 @@ pub struct Why {
     /// How near it is to a threshold.
     #[serde(default)]
     pub near: Vec<Near>,
+    /// The jails whose next ban of it would be longer, since it was banned before.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
 }
 
 /// A line that speaks for a ban.
@@ -158,13 +161,53 @@ pub struct Near {
     pub jail: JailName,
     /// What is counted: the group of the client.
     pub address: Prefix,
-    /// How many offences lie in the window.
+    /// How many offences, groups or requests count now.
     pub offences: u32,
     /// How many ban.
     pub maxretry: u32,
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
     pub findtime: SignedDuration,
+    /// What is counted.
+    #[serde(default)]
+    pub what: Counting,
+}
+
+/// What a window counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counting {
+    /// Offences of a client.
+    #[default]
+    Offences,
+    /// Different clients with an offence inside a prefix.
+    Groups,
+    /// Requests that are ahead of a rate.
+    Requests,
+}
+
+impl From<Tracked> for Counting {
+    fn from(what: Tracked) -> Self {
+        match what {
+            Tracked::Offences => Self::Offences,
+            Tracked::Groups => Self::Groups,
+            Tracked::Rate => Self::Requests,
+        }
+    }
+}
+
+/// Earlier bans that make the next one longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The jail.
+    pub jail: JailName,
+    /// Who was banned: the group of the client.
+    pub address: Prefix,
+    /// How many ended bans count now.
+    pub bans: u32,
+    /// How long the next one would be, in seconds; `null` is forever.
+    #[serde(with = "wire::optional_seconds")]
+    pub next: Option<SignedDuration>,
 }
 
 #[cfg(test)]
@@ -225,6 +268,7 @@ mod tests {
             evidence: vec![EvidenceRow::from(&evidence)],
             history: Vec::new(),
             near: Vec::new(),
+            earlier: Vec::new(),
         };
         let why = serde_json::to_value(why).unwrap();
         assert_has(&why, &["address", "banned", "bans", "protected_by", "evidence", "history"]);
@@ -292,6 +336,7 @@ mod tests {
             jails: [("wordpress".parse().unwrap(), JailStatus::default())].into(),
             sources: [("site".parse().unwrap(), SourceStatus { files: vec![file] })].into(),
             outputs: [("nginx".parse().unwrap(), output)].into(),
+            caps: [("evidence".to_owned(), crate::control::Cap::default())].into(),
             problems: Vec::new(),
         }
     }

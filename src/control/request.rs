@@ -85,6 +85,9 @@ pub enum Request {
         /// Only bans made at or after this time; not together with `targets`.
         #[serde(default, with = "wire::optional_time")]
         since: Option<Timestamp>,
+        /// Forget their earlier bans, too: the next one is a first one.
+        #[serde(default)]
+        forget: bool,
         /// Tell whom it would be, change nothing.
         #[serde(default)]
         dry_run: bool,

@@ -23,6 +23,9 @@ pub struct Status {
     pub sources: BTreeMap<SourceName, SourceStatus>,
     /// Every output.
     pub outputs: BTreeMap<OutputName, OutputStatus>,
+    /// What is bounded over all jails; `evidence` in bytes.
+    #[serde(default)]
+    pub caps: BTreeMap<String, Cap>,
     /// What an operator has to do something about, a sentence each: what is wrong where, and the fix.
     #[serde(default)]
     pub problems: Vec<String>,
@@ -58,6 +61,23 @@ pub struct JailStatus {
     /// Addresses that gave way since no more can be tracked.
     #[serde(default)]
     pub evicted: u64,
+    /// Wider prefixes that are watched for their clients.
+    #[serde(default)]
+    pub watched: u64,
+    /// Those of them that gave way since no more can be watched.
+    #[serde(default)]
+    pub unwatched: u64,
+}
+
+/// Something of which no more than so much is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    /// How much is kept.
+    pub used: u64,
+    /// How much may be.
+    pub limit: u64,
+    /// How much gave way since the start.
+    pub gave_way: u64,
 }
 
 /// One source.

@@ -94,6 +94,29 @@ pub(super) mod seconds {
     }
 }
 
+/// A length in seconds, or `null`.
+pub(super) mod optional_seconds {
+    use super::{Deserialize, Deserializer, Serializer};
+    use jiff::SignedDuration;
+
+    #[allow(clippy::ref_option, reason = "serde hands the field by reference")]
+    pub(in crate::control) fn serialize<S: Serializer>(
+        length: &Option<SignedDuration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match length {
+            Some(length) => to.serialize_i64(length.as_secs()),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(in crate::control) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<SignedDuration>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.map(SignedDuration::from_secs))
+    }
+}
+
 /// Reads a value from its text, for types that are written with `Display`.
 pub(super) fn parsed<'de, D, T>(from: D) -> Result<T, D::Error>
 where

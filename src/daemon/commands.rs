@@ -12,8 +12,8 @@ use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
-use crate::control::{BanRow, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
-use crate::engine::{Order, Refusal as Refused};
+use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
+use crate::engine::{self, Order, Refusal as Refused};
 use crate::os::clock;
 use crate::publish::{self, Report};
 use crate::store::{HistoryQuery, HistoryRow, StoreError};
@@ -56,14 +56,14 @@ impl Circuit {
                 let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
                 self.answer_order(outcome, &by, answer);
             }
-            Request::Unban { targets, all, jail, since, dry_run, no_wait } => {
+            Request::Unban { targets, all, jail, since, forget, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
                 let whom = if whole { Whom::All { since } } else { Whom::These(targets) };
                 if dry_run {
                     let would = self.would_unban(&whom, jail.as_ref(), now);
                     let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
                 } else {
-                    let outcome = self.unban(whom, jail.as_ref(), now);
+                    let outcome = self.unban(whom, jail.as_ref(), forget, now);
                     self.answer_order(outcome, &By { peer, reason: None, no_wait }, answer);
                 }
             }
@@ -95,8 +95,10 @@ impl Circuit {
         if let Err(refusal) = self.known(jail) {
             return refused(&refusal);
         }
-        let wanted =
-            |ban: &&Arc<Ban>| ban.simulated == simulated && jail.is_none_or(|name| ban.jail == *name);
+        let now = clock::now();
+        let wanted = |ban: &&Arc<Ban>| {
+            ban.simulated == simulated && !ban.is_over(now) && jail.is_none_or(|name| ban.jail == *name)
+        };
         Reply::Bans(rows(self.owner.engine.bans().filter(wanted)))
     }
 
@@ -109,6 +111,7 @@ impl Circuit {
             offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
             maxretry: window.maxretry,
             findtime: window.findtime,
+            what: window.what.into(),
         });
         let mut why = Why {
             address,
@@ -118,6 +121,7 @@ impl Circuit {
             evidence: known.evidence.iter().map(EvidenceRow::from).collect(),
             history: Vec::new(),
             near: near.collect(),
+            earlier: known.earlier.into_iter().map(earlier).collect(),
         };
         let query = HistoryQuery {
             address: Some(address),
@@ -188,6 +192,10 @@ impl Circuit {
         self.owner.forget(file);
         Ok(format!("{} is empty now", file.path.display()))
     }
+}
+
+fn earlier(known: engine::Earlier) -> Earlier {
+    Earlier { jail: known.jail, address: known.prefix, bans: known.bans, next: known.next }
 }
 
 /// By address and jail.

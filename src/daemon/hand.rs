@@ -47,6 +47,8 @@ pub(super) struct Outcome {
     refused: Vec<Refusal>,
     /// How many bans were there already, as long or longer.
     unchanged: usize,
+    /// Of whom earlier bans were forgotten.
+    forgotten: usize,
 }
 
 impl Circuit {
@@ -72,7 +74,7 @@ impl Circuit {
         let (mut bans, mut refused) = (Vec::new(), Vec::new());
         match whom {
             Whom::All { since } => {
-                let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
+                let young = |ban: &Ban| !ban.is_over(now) && since.is_none_or(|since| ban.since >= since);
                 let meant = |ban: &&Arc<Ban>| jail.is_none_or(|name| ban.jail == *name) && young(ban);
                 bans.extend(self.owner.engine.bans().filter(meant).cloned());
             }
@@ -93,20 +95,39 @@ impl Circuit {
         &mut self,
         whom: Whom,
         jail: Option<&JailName>,
+        forget: bool,
         now: Timestamp,
     ) -> Result<Outcome, Refused> {
         self.known(jail)?;
         let mut outcome = Outcome::default();
         match whom {
-            Whom::All { since } => outcome.effects = self.owner.engine.unban_all(jail, since, now)?,
+            Whom::All { since } => {
+                outcome.effects = self.owner.engine.unban_all(jail, since, now)?;
+                if forget {
+                    outcome.forgotten = self.forget_earlier(&outcome.effects, jail, since.is_none());
+                }
+            }
             Whom::These(chosen) => {
                 for prefix in chosen {
                     let done = self.owner.engine.unban(prefix, jail, now);
-                    outcome.add(prefix, done);
+                    let forgotten = if forget { self.owner.engine.forget_earlier(prefix, jail) } else { 0 };
+                    outcome.forgotten += forgotten;
+                    // Who is not banned any more may still be known for earlier bans.
+                    let only_forgotten = forgotten > 0 && matches!(done, Err(Refused::NotBanned { .. }));
+                    outcome.add(prefix, if only_forgotten { Ok(Effects::default()) } else { done });
                 }
             }
         }
         Ok(outcome)
+    }
+
+    /// Of everybody (`all`), or of those whose bans were just ended.
+    fn forget_earlier(&mut self, ended: &Effects, jail: Option<&JailName>, all: bool) -> usize {
+        if all {
+            return self.owner.engine.forget_all_earlier(jail);
+        }
+        let ended = ended.changes.iter().filter(|change| is_by_hand(change));
+        ended.map(|change| self.owner.engine.forget_earlier(change.ban().prefix, jail)).sum()
     }
 
     fn note_command(&mut self, outcome: &Outcome, by: &By, now: Timestamp) {
@@ -121,6 +142,12 @@ impl Circuit {
                 reason: by.reason.clone(),
                 text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
             });
+        }
+        if outcome.forgotten > 0 {
+            let text = format!("forgot the earlier bans of {}", addresses(outcome.forgotten));
+            let (uid, reason) = (Some(by.peer.uid), by.reason.clone());
+            let (kind, address, jail) = (HistoryKind::Command, None, None);
+            self.owner.note(HistoryEvent { at: now, kind, address, jail, uid, reason, text });
         }
     }
 
@@ -238,8 +265,15 @@ impl Outcome {
         if self.unchanged > 0 {
             messages.push(format!("{} banned already, as long or longer", self.unchanged));
         }
+        if self.forgotten > 0 {
+            messages.push(format!("earlier bans of {} forgotten", addresses(self.forgotten)));
+        }
         messages
     }
+}
+
+fn addresses(number: usize) -> String {
+    if number == 1 { "1 address".to_owned() } else { format!("{number} addresses") }
 }
 
 fn refusal_of(prefix: Prefix, refusal: &Refused) -> Refusal {

@@ -62,16 +62,21 @@ impl Owner {
         self.remember(&batch.checkpoints);
         self.unsaved.checkpoints.extend(batch.checkpoints);
         self.carry(effects, false);
+        self.save_many();
+    }
+
+    fn save_many(&mut self) {
         if self.unsaved.changes.len() >= MANY_CHANGES {
             self.save();
         }
     }
 
-    /// Ends what is over.
+    /// Ends what is over, or a part of it where that is much.
     pub(super) fn tick(&mut self, now: Timestamp) {
         let mut effects = Effects::default();
         self.engine.tick(now, &mut effects);
         self.carry(effects, false);
+        self.save_many();
     }
 
     /// Tells log, store and outputs what has changed.
@@ -179,6 +184,7 @@ impl Owner {
     pub(super) fn save_then(&mut self, stored: Option<Ack>) {
         let mut transaction = std::mem::take(&mut self.unsaved);
         transaction.trackers = self.engine.take_changed_trackers();
+        transaction.priors = self.engine.take_changed_priors();
         transaction.totals = self.totals.changed(&self.engine);
         let generation = self.engine.generation();
         transaction.generation = (generation != self.stored_generation).then_some(generation);

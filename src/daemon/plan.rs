@@ -1,7 +1,8 @@
 //! From a configuration to what engine and readers need of it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
 
@@ -14,12 +15,15 @@ use crate::resolve::Lists;
 use crate::source::Registry;
 use crate::terms::{Checkpoint, SourceName};
 
-/// What the engine judges by: the jails, the outputs' names, and who is never banned.
+/// One for each process: a new configuration does not move the end of a ban that is found again.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("jitter"));
+
+/// What the engine of a rehearsal judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
-    settings(config, lists, &host::addresses(), Vec::new())
+    Settings { seed: 0, ..settings(config, lists, &host::addresses(), Vec::new()) }
 }
 
-/// The same, where this host's addresses and the crowds are known.
+/// The same for the daemon, whose chance nobody foresees, and where this host's addresses and the crowds are known.
 pub(super) fn settings(
     config: &Config,
     lists: &Lists,
@@ -30,11 +34,13 @@ pub(super) fn settings(
         jails: config.jails.iter().map(|jail| jail.jail_settings(lists)).collect(),
         manual: config.manual_settings(lists),
         outputs: config.outputs.iter().map(|output| output.name.clone()).collect(),
+        picky: config.outputs.iter().filter_map(|o| Some((o.name.clone(), o.kind.can_hold()?))).collect(),
         protected: Protection {
             trusted: config.trusted(lists),
             host: host.iter().copied().map(Address::from).collect(),
             crowds,
         },
+        seed: *SEED,
     }
 }
 

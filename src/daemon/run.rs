@@ -1,6 +1,7 @@
 //! The running daemon: one loop that receives, asks the engine, and carries the effects on. It decides nothing.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub(super) struct Waits {
     release: Option<Instant>,
     /// Some reader is still at work.
     reading: bool,
+    /// Bans were ended last: of many that end at once a part, and now it is the others' turn.
+    others_turn: bool,
 }
 
 /// What the loop received.
@@ -127,7 +130,7 @@ impl Waits {
     pub(super) fn new() -> Self {
         let mut second = interval(EACH);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { second, release: Some(Instant::now() + HOLD_AT_MOST), reading: true }
+        Self { second, release: Some(Instant::now() + HOLD_AT_MOST), reading: true, others_turn: false }
     }
 }
 
@@ -154,19 +157,24 @@ impl Circuit {
     }
 
     /// What comes next. Times go before messages, and readings come last: under a flood of lines bans still end, and
-    /// what is unsaved is still saved each second. Dropped before it is ready, nothing is lost.
+    /// what is unsaved is still saved each second; but between two parts of many bans that end everybody has a turn. Dropped
+    /// before it is ready, nothing is lost.
     pub(super) async fn receive(&mut self, waits: &mut Waits) -> Received {
         let expiry = self.next_expiry();
+        // A timer that is over is not ready at once, and what is always ready would never let it be.
+        let due = expiry.is_some_and(|expiry| expiry <= Instant::now());
         let soonest = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
         tokio::select! {
             biased;
-            () = soonest(expiry), if expiry.is_some() => Received::Expiry,
+            () = ready(()), if due && !waits.others_turn => Received::Expiry,
             _ = waits.second.tick() => Received::Second,
             () = soonest(waits.release), if waits.release.is_some() => Received::Released,
             Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
             Some(report) = self.outputs.reports.recv() => Received::Report(report),
             Some(call) = self.calls.recv() => Received::Call(call),
             message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
+            () = ready(()), if due => Received::Expiry,
+            () = soonest(expiry), if expiry.is_some() => Received::Expiry,
         }
     }
 
@@ -177,6 +185,7 @@ impl Circuit {
     }
 
     pub(super) fn take(&mut self, received: Received, waits: &mut Waits) {
+        waits.others_turn = matches!(received, Received::Expiry);
         match received {
             Received::Reading(reading) => self.read(reading),
             Received::Report(report) => self.report(report),

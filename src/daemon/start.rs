@@ -104,8 +104,8 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     for event in &events {
         log.store(event);
     }
-    let Kept { generation, bans, trackers, checkpoints, pauses, files, totals } = kept;
-    let restored = Restored { generation, bans, trackers, pauses };
+    let Kept { generation, bans, trackers, priors, checkpoints, pauses, files, totals } = kept;
+    let restored = Restored { generation, bans, trackers, priors, pauses };
     let host = Host::new(clock::monotonic());
     let (engine, effects) =
         Engine::new(plan::settings(&config, &lists, host.addresses(), Vec::new()), restored, now);

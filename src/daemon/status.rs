@@ -14,7 +14,7 @@ use crate::os::clock;
 use crate::publish::{self, Report, State};
 use crate::reader::{FileView, View};
 use crate::terms::{JailName, OutputName, SourceName};
-use crate::{control, source, store};
+use crate::{control, engine, source, store};
 
 pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
     if let Some(refusal) = jail.and_then(|name| circuit.owner.engine.check_jail(name).err()) {
@@ -26,8 +26,14 @@ pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
         jails: jails(circuit, jail),
         sources: sources(circuit),
         outputs: outputs(circuit),
+        caps: circuit.owner.engine.caps().into_iter().map(cap).collect(),
         problems: problems(circuit),
     })
+}
+
+fn cap(cap: engine::Cap) -> (String, control::Cap) {
+    let engine::Cap { name, used, limit, gave_way } = cap;
+    (name.to_owned(), control::Cap { used: used as u64, limit: limit as u64, gave_way })
 }
 
 pub(super) fn history_row(row: store::HistoryRow) -> HistoryRow {
@@ -78,6 +84,8 @@ fn jail(circuit: &Circuit, counts: &Counts) -> JailStatus {
         hits_passed: counts.hits_passed,
         tracked: counts.tracked as u64,
         evicted: counts.evicted,
+        watched: counts.watched as u64,
+        unwatched: counts.unwatched,
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use super::run::{Circuit, Received, Waits};
 use super::sources::Reading;
 use super::start;
-use crate::control::{Peer, Reply, Request};
+use crate::address::Prefix;
+use crate::control::{Call, Peer, Reply, Request};
 use crate::engine::{Order, Term};
 use crate::observe::Log;
 use crate::os::clock;
@@ -90,6 +91,36 @@ async fn a_flood_of_lines_holds_up_neither_the_end_of_a_ban_nor_saving() {
             circuit.take(received, &mut waits);
         }
     }
+}
+
+#[tokio::test]
+async fn between_parts_of_many_bans_that_end_others_have_their_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut circuit = circuit(directory.path(), &list("out/list"));
+    let over = clock::now() - SignedDuration::from_secs(1);
+    for number in 0..20_000_u32 {
+        let prefix = Prefix::host(std::net::IpAddr::from((0xcb00_0000 + number).to_be_bytes()).into());
+        let ban = Order { prefix, ..order(Term::For(SignedDuration::from_millis(1))) };
+        circuit.owner.engine.ban(ban, over).unwrap();
+    }
+    let (calls_to, calls) = mpsc::channel(1);
+    circuit.calls = calls;
+    let (mut waits, mut ended) = (Waits::new(), 0);
+    let (reply, mut answered) = oneshot::channel();
+    let call = Call { request: Request::Status { jail: None }, peer: Peer { uid: 7 }, reply };
+    calls_to.try_send(call).ok().unwrap();
+    while answered.try_recv().is_err() {
+        let received = circuit.receive(&mut waits).await;
+        ended += usize::from(matches!(received, Received::Expiry));
+        circuit.take(received, &mut waits);
+    }
+    assert!(circuit.owner.engine.is_behind(clock::now()), "the answer did not wait for all of them");
+    assert!((1..=4).contains(&ended), "{ended} parts before the answer");
+    while circuit.owner.engine.is_behind(clock::now()) {
+        let received = circuit.receive(&mut waits).await;
+        circuit.take(received, &mut waits);
+    }
+    assert_eq!(circuit.owner.engine.bans().count(), 0);
 }
 
 #[tokio::test]

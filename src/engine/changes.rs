@@ -6,16 +6,37 @@ use jiff::Timestamp;
 
 use super::{Effects, Engine};
 use crate::address::Prefix;
-use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Row};
+use crate::ban::{Ban, Change, Echo, Ended, Inserted, JailId, Origin, Row};
+use crate::jail::EndedBan;
 use crate::terms::Evidence;
 
 impl Engine {
-    /// Ends what is over at `now`.
+    /// Ends what is over at `now`, of bans at most a slice: what is left ends with the next calls.
     pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some((prefix, jail)) = self.table.first_over(now) {
+        self.expire_some(now, self.slice, effects);
+        self.expire_pauses(now, effects);
+    }
+
+    /// Ends at most `limit` bans that are over at `now`, the longest over first.
+    pub(super) fn expire_some(&mut self, now: Timestamp, limit: usize, effects: &mut Effects) {
+        for _ in 0..limit {
+            let Some((prefix, jail)) = self.table.first_over(now) else { return };
             self.end(prefix, jail, Ended::Expired, now, effects);
         }
-        self.expire_pauses(now, effects);
+    }
+
+    /// Ends the bans around `prefix` that are over at `now`, whatever else is: nobody is judged by one of them, and no
+    /// new ban meets one.
+    pub(super) fn expire_around(&mut self, prefix: Prefix, now: Timestamp, effects: &mut Effects) {
+        if !self.is_behind(now) {
+            return;
+        }
+        let around = self.table.covering(prefix).filter(|row| row.ban.is_over(now));
+        let mut over: Vec<_> = around.map(|row| (row.ban.until, row.ban.prefix, row.jail)).collect();
+        over.sort_unstable();
+        for (_, prefix, jail) in over {
+            self.end(prefix, jail, Ended::Expired, now, effects);
+        }
     }
 
     /// Puts a ban into force. Its lines go with the change; the table does not keep them, since a hundred thousand bans
@@ -48,6 +69,11 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some(row) = self.table.remove(prefix, jail) else { return };
+        // Who is allowed now was banned by mistake.
+        if why != Ended::Allowed && counts_later(&row.ban) {
+            let until = if why == Ended::Expired { row.ban.until.unwrap_or(now) } else { now };
+            self.remember(&row.ban, jail, until);
+        }
         let carried = !row.simulated && self.is_published(jail);
         if carried {
             self.generation += 1;
@@ -63,6 +89,14 @@ impl Engine {
         effects.changes.push(Change::Ended(row.ban, why));
     }
 
+    /// Remembers that this ban was and ended at `until`, for bans that grow with earlier ones.
+    pub(super) fn remember(&mut self, ban: &Ban, jail: JailId, until: Timestamp) {
+        let goes_on = self.table.at(ban.prefix).iter().any(|row| counts_later(&row.ban));
+        let decay = self.slots.get(jail).decay();
+        let (prefix, jail, since) = (ban.prefix, &ban.jail, ban.since);
+        self.priors.add(&EndedBan { prefix, jail, since, until, decay, goes_on });
+    }
+
     /// Remembers a ban that is over, where records may still be hits.
     pub(super) fn note_end(&mut self, prefix: Prefix, echo: Echo, now: Timestamp) {
         if echo.before.is_some() || echo.carried_until.is_some() {
@@ -74,6 +108,11 @@ impl Engine {
     fn is_published(&self, jail: JailId) -> bool {
         !self.slots.get(jail).outputs.common(self.outputs.live()).is_empty()
     }
+}
+
+/// Whether later bans grow with this one: not with one by hand, nor with one that was only shown.
+pub(super) fn counts_later(ban: &Ban) -> bool {
+    ban.origin == Origin::Log && !ban.simulated
 }
 
 fn with(evidence: Vec<Evidence>, ban: Arc<Ban>) -> Arc<Ban> {

@@ -38,6 +38,16 @@ pub enum Notice {
         /// How many gave way since the start.
         evicted: u64,
     },
+    /// A prefix misbehaved as a whole, but an output cannot hold it without those inside who are protected; said once in
+    /// 10 minutes for a jail.
+    NotWidened {
+        /// The prefix.
+        prefix: Prefix,
+        /// The jail.
+        jail: JailName,
+        /// The outputs that cannot.
+        outputs: Vec<OutputName>,
+    },
     /// A pause ended by itself.
     PauseOver(Pause),
     /// A ban was ended by hand, but a wider one still bans.
@@ -68,6 +78,11 @@ impl fmt::Display for Notice {
                 f,
                 "jail {jail} tracks as many addresses as it may: the least useful give way ({evicted} so far)"
             ),
+            Self::NotWidened { prefix, jail, outputs } => {
+                let outputs: Vec<&str> = outputs.iter().map(OutputName::as_str).collect();
+                let outputs = outputs.join(", ");
+                write!(f, "jail {jail} bans {prefix} in parts only: {outputs} cannot hold it as a whole")
+            }
             Self::PauseOver(Pause { jail: Some(jail), .. }) => {
                 write!(f, "the pause of jail {jail} is over: verdicts ban again")
             }

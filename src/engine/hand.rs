@@ -23,6 +23,7 @@ impl Engine {
         let until = self.until(jail, order.term, now)?;
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
+        self.expire_around(order.prefix, now, &mut effects);
         let ban = Ban {
             prefix: order.prefix,
             jail: self.slots.get(jail).name().clone(),
@@ -85,7 +86,7 @@ impl Engine {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
         }
         self.forget_windows(prefix, only);
-        effects.notices.extend(self.still_banned(prefix, only));
+        effects.notices.extend(self.still_banned(prefix, only, now));
         Ok(effects)
     }
 
@@ -128,8 +129,8 @@ impl Engine {
         }
     }
 
-    fn still_banned(&self, prefix: Prefix, only: Option<JailId>) -> Option<Notice> {
-        let mut wider = self.table.covering(prefix).filter(|row| !row.simulated);
+    fn still_banned(&self, prefix: Prefix, only: Option<JailId>, now: Timestamp) -> Option<Notice> {
+        let mut wider = self.table.covering(prefix).filter(|row| !row.simulated && !row.ban.is_over(now));
         let row = wider.find(|row| only.is_none_or(|only| only == row.jail))?;
         Some(Notice::StillBanned { prefix, by: row.ban.prefix, jail: row.ban.jail.clone() })
     }
@@ -138,11 +139,25 @@ impl Engine {
         let only = only.map(|only| self.slots.get(only).name().clone());
         for slot in self.slots.iter_mut() {
             if only.as_ref().is_none_or(|only| only == slot.name()) {
-                slot.tracker.forget(prefix);
-                // An address may be counted as part of its group.
-                slot.tracker.consume(Prefix::group(prefix.first(), slot.settings.group), None);
+                slot.forget(prefix);
             }
         }
+    }
+
+    /// Forgets how often `prefix`, what lies inside it and the groups it belongs to were banned, in one jail or all;
+    /// returns of how many that was known.
+    pub fn forget_earlier(&mut self, prefix: Prefix, jail: Option<&JailName>) -> usize {
+        let around = self.slots.iter().map(|(_, slot)| Prefix::group(prefix.first(), slot.settings.group));
+        let mut meant: Vec<Prefix> = around.filter(|group| group.covers(prefix)).collect();
+        meant.push(prefix);
+        meant.sort_unstable();
+        meant.dedup();
+        meant.into_iter().map(|prefix| self.priors.forget(prefix, jail)).sum()
+    }
+
+    /// Forgets how often everybody was banned, in one jail or all; returns of how many prefixes that was known.
+    pub fn forget_all_earlier(&mut self, jail: Option<&JailName>) -> usize {
+        self.priors.forget_all(jail)
     }
 
     /// Ends every ban, or those of one jail, or those that began at `since` or later, and forgets the windows of these
@@ -157,16 +172,16 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         let meant = |id| only.is_none_or(|only| only == id);
-        let young = |ban: &Ban| since.is_none_or(|since| ban.since >= since);
+        let young = |ban: &Ban| !ban.is_over(now) && since.is_none_or(|since| ban.since >= since);
         let rows = self.table.rows().filter(|row| meant(row.jail) && young(&row.ban));
         let mut ended: Vec<(Prefix, JailId)> = rows.map(|row| (row.ban.prefix, row.jail)).collect();
         ended.sort_unstable();
         for (prefix, jail) in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
-            self.slots.get_mut(jail).tracker.consume(prefix, None);
+            self.slots.get_mut(jail).forget_banned(prefix);
         }
         if only.is_none() && since.is_none() {
-            self.slots.iter_mut().for_each(|slot| slot.tracker.forget_all());
+            self.slots.iter_mut().for_each(super::slots::Slot::forget_all);
         }
         Ok(effects)
     }

@@ -7,7 +7,7 @@ use super::effects::may_say_again;
 use super::outputs::GRACE;
 use super::{Effects, Engine, Notice};
 use crate::address::{Address, Prefix};
-use crate::ban::{JailId, OutputSet};
+use crate::ban::{Ban, Change, Inserted, JailId, Origin, OutputSet, Row};
 use crate::terms::Observation;
 
 /// How many hits of a ban pass a gate before it is said.
@@ -128,6 +128,24 @@ impl Engine {
         for (prefix, jail) in &standing.rows {
             if self.has_passed(observation, *prefix, *jail) {
                 self.count_passed(*prefix, *jail, now, effects);
+            }
+        }
+    }
+
+    /// Prolongs the bans of jails that say so: the record is a hit of theirs. Bans by hand end when they were told to.
+    pub(super) fn extend(&mut self, address: Address, hit: Timestamp, effects: &mut Effects) {
+        let longer = |row: &Row| {
+            let settings = &self.slots.get(row.jail).settings;
+            let ours = row.ban.origin == Origin::Log && row.simulated == settings.simulate;
+            let until = row.ban.until.filter(|_| ours && settings.extend)?;
+            let until = settings.extended(row.ban.since, until, hit)?;
+            let member = self.is_banned_member(row.jail, row.ban.prefix, address);
+            member.then(|| (Ban { until: Some(until), ..Ban::clone(&row.ban) }, row.jail))
+        };
+        let longer: SmallVec<[(Ban, JailId); 1]> = self.table.around(address).filter_map(longer).collect();
+        for (ban, jail) in longer {
+            if let Inserted::Prolonged(ban) = self.table.insert(Row::new(ban, jail, self.generation)) {
+                effects.changes.push(Change::Extended(ban));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no I/O, no lock. `now` is an argument, and what is to be done is returned as [`Effects`]. `run`,
 //! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
-//! what is over at `now`.
+//! some of what is over at `now`: never more than a slice, so that none takes long.
 
 mod changes;
 mod effects;
@@ -22,13 +22,13 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Term};
-pub use questions::{Counts, Near, Why};
-pub use settings::{Protection, Restored, Settings};
+pub use questions::{Cap, Counts, Earlier, Near, Why};
+pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
 
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
-use crate::jail::Texts;
-use crate::terms::{Pause, TrackerEntry};
+use crate::jail::{Priors, Texts};
+use crate::terms::{Pause, PriorEntry, TrackerEntry};
 use guard::Guard;
 use outputs::Outputs;
 use slots::Slots;
@@ -40,14 +40,22 @@ pub struct Engine {
     guard: Guard,
     table: Table,
     echoes: Echoes,
+    /// Earlier bans, for those that grow with them.
+    priors: Priors,
+    seed: u64,
     texts: Texts,
     pauses: Vec<Pause>,
     generation: u64,
+    /// So many bans end in one call.
+    slice: usize,
     /// For which outputs, and when, it was last said that a ban has no effect; bounded by the sets of outputs.
     ineffective: VecDeque<(OutputSet, Timestamp)>,
 }
 
 impl Engine {
+    /// So many bans end in one call: some milliseconds of work.
+    const SLICE: usize = 1024;
+
     /// An engine that goes on from what the store kept. The effects are those bans that ended meanwhile, or whose
     /// address is allowed now.
     pub fn new(settings: Settings, restored: Restored, now: Timestamp) -> (Self, Effects) {
@@ -57,29 +65,35 @@ impl Engine {
             guard: Guard::new(&settings.protected),
             table: Table::default(),
             echoes: Echoes::default(),
+            priors: Priors::default(),
+            seed: settings.seed,
             texts: Texts::default(),
             pauses: restored.pauses,
             generation: restored.generation + 1,
+            slice: Self::SLICE,
             ineffective: VecDeque::new(),
         };
-        engine.outputs.configure(&settings.outputs);
+        engine.outputs.configure(&settings.outputs, &settings.picky);
         engine.slots.configure(settings.jails, &settings.manual, &mut engine.outputs);
         for ban in restored.bans {
             let jail = engine.slots.id_or_add(&ban.jail, &engine.outputs);
             engine.table.insert(Row::new(ban, jail, engine.generation));
         }
+        engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
+        while engine.is_behind(now) {
+            engine.expire(now, &mut effects);
+        }
         (engine, effects)
     }
 
     fn restore_trackers(&mut self, trackers: &[TrackerEntry], now: Timestamp) {
         for entry in trackers {
-            match self.slots.find_mut(&entry.jail) {
-                Some(slot) => slot.tracker.restore(entry, now),
-                None => self.slots.let_go(entry),
+            if !self.slots.find_mut(&entry.jail).is_some_and(|slot| slot.restore(entry, now)) {
+                self.slots.let_go(entry);
             }
         }
     }
@@ -90,7 +104,8 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
-        self.outputs.configure(&settings.outputs);
+        self.seed = settings.seed;
+        self.outputs.configure(&settings.outputs, &settings.picky);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
@@ -104,24 +119,32 @@ impl Engine {
         for row in self.table.rows_mut() {
             let allow = &self.slots.get(row.jail).settings.allow;
             if self.guard.covers(allow, row.ban.prefix) {
-                ended.push((row.ban.prefix, row.jail));
+                let why = if row.ban.is_over(now) { Ended::Expired } else { Ended::Allowed };
+                ended.push((row.ban.until, row.ban.prefix, row.jail, why));
             }
             row.holed = self.guard.reaches_into(allow, row.ban.prefix);
         }
-        ended.sort_unstable();
-        for (prefix, jail) in ended {
-            self.end(prefix, jail, Ended::Allowed, now, effects);
+        ended.sort_unstable_by_key(|(until, prefix, jail, _)| (*until, *prefix, *jail));
+        for (_, prefix, jail, why) in ended {
+            self.end(prefix, jail, why, now, effects);
         }
     }
 
-    /// Ends what is over at `now`, and forgets some of what is no longer needed.
+    /// Ends what is over at `now`, and forgets some of what is no longer needed. Of many bans that are over a part ends:
+    /// while [`Engine::is_behind`], call again.
     pub fn tick(&mut self, now: Timestamp, effects: &mut Effects) {
         /// Addresses of a jail that are forgotten at once: some 100 µs.
         const SWEEP: usize = 1024;
         self.expire(now, effects);
-        self.slots.iter_mut().for_each(|slot| slot.tracker.sweep(now, SWEEP));
+        self.slots.iter_mut().for_each(|slot| slot.sweep(now, SWEEP));
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
+        self.priors.sweep(now, self.slots.longest_decay(), SWEEP);
+    }
+
+    /// Whether bans are over that have not been ended.
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        self.table.first_over(now).is_some()
     }
 
     /// When [`Engine::tick`] has something to end.
@@ -143,6 +166,11 @@ impl Engine {
     /// The windows that changed since this was last asked, for the store. Without marks: no longer tracked.
     pub fn take_changed_trackers(&mut self) -> Vec<TrackerEntry> {
         self.slots.take_changed()
+    }
+
+    /// The earlier bans that changed since this was last asked, for the store. Without bans: no longer remembered.
+    pub fn take_changed_priors(&mut self) -> Vec<PriorEntry> {
+        self.priors.take_changed()
     }
 }
 

@@ -2,12 +2,17 @@
 
 use jiff::Timestamp;
 
+use super::changes::counts_later;
 use super::effects::may_say_again;
+use super::slots::Crowded;
 use super::{Effects, Engine, Notice};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
-use crate::jail::{Counted, Offender, TextId, Verdict};
+use crate::jail::{Counted, Offender, TextId, Verdict, chance};
 use crate::terms::{Evidence, Observation, Offence};
+
+/// So many bans that are over end with each record: more than a record begins, so that `replay`, too, keeps up.
+const ENDED_EACH: usize = 16;
 
 /// What the offences of one record have in common.
 struct Seen {
@@ -25,10 +30,13 @@ impl Engine {
     /// Judges one record by the table as it was before the record, for all jails. Offences of jails that are not
     /// configured are ignored, and so are those of a protected address.
     pub fn observe(&mut self, observation: Observation, now: Timestamp, effects: &mut Effects) {
-        self.expire(now, effects);
+        self.expire_some(now, ENDED_EACH.min(self.slice), effects);
+        self.expire_around(Prefix::host(observation.address), now, effects);
+        self.expire_pauses(now, effects);
         let standing = self.standing(&observation, now);
         if let Some(standing) = &standing {
             self.count_hits(&observation, standing, now, effects);
+            self.extend(observation.address, observation.at.min(now), effects);
         }
         if observation.offences.is_empty() || self.guard.always(observation.address).is_some() {
             return;
@@ -58,12 +66,21 @@ impl Engine {
         let counted = Counted { at: seen.at, distinct, text: seen.kept };
         slot.tally.offences += 1;
         let verdict = slot.tracker.count(Offender { prefix, now: seen.now }, counted);
+        let group = Prefix::group(seen.address, slot.settings.group);
+        // A request within its rate is no offence.
+        let offended = slot.settings.rate.is_none() || verdict.is_some();
+        let crowded = if offended { slot.crowded(group, seen.now, counted) } else { Vec::new() };
         let evicted = slot.tracker.evicted();
         if slot.said_full.map_or(0, |(_, said)| said) != evicted {
             self.say_full(jail, evicted, seen.now, effects);
         }
         if let Some(verdict) = verdict {
-            self.decide(jail, prefix, &verdict, seen.now, effects);
+            let ban = self.verdict_ban(jail, prefix, &verdict, None);
+            self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
+            self.decide(jail, ban, seen.now, effects);
+        }
+        for Crowded { prefix, verdict, reason } in crowded {
+            self.widen(jail, prefix, &verdict, reason, seen.now, effects);
         }
     }
 
@@ -75,42 +92,72 @@ impl Engine {
         }
     }
 
-    /// A verdict becomes a ban, is withheld, or was over before it was found. In each case its offences are consumed.
-    fn decide(
+    /// Bans a prefix as a whole, unless an output could not leave out who is protected inside it: there the prefix would
+    /// be missing, and with it those bans that it covers.
+    fn widen(
         &mut self,
         jail: JailId,
         prefix: Prefix,
         verdict: &Verdict,
+        reason: String,
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let ban = self.verdict_ban(jail, prefix, verdict);
-        self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
+        let slot = self.slots.get(jail);
+        let holes: Vec<Prefix> = self.guard.inside(&slot.settings.allow, prefix).collect();
+        let unable = self.outputs.unable(&slot.outputs, prefix, &holes);
+        if slot.settings.simulate || unable.is_empty() {
+            let ban = self.verdict_ban(jail, prefix, verdict, Some(reason));
+            return self.decide(jail, ban, now, effects);
+        }
+        let outputs = self.outputs.names(&unable);
+        let slot = self.slots.get_mut(jail);
+        if may_say_again(slot.said_narrow, now) {
+            slot.said_narrow = Some(now);
+            effects.notices.push(Notice::NotWidened { prefix, jail: slot.name().clone(), outputs });
+        }
+    }
+
+    /// A verdict becomes a ban, is withheld, or was over before it was found.
+    fn decide(&mut self, jail: JailId, ban: Ban, now: Timestamp, effects: &mut Effects) {
         if self.is_paused(&ban.jail) {
             effects.changes.push(Change::Withheld(ban.into()));
         } else if ban.is_over(now) {
+            if let Some(until) = ban.until.filter(|_| counts_later(&ban)) {
+                self.remember(&ban, jail, until);
+            }
             let outputs = self.slots.get(jail).outputs.clone();
             let (simulated, before) = (ban.simulated, ban.until);
-            self.note_end(prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
+            self.note_end(ban.prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
             effects.changes.push(Change::Past(ban.into()));
         } else {
             self.enforce(ban, jail, effects);
         }
     }
 
-    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict) -> Ban {
+    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict, why: Option<String>) -> Ban {
         let settings = &self.slots.get(jail).settings;
+        let since = verdict.since;
+        let earlier = self.earlier(jail, prefix, since);
+        let chance = chance(self.seed, prefix, &settings.name, since);
         Ban {
             prefix,
             jail: settings.name.clone(),
-            since: verdict.since,
-            until: settings.until(verdict.since),
+            since,
+            until: settings.verdict_until(since, earlier, chance),
             offences: verdict.offences,
             origin: Origin::Log,
-            reason: None,
+            reason: joined(why, repeated(earlier)),
             simulated: settings.simulate,
             evidence: self.evidence(jail, verdict.texts.iter().copied()),
         }
+    }
+
+    /// How many earlier bans make a ban longer that begins at `since`.
+    pub(super) fn earlier(&self, jail: JailId, prefix: Prefix, since: Timestamp) -> u32 {
+        let settings = &self.slots.get(jail).settings;
+        let rule = settings.escalation.as_ref();
+        rule.map_or(0, |rule| self.priors.earlier(prefix, &settings.name, rule, since))
     }
 
     /// The texts that are still kept.
@@ -123,4 +170,18 @@ impl Engine {
         let kept = texts.filter_map(|(at, id)| Some((at, self.texts.get(id, at)?)));
         kept.map(|(at, text)| Evidence { at, jail: jail.clone(), text: text.into() }).collect()
     }
+}
+
+/// What an operator reads where a ban is longer than the first one.
+fn repeated(earlier: u32) -> Option<String> {
+    match earlier {
+        0 => None,
+        1 => Some("banned once before".to_owned()),
+        times => Some(format!("banned {times} times before")),
+    }
+}
+
+fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
+    let all: Vec<String> = one.into_iter().chain(other).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }

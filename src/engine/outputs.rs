@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Holds;
+use crate::address::Prefix;
 use crate::ban::{Echo, OutputSet};
 use crate::terms::OutputName;
 
@@ -19,6 +21,8 @@ pub(super) struct Outputs {
     known: Vec<Output>,
     /// Those that are configured.
     live: OutputSet,
+    /// What those hold that cannot hold every prefix.
+    picky: Vec<(usize, Holds)>,
 }
 
 struct Output {
@@ -29,8 +33,9 @@ struct Output {
 
 impl Outputs {
     /// Exactly these are configured from now on.
-    pub(super) fn configure(&mut self, names: &[OutputName]) {
+    pub(super) fn configure(&mut self, names: &[OutputName], picky: &[(OutputName, Holds)]) {
         self.live = self.set(names);
+        self.picky = picky.iter().filter_map(|(name, holds)| Some((self.number(name)?, *holds))).collect();
         let live = &self.live;
         let gone = self.known.iter_mut().enumerate().filter(|(number, _)| !live.contains(*number));
         gone.for_each(|(_, output)| output.settled.clear());
@@ -55,6 +60,12 @@ impl Outputs {
     /// All that are configured.
     pub(super) fn live(&self) -> &OutputSet {
         &self.live
+    }
+
+    /// Those of `set` that cannot hold this prefix without the holes.
+    pub(super) fn unable(&self, set: &OutputSet, prefix: Prefix, holes: &[Prefix]) -> OutputSet {
+        let unable = |(number, holds): &&(usize, Holds)| set.contains(*number) && !holds(prefix, holes);
+        self.picky.iter().filter(unable).map(|(number, _)| *number).collect()
     }
 
     pub(super) fn names(&self, set: &OutputSet) -> Vec<OutputName> {
@@ -110,7 +121,7 @@ mod tests {
         let names: Vec<OutputName> = ["a", "b", "gone"].iter().map(|name| name.parse().unwrap()).collect();
         let mut outputs = Outputs::default();
         let all = outputs.set(&names);
-        outputs.configure(&names[..2]);
+        outputs.configure(&names[..2], &[]);
         outputs.settle(&names[0], 5, at(10));
         assert_eq!(outputs.settled_at(&all, 5), None);
         outputs.settle(&names[1], 4, at(11));
@@ -126,7 +137,7 @@ mod tests {
     fn what_is_no_longer_remembered_counts_as_later() {
         let name: OutputName = "a".parse().unwrap();
         let mut outputs = Outputs::default();
-        outputs.configure(std::slice::from_ref(&name));
+        outputs.configure(std::slice::from_ref(&name), &[]);
         let set = outputs.live().clone();
         (1..=REMEMBERED as u64 + 10).for_each(|g| outputs.settle(&name, g, at(g as i64)));
         assert_eq!(outputs.settled_at(&set, 1), Some(at(11)));

@@ -9,7 +9,8 @@ use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
-use crate::terms::{Evidence, JailName, OutputName};
+use crate::jail::Texts;
+use crate::terms::{Evidence, JailName, OutputName, Tracked};
 
 /// How an address stands.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Why {
     pub protected_by: Option<String>,
     /// Jails in which it has offences.
     pub windows: Vec<Near>,
+    /// Jails whose next ban of it would be longer, since it was banned before.
+    pub earlier: Vec<Earlier>,
     /// The lines behind windows. Those behind bans went out with the changes that told of them.
     pub evidence: Vec<Evidence>,
 }
@@ -39,6 +42,21 @@ pub struct Near {
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
+    /// What is counted.
+    pub what: Tracked,
+}
+
+/// Earlier bans that make the next one longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The jail.
+    pub jail: JailName,
+    /// Who was banned.
+    pub prefix: Prefix,
+    /// How many ended bans count now.
+    pub bans: u32,
+    /// How long the next one would be; `None` is forever.
+    pub next: Option<SignedDuration>,
 }
 
 /// What one jail has counted. Totals are since the start.
@@ -66,6 +84,23 @@ pub struct Counts {
     pub tracked: usize,
     /// Addresses that gave way because `max_tracked` was reached.
     pub evicted: u64,
+    /// Wider prefixes that are watched for their clients.
+    pub watched: usize,
+    /// Those of them that gave way.
+    pub unwatched: u64,
+}
+
+/// Something of which no more than so much is kept, over all jails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// What it is.
+    pub name: &'static str,
+    /// How much is kept.
+    pub used: usize,
+    /// How much may be.
+    pub limit: usize,
+    /// How much gave way since the start.
+    pub gave_way: u64,
 }
 
 impl Engine {
@@ -86,7 +121,7 @@ impl Engine {
         lately.map(|(outputs, _)| self.outputs.names(outputs))
     }
 
-    /// All active bans, simulated ones included, in no order.
+    /// All active bans, simulated ones included, in no order; also those that are over, as long as they have not ended.
     pub fn bans(&self) -> impl Iterator<Item = &Arc<Ban>> {
         self.table.rows().map(|row| &row.ban)
     }
@@ -111,7 +146,18 @@ impl Engine {
             paused: self.is_paused(slot.name()),
             tracked: slot.tracker.tracked(),
             evicted: slot.tracker.evicted(),
+            watched: slot.widening.iter().map(|widening| widening.load().0).sum(),
+            unwatched: slot.widening.iter().map(|widening| widening.load().1).sum(),
         }
+    }
+
+    /// What is bounded over all jails, beside the tracked addresses.
+    pub fn caps(&self) -> [Cap; 2] {
+        let (texts, priors) = (&self.texts, &self.priors);
+        [
+            Cap { name: "evidence", used: texts.bytes(), limit: Texts::LIMIT, gave_way: texts.dropped() },
+            Cap { name: "earlier bans", used: priors.len(), limit: priors.cap(), gave_way: priors.evicted() },
+        ]
     }
 
     /// Everything that is known about an address.
@@ -121,13 +167,21 @@ impl Engine {
             |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
         let banned = rows.iter().any(in_force);
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
-        let (mut evidence, mut windows) = (Vec::new(), Vec::new());
+        let (mut evidence, mut windows, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
             let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
             evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));
             windows.extend(near(slot, prefix, now));
+            windows.extend(crowds(slot, address, now));
+            earlier.extend(self.earlier_bans(id, slot, prefix, now));
         }
-        Why { banned, bans, protected_by: self.protected_by(address), windows, evidence }
+        Why { banned, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
+    }
+
+    fn earlier_bans(&self, id: JailId, slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Earlier> {
+        let bans = self.earlier(id, prefix, now);
+        let next = slot.settings.term(bans);
+        (bans > 0).then(|| Earlier { jail: slot.name().clone(), prefix, bans, next })
     }
 
     /// The rule that protects an address from every jail, or else from one.
@@ -144,12 +198,25 @@ impl Engine {
 }
 
 fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
-    let offences = slot.tracker.near(prefix, now).count();
-    (offences > 0).then(|| Near {
+    let (settings, offences) = (&slot.settings, slot.tracker.load(prefix, now));
+    let (maxretry, findtime) = match settings.rate {
+        Some(rate) => (rate.burst.saturating_add(1), rate.per),
+        None => (settings.maxretry, settings.findtime),
+    };
+    let (jail, what) = (slot.name().clone(), slot.tracker.what());
+    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what })
+}
+
+/// How near the prefixes around an address are to being banned as a whole.
+fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item = Near> {
+    let group = Prefix::group(address, slot.settings.group);
+    let crowds = slot.widening.iter().filter_map(move |widening| widening.near(group, now));
+    crowds.map(|crowd| Near {
         jail: slot.name().clone(),
-        prefix,
-        offences,
-        maxretry: slot.settings.maxretry,
-        findtime: slot.settings.findtime,
+        prefix: crowd.prefix,
+        offences: crowd.groups,
+        maxretry: crowd.rule.distinct,
+        findtime: crowd.rule.within,
+        what: Tracked::Groups,
     })
 }

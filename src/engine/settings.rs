@@ -1,9 +1,9 @@
 //! What the engine needs to know: the jails, the outputs, who is protected, and what the store kept.
 
-use crate::address::{Address, Allowlist};
+use crate::address::{Address, Allowlist, Prefix};
 use crate::ban::Ban;
 use crate::jail;
-use crate::terms::{OutputName, Pause, SourceName, TrackerEntry};
+use crate::terms::{OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
 
 /// The engine's part of the configuration.
 #[derive(Clone, Debug)]
@@ -15,9 +15,16 @@ pub struct Settings {
     pub manual: jail::Settings,
     /// All outputs; none in `replay`, where a ban that is over makes no hits.
     pub outputs: Vec<OutputName>,
+    /// Those of them that cannot hold every prefix, and what they can.
+    pub picky: Vec<(OutputName, Holds)>,
     /// Who is never banned by any jail.
     pub protected: Protection,
+    /// What chance is drawn from: the jitter of bans. Not to be guessed from outside; the same in each `replay`.
+    pub seed: u64,
 }
+
+/// Whether an output can hold a prefix without these holes.
+pub type Holds = fn(Prefix, &[Prefix]) -> bool;
 
 /// Who is never banned by any jail, besides loopback and unspecified addresses.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +46,8 @@ pub struct Restored {
     pub bans: Vec<Ban>,
     /// Windows.
     pub trackers: Vec<TrackerEntry>,
+    /// Earlier bans.
+    pub priors: Vec<PriorEntry>,
     /// Pauses that had not ended.
     pub pauses: Vec<Pause>,
 }

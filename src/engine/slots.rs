@@ -1,17 +1,20 @@
 //! The jails: settings, windows and counters, each under a number that stays for the engine's life.
 
 use hashbrown::HashMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outputs::Outputs;
+use crate::address::Prefix;
 use crate::ban::{JailId, OutputSet};
-use crate::jail::{Settings, Tracker};
-use crate::terms::{JailName, OutputName, TrackerEntry};
+use crate::jail::{Counted, Escalation, Settings, Tracker, Verdict, Widening};
+use crate::terms::{JailName, OutputName, Tracked, TrackerEntry, show_duration};
 
 /// One jail.
 pub(super) struct Slot {
     pub(super) settings: Settings,
     pub(super) tracker: Tracker,
+    /// What the rules of `widen` have counted, in their order.
+    pub(super) widening: Vec<Widening>,
     /// The outputs that carry its bans.
     pub(super) outputs: OutputSet,
     /// It is in the configuration. One that is not has no new offences; its bans run out.
@@ -21,6 +24,16 @@ pub(super) struct Slot {
     pub(super) tally: Tally,
     /// When it was last said that its tracker is full, and how many had given way.
     pub(super) said_full: Option<(Timestamp, u64)>,
+    /// When it was last said that a prefix was not banned as a whole.
+    pub(super) said_narrow: Option<Timestamp>,
+}
+
+/// A prefix that is to be banned as a whole.
+pub(super) struct Crowded {
+    pub(super) prefix: Prefix,
+    pub(super) verdict: Verdict,
+    /// In words, for who reads the list.
+    pub(super) reason: String,
 }
 
 /// What one jail has counted since the start.
@@ -40,17 +53,99 @@ impl Slot {
     fn new(settings: Settings, configured: bool, everywhere: bool) -> Self {
         Self {
             tracker: Tracker::new(&settings),
+            widening: Vec::new(),
             settings,
             outputs: OutputSet::default(),
             configured,
             everywhere,
             tally: Tally::default(),
             said_full: None,
+            said_narrow: None,
         }
+    }
+
+    /// Goes on under the settings' rules of `widen`; returns the store's entries of those that are no more.
+    fn adapt_widening(&mut self, settings: &Settings) -> Vec<TrackerEntry> {
+        let mut old = std::mem::take(&mut self.widening);
+        let cap = settings.max_widening();
+        for rule in &settings.widen {
+            let same = old.iter_mut().position(|widening| widening.adapt(rule, cap));
+            self.widening
+                .push(same.map_or_else(|| Widening::new(rule.clone(), cap), |at| old.swap_remove(at)));
+        }
+        let mut gone = Vec::new();
+        for widening in &mut old {
+            widening.forget_all();
+            widening.take_changed(&settings.name, &mut gone);
+        }
+        gone
+    }
+
+    /// Counts an offence of a group in the prefixes around it; those that are full, and empty again from now on.
+    pub(super) fn crowded(&mut self, group: Prefix, now: Timestamp, offence: Counted) -> Vec<Crowded> {
+        let mut full = Vec::new();
+        for widening in &mut self.widening {
+            if let Some((prefix, verdict)) = widening.count(group, now, offence) {
+                widening.consume(prefix);
+                let reason = crowd(verdict.offences as usize, group, widening.rule().within);
+                full.push(Crowded { prefix, verdict, reason });
+            }
+        }
+        full
+    }
+
+    /// Takes over what the store kept; says whether it is of use.
+    pub(super) fn restore(&mut self, entry: &TrackerEntry, now: Timestamp) -> bool {
+        match entry.what {
+            Tracked::Offences | Tracked::Rate => {
+                let ours = self.tracker.what() == entry.what;
+                if ours {
+                    self.tracker.restore(entry, now);
+                }
+                ours
+            }
+            Tracked::Groups => self.widening.iter_mut().any(|widening| widening.restore(entry, now)),
+        }
+    }
+
+    /// Forgets the windows of `prefix`, of all inside it, and of the group it belongs to.
+    pub(super) fn forget(&mut self, prefix: Prefix) {
+        self.tracker.forget(prefix);
+        // An address may be counted as part of its group.
+        let group = Prefix::group(prefix.first(), self.settings.group);
+        self.tracker.consume(group, None);
+        let group = if group.covers(prefix) { group } else { prefix };
+        self.widening.iter_mut().for_each(|widening| widening.forget(prefix, group));
+    }
+
+    /// Forgets the windows of exactly this prefix.
+    pub(super) fn forget_banned(&mut self, prefix: Prefix) {
+        self.tracker.consume(prefix, None);
+        for widening in &mut self.widening {
+            widening.consume(prefix);
+            widening.forget_group(prefix);
+        }
+    }
+
+    /// Forgets all windows.
+    pub(super) fn forget_all(&mut self) {
+        self.tracker.forget_all();
+        self.widening.iter_mut().for_each(Widening::forget_all);
+    }
+
+    /// Lets go of some of what was idle for long.
+    pub(super) fn sweep(&mut self, now: Timestamp, limit: usize) {
+        self.tracker.sweep(now, limit);
+        self.widening.iter_mut().for_each(|widening| widening.sweep(now, limit));
     }
 
     pub(super) fn name(&self) -> &JailName {
         &self.settings.name
+    }
+
+    /// How long a ban is remembered; also where bans do not grow, since they may from the next configuration on.
+    pub(super) fn decay(&self) -> Option<SignedDuration> {
+        self.settings.escalation.as_ref().map_or(Some(Escalation::DECAY), |escalation| escalation.decay)
     }
 }
 
@@ -104,10 +199,12 @@ impl Slots {
         };
         let slot = self.get_mut(id);
         slot.tracker.adapt(&settings);
+        let gone = slot.adapt_widening(&settings);
         slot.everywhere = settings.name.is_manual();
         slot.outputs = carried;
         slot.configured = true;
         slot.settings = settings;
+        self.gone.extend(gone);
     }
 
     /// The jail of a stored ban; one that is not configured has its bans in all outputs until they run out.
@@ -152,15 +249,25 @@ impl Slots {
 
     /// Has the store forget a window of a jail that is not known here.
     pub(super) fn let_go(&mut self, entry: &TrackerEntry) {
-        self.gone.push(TrackerEntry { jail: entry.jail.clone(), prefix: entry.prefix, marks: Vec::new() });
+        let TrackerEntry { jail, prefix, what, .. } = entry;
+        self.gone.push(TrackerEntry { jail: jail.clone(), prefix: *prefix, what: *what, marks: Vec::new() });
     }
 
     pub(super) fn take_changed(&mut self) -> Vec<TrackerEntry> {
         let mut changed = std::mem::take(&mut self.gone);
         for slot in &mut self.all {
             slot.tracker.take_changed(&slot.settings.name, &mut changed);
+            for widening in &mut slot.widening {
+                widening.take_changed(&slot.settings.name, &mut changed);
+            }
         }
         changed
+    }
+
+    /// The longest time for which a configured jail remembers a ban; `None` is forever.
+    pub(super) fn longest_decay(&self) -> Option<SignedDuration> {
+        let decays = self.all.iter().filter(|slot| slot.configured).map(Slot::decay);
+        decays.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// By number: whether its bans are in this output.
@@ -181,4 +288,10 @@ impl Slots {
 fn named(settings: &Settings, name: &JailName) -> Settings {
     let outputs: Vec<OutputName> = Vec::new();
     Settings { name: name.clone(), outputs, simulate: false, ..settings.clone() }
+}
+
+/// `5 different addresses of it with offences within 10m`
+fn crowd(groups: usize, group: Prefix, within: SignedDuration) -> String {
+    let what = if group.is_host() { "addresses".to_owned() } else { format!("/{}", group.length()) };
+    format!("{groups} different {what} of it with offences within {}", show_duration(within))
 }

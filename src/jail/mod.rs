@@ -3,12 +3,20 @@
 //! Pure: time is an argument. A jail knows thresholds and offences, not logs, filters or outputs.
 
 mod entry;
+mod escalation;
+mod priors;
+mod rate;
 mod settings;
 mod texts;
 mod tracker;
+mod widening;
 mod window;
 
+pub use escalation::{Escalation, Growth, Jitter, Scope, chance};
+pub use priors::{EndedBan, Priors};
+pub use rate::Rate;
 pub use settings::Settings;
 pub use texts::{TextId, Texts};
 pub use tracker::{Offender, Tracker};
+pub use widening::{Crowd, Widen, Widening};
 pub use window::{Counted, Verdict};

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::{Escalation, Jitter, Rate, Widen};
 use crate::address::{Allowlist, Group};
 use crate::terms::{JailName, OutputName};
 
@@ -14,8 +15,18 @@ pub struct Settings {
     pub maxretry: u32,
     /// The length of the sliding window.
     pub findtime: SignedDuration,
-    /// How long a ban lasts; `None` is forever.
+    /// Bans who asks more often than this, in place of `maxretry` and `findtime`.
+    pub rate: Option<Rate>,
+    /// How long a first ban lasts; `None` is forever.
     pub bantime: Option<SignedDuration>,
+    /// How bans grow with earlier ones; `None`: they do not.
+    pub escalation: Option<Escalation>,
+    /// What is added to a ban, so that nobody can foresee its end.
+    pub jitter: Option<Jitter>,
+    /// Hits prolong a ban.
+    pub extend: bool,
+    /// When prefixes are banned for what is inside them.
+    pub widen: Vec<Widen>,
     /// What is counted and banned.
     pub group: Group,
     /// Count different values (the reader hashes them) instead of offences.
@@ -31,7 +42,36 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// When a ban ends that began at `since`; `None` is never.
+    /// At most so many prefixes are tracked where nobody says otherwise.
+    pub const MAX_TRACKED: usize = 200_000;
+
+    /// A jail of which nothing is configured but the name.
+    pub fn new(name: JailName) -> Self {
+        Self {
+            name,
+            maxretry: 5,
+            findtime: SignedDuration::from_mins(10),
+            rate: None,
+            bantime: Some(SignedDuration::from_hours(1)),
+            escalation: Some(Escalation::default()),
+            jitter: None,
+            extend: false,
+            widen: Widen::usual(),
+            group: Group::default(),
+            distinct: false,
+            simulate: false,
+            allow: Allowlist::default(),
+            outputs: Vec::new(),
+            max_tracked: Self::MAX_TRACKED,
+        }
+    }
+
+    /// At most so many prefixes are watched by each rule of `widen`.
+    pub fn max_widening(&self) -> usize {
+        (self.max_tracked / 4).max(1)
+    }
+
+    /// When a ban by hand ends that began at `since`; `None` is never.
     pub fn until(&self, since: Timestamp) -> Option<Timestamp> {
         self.bantime.map(|bantime| since.checked_add(bantime).unwrap_or(Timestamp::MAX))
     }

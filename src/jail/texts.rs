@@ -31,6 +31,7 @@ pub struct Texts {
     next: u32,
     bytes: usize,
     limit: usize,
+    dropped: u64,
 }
 
 impl Default for Texts {
@@ -45,7 +46,7 @@ impl Texts {
 
     /// An empty ring that holds at most `limit` bytes; the oldest texts give way.
     pub fn new(limit: usize) -> Self {
-        Self { ring: VecDeque::new(), next: 0, bytes: 0, limit }
+        Self { ring: VecDeque::new(), next: 0, bytes: 0, limit, dropped: 0 }
     }
 
     /// Keeps the text of an offence at `at`. A text that is larger than the whole ring is not kept.
@@ -66,7 +67,10 @@ impl Texts {
 
     fn drop_oldest(&mut self) {
         match self.ring.pop_front() {
-            Some(kept) => self.bytes -= kept.text.len() + OVERHEAD,
+            Some(kept) => {
+                self.bytes -= kept.text.len() + OVERHEAD;
+                self.dropped += 1;
+            }
             None => self.bytes = 0,
         }
     }
@@ -85,6 +89,11 @@ impl Texts {
         let kept = self.ring.get(distance as usize)?;
         // An id comes again after 2^32 texts; the time tells the old one from the new.
         (kept.id == id.0 && kept.at == at).then_some(&*kept.text)
+    }
+
+    /// How many texts gave way, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// How many bytes are kept, overhead included; never more than the limit.
@@ -109,7 +118,7 @@ mod tests {
         let ids: Vec<TextId> = (0..5).map(|i| texts.keep(at(i), format!("t{i}").into())).collect();
         let found: Vec<Option<&str>> = ids.iter().zip(0..).map(|(id, i)| texts.get(*id, at(i))).collect();
         assert_eq!(found, [None, None, Some("t2"), Some("t3"), Some("t4")]);
-        assert_eq!(texts.bytes(), 3 * (OVERHEAD + 2));
+        assert_eq!((texts.bytes(), texts.dropped()), (3 * (OVERHEAD + 2), 2));
         assert_eq!(texts.keep(at(9), "x".repeat(1000).into()), TextId::NONE);
     }
 

@@ -11,7 +11,7 @@ use super::entry::{Entry, List, NONE};
 use super::window::{Counted, Rule, Verdict, Window, remembered};
 use super::{Settings, TextId};
 use crate::address::Prefix;
-use crate::terms::{JailName, TrackerEntry};
+use crate::terms::{JailName, Tracked, TrackerEntry};
 
 /// Marks beyond one and a half an address, so that a small cap still leaves room for full windows.
 const SPARE_MARKS: usize = 65_536;
@@ -25,6 +25,7 @@ const SWEEP_EACH: usize = 2;
 /// of forged addresses does not push out those who came back. While the single ones are less than an eighth, the
 /// longest untouched of the others gives way.
 pub struct Tracker {
+    what: Tracked,
     rule: Rule,
     cap: usize,
     entries: Vec<Entry>,
@@ -40,7 +41,7 @@ pub struct Tracker {
     /// Places to tell the store of; each at most once.
     changed: Vec<u32>,
     /// Prefixes that the store has and that are no longer tracked.
-    gone: Vec<Prefix>,
+    gone: Vec<(Tracked, Prefix)>,
 }
 
 /// Who is counted, and when: all that a [`Tracker`] needs besides the offence.
@@ -55,9 +56,15 @@ pub struct Offender {
 impl Tracker {
     /// An empty tracker with the thresholds of `settings`.
     pub fn new(settings: &Settings) -> Self {
+        Self::with(what_of(settings), settings.into(), settings.max_tracked)
+    }
+
+    /// An empty tracker of at most `cap` prefixes.
+    pub(super) fn with(what: Tracked, rule: Rule, cap: usize) -> Self {
         Self {
-            rule: settings.into(),
-            cap: settings.max_tracked.clamp(1, NONE as usize - 1),
+            what,
+            rule,
+            cap: clamped(cap),
             entries: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
@@ -72,8 +79,22 @@ impl Tracker {
 
     /// Goes on under new thresholds. Windows stay, unless offences and different values were exchanged.
     pub fn adapt(&mut self, settings: &Settings) {
-        let before = std::mem::replace(&mut self.rule, settings.into());
-        self.cap = settings.max_tracked.clamp(1, NONE as usize - 1);
+        let what = what_of(settings);
+        if what != self.what {
+            self.forget_all();
+            self.what = what;
+        }
+        self.adapt_to(settings.into(), settings.max_tracked);
+    }
+
+    /// What is counted.
+    pub fn what(&self) -> Tracked {
+        self.what
+    }
+
+    pub(super) fn adapt_to(&mut self, rule: Rule, cap: usize) {
+        let before = std::mem::replace(&mut self.rule, rule);
+        self.cap = clamped(cap);
         if before.distinct != self.rule.distinct {
             self.forget_all();
         }
@@ -110,7 +131,16 @@ impl Tracker {
     /// Clears the window of a ban that ends at `until`: what is later counts on.
     pub fn consume(&mut self, prefix: Prefix, until: Option<Timestamp>) {
         if let Some(id) = self.find(prefix) {
+            // A bucket is emptied: its marks are no offences that could come later.
+            let until = until.filter(|_| self.rule.leak.is_none());
             self.change(id, |window| window.consume(until));
+        }
+    }
+
+    /// Forgets one value in the window of `prefix`.
+    pub(super) fn forget_value(&mut self, prefix: Prefix, value: u64) {
+        if let Some(id) = self.find(prefix) {
+            self.change(id, |window| window.forget(value));
         }
     }
 
@@ -160,10 +190,16 @@ impl Tracker {
         self.evicted
     }
 
-    /// How many offences lie inside the windows that end at `now`. Looks at all addresses.
+    /// How many offences lie inside the windows that end at `now`, or how many requests in buckets. Looks at all
+    /// addresses.
     pub fn current(&self, now: Timestamp) -> usize {
-        let findtime = self.rule.findtime;
-        self.entries.iter().map(|entry| entry.window.current(now, findtime).count()).sum()
+        self.entries.iter().map(|entry| entry.window.load(now, self.rule)).sum()
+    }
+
+    /// The same of one prefix.
+    pub fn load(&self, prefix: Prefix, now: Timestamp) -> usize {
+        let entry = self.find(prefix).and_then(|id| self.entries.get(id as usize));
+        entry.map_or(0, |entry| entry.window.load(now, self.rule))
     }
 
     /// The offences of `prefix` inside the window that ends at `now`, oldest first.
@@ -174,14 +210,14 @@ impl Tracker {
 
     /// Appends what changed since this was last asked; an entry without marks is gone.
     pub fn take_changed(&mut self, jail: &JailName, changed: &mut Vec<TrackerEntry>) {
-        let entry = |prefix, marks| TrackerEntry { jail: jail.clone(), prefix, marks };
-        changed.extend(self.gone.drain(..).map(|prefix| entry(prefix, Vec::new())));
+        let entry = |what, prefix, marks| TrackerEntry { jail: jail.clone(), prefix, what, marks };
+        changed.extend(self.gone.drain(..).map(|(what, prefix)| entry(what, prefix, Vec::new())));
         for id in self.changed.drain(..) {
             let Some(tracked) = self.entries.get_mut(id as usize) else { continue };
             tracked.changed = false;
             if !tracked.window.is_empty() {
                 tracked.stored = true;
-                changed.push(entry(tracked.prefix, tracked.window.marks()));
+                changed.push(entry(self.what, tracked.prefix, tracked.window.marks()));
             }
         }
     }
@@ -283,7 +319,7 @@ impl Tracker {
         entry.window = Window::default();
         entry.older = self.free;
         if std::mem::take(&mut entry.stored) {
-            self.gone.push(prefix);
+            self.gone.push((self.what, prefix));
         }
         self.free = id;
         if let Ok(found) = self.index.find_entry(self.hasher.hash_one(prefix), |other| *other == id) {
@@ -307,6 +343,14 @@ impl Tracker {
         let order = if single_first { [single, several] } else { [several, single] };
         order.into_iter().map(|list| list.oldest).find(|id| *id != NONE && *id != kept)
     }
+}
+
+fn what_of(settings: &Settings) -> Tracked {
+    if settings.rate.is_some() { Tracked::Rate } else { Tracked::Offences }
+}
+
+fn clamped(cap: usize) -> usize {
+    cap.clamp(1, NONE as usize - 1)
 }
 
 /// Seconds of the epoch; cut to the years 1970 to 2106.

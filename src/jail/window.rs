@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use smallvec::SmallVec;
 
+use super::rate::Leak;
 use super::{Settings, TextId};
 use crate::terms::Mark;
 
@@ -15,12 +16,28 @@ pub(super) struct Rule {
     pub(super) findtime: i64,
     /// A value counts once, at its newest time.
     pub(super) distinct: bool,
+    /// Not offences are counted: a bucket leaks.
+    pub(super) leak: Option<Leak>,
 }
 
 impl From<&Settings> for Rule {
     fn from(settings: &Settings) -> Self {
+        if let Some(leak) = settings.rate.map(Leak::from) {
+            // Two marks: the last request, and when the bucket is empty again.
+            return Self {
+                maxretry: 2,
+                findtime: leak.full.max(leak.late),
+                distinct: false,
+                leak: Some(leak),
+            };
+        }
         let findtime = i64::try_from(settings.findtime.as_nanos()).unwrap_or(i64::MAX);
-        Self { maxretry: settings.maxretry.max(1) as usize, findtime, distinct: settings.distinct }
+        Self {
+            maxretry: settings.maxretry.max(1) as usize,
+            findtime,
+            distinct: settings.distinct,
+            leak: None,
+        }
     }
 }
 
@@ -111,6 +128,9 @@ impl Window {
     /// Counts an offence; the verdict if it completes a window. The marks stay until they are consumed.
     pub(super) fn count(&mut self, offence: Counted, rule: Rule) -> Option<Verdict> {
         let mark = Stored::from(offence);
+        if let Some(leak) = rule.leak {
+            return self.fill(mark, leak);
+        }
         if rule.distinct && !self.forget_older(mark) {
             return None;
         }
@@ -121,6 +141,36 @@ impl Window {
             place = place.checked_sub(1)?;
         }
         self.completed(place, rule)
+    }
+
+    /// Puts a request into the bucket; the verdict if it flows over. One that comes a little late counts with the last.
+    fn fill(&mut self, request: Stored, leak: Leak) -> Option<Verdict> {
+        let (last, empty) = self.bucket(leak).unwrap_or((request.at, request.at));
+        if last.saturating_sub(request.at) > leak.late {
+            return None;
+        }
+        let at = request.at.max(last);
+        let filled = leak.filled(empty, at);
+        self.0.clear();
+        self.0.push(Stored { at, ..request });
+        if empty > at {
+            self.0.push(Stored { at: filled, distinct: 0, text: TextId::NONE });
+        }
+        let offences = leak.level(filled, at) as u32;
+        let texts = vec![(timestamp(request.at), request.text)];
+        leak.is_over(filled, at).then(|| Verdict { since: timestamp(at), offences, texts })
+    }
+
+    /// The last request, and when the bucket is empty again; it holds that request alone where nothing is said.
+    fn bucket(&self, leak: Leak) -> Option<(i64, i64)> {
+        let last = self.0.first()?.at;
+        Some((last, self.0.get(1).map_or(last.saturating_add(leak.each), |empty| empty.at)))
+    }
+
+    /// How many offences count at `now`, or how many requests the bucket holds.
+    pub(super) fn load(&self, now: Timestamp, rule: Rule) -> usize {
+        let Some(leak) = rule.leak else { return self.current(now, rule.findtime).count() };
+        self.bucket(leak).map_or(0, |(_, empty)| leak.level(empty, nanoseconds(now)))
     }
 
     /// Behind all marks that are not later; nearly always at the end.
@@ -155,6 +205,11 @@ impl Window {
             Some(until) => self.0.retain(|mark| mark.at >= until),
             None => self.0.clear(),
         }
+    }
+
+    /// Takes out the marks of one value.
+    pub(super) fn forget(&mut self, value: u64) {
+        self.0.retain(|mark| mark.distinct != value);
     }
 
     /// How many marks are kept.

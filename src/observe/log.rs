@@ -79,7 +79,7 @@ impl Log {
         let kind = match change {
             Change::Banned(_) if ban.simulated => "would ban",
             Change::Banned(_) => "banned",
-            Change::Prolonged(_) => "prolonged",
+            Change::Prolonged(_) | Change::Extended(_) => "prolonged",
             Change::Withheld(_) => "withheld",
             Change::Past(_) => "past",
             Change::Ended(..) => "ended",
@@ -90,13 +90,13 @@ impl Log {
         let text = match change {
             Change::Banned(_) if ban.simulated => format!("would ban (simulated) {}", described(ban, now)),
             Change::Banned(_) => format!("banned {}", described(ban, now)),
-            Change::Prolonged(_) => format!("prolonged {}", described(ban, now)),
+            Change::Prolonged(_) | Change::Extended(_) => format!("prolonged {}", described(ban, now)),
             Change::Withheld(_) => format!("paused: would have banned {}", described(ban, now)),
             Change::Past(_) => format!("was to be banned until {}: {}", until(ban), described(ban, now)),
             Change::Ended(_, why) => format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)),
         };
-        // Found when it was over, it concerns nobody any more.
-        if matches!(change, Change::Past(_)) {
+        // Found when it was over, it concerns nobody any more; and hits are many.
+        if matches!(change, Change::Past(_) | Change::Extended(_)) {
             debug!(address = %ban.prefix, jail = %ban.jail, "{text}");
         } else {
             info!(address = %ban.prefix, jail = %ban.jail, "{text}");

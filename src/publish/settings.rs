@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 
+use super::render::apache_can_hold;
+use crate::address::Prefix;
 use crate::os::owner::Owner;
 use crate::terms::OutputName;
 
@@ -83,6 +85,14 @@ pub struct Settings {
 }
 
 impl Kind {
+    /// What it can hold, where that is not every prefix: whether it can this one without these holes.
+    pub fn can_hold(&self) -> Option<fn(Prefix, &[Prefix]) -> bool> {
+        match self {
+            Self::ApacheRewritemap => Some(apache_can_hold),
+            Self::NginxGeo { .. } | Self::List => None,
+        }
+    }
+
     /// The kind of that name, as the configuration and `replay --write KIND=PATH` write it; variants at their defaults.
     pub fn named(name: &str) -> Option<Self> {
         match name {

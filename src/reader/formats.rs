@@ -144,12 +144,13 @@ impl Formats {
     }
 }
 
-/// The first format that reads a line and names a client; else the first that reads it.
+/// The first format that reads a line and names a client; else the first that reads it. Any object can be read as any kind of
+/// JSON, but names a client in its own kind only.
 fn reading<'f>(formats: &'f [Format], line: &[u8]) -> Option<&'f Format> {
     let mut nameless = None;
     for format in formats {
         match format.parse(line) {
-            Ok(record) if !is_nameless(&record) => return Some(format),
+            Ok(record) if record.address().is_some() => return Some(format),
             Ok(_) => nameless = nameless.or(Some(format)),
             Err(_) => {}
         }

@@ -113,7 +113,7 @@ static TEMPLATES: LazyLock<Vec<(Format, FormatEscape)>> = LazyLock::new(|| {
 /// The line of a named format as one of `TEMPLATES` has it; none where its record has no request line.
 fn rewritten(line: &[u8], which: usize) -> Option<(Format, Vec<u8>)> {
     let (format, escape) = TEMPLATES.get(which)?;
-    let named = Format::detect(std::iter::once(line))?;
+    let named = Format::detect(std::iter::once(line)).filter(Format::is_combined)?;
     let record = named.parse(line).ok()?;
     let value = |name: &str| {
         let plain = record.field(&Field::of_format(name)).map_or(b"-".to_vec(), std::borrow::Cow::into_owned);

@@ -27,6 +27,8 @@ pub(super) struct Spelled {
 enum Place {
     /// The line's first text in quotes that is not empty.
     FirstQuoted,
+    /// The whole line.
+    Line,
     /// After `] "`, up to `" `.
     AfterDate(Box<memmem::Finder<'static>>),
     /// The value of a key that ends so.
@@ -62,6 +64,7 @@ impl Spelled {
         let places = match targets {
             _ if spellings.any() == Chosen::NONE => Vec::new(),
             Targets::FirstQuoted => vec![Place::FirstQuoted],
+            Targets::Line => vec![Place::Line],
             Targets::AfterDate => vec![Place::AfterDate(finder(b"] \""))],
             Targets::Keys(keys) => keys.iter().map(|key| Place::Key(finder(key))).collect(),
         };
@@ -71,7 +74,8 @@ impl Spelled {
     /// The first place in such a line; `buffer` begins with a line.
     pub(super) fn find(&self, buffer: &[u8]) -> Option<usize> {
         match &self.place {
-            Place::FirstQuoted => self.first_quoted(buffer),
+            Place::FirstQuoted => self.in_lines(buffer, request),
+            Place::Line => self.in_lines(buffer, |line| line),
             Place::AfterDate(marks) | Place::Key(marks) => {
                 marks.find_iter(buffer).find(|at| self.behind(marks, buffer, *at) != Chosen::NONE)
             }
@@ -82,6 +86,7 @@ impl Spelled {
     pub(super) fn filters(&self, rest: &[u8]) -> Chosen {
         match &self.place {
             Place::FirstQuoted => self.spellings.found(request(rest)),
+            Place::Line => self.spellings.found(rest),
             Place::AfterDate(marks) | Place::Key(marks) => {
                 let found = marks.find_iter(rest).map(|at| self.behind(marks, rest, at));
                 found.fold(Chosen::NONE, Chosen::with)
@@ -94,7 +99,7 @@ impl Spelled {
         let rest = buffer.get(at + marks.needle().len()..).unwrap_or_default();
         match self.place {
             Place::Key(_) => self.value(rest),
-            Place::FirstQuoted | Place::AfterDate(_) => {
+            Place::FirstQuoted | Place::Line | Place::AfterDate(_) => {
                 let line = memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
                 let end = memmem::find(line, b"\" ").unwrap_or(line.len());
                 self.spellings.found(line.get(..end).unwrap_or(line))
@@ -102,11 +107,12 @@ impl Spelled {
         }
     }
 
-    fn first_quoted(&self, buffer: &[u8]) -> Option<usize> {
+    /// The first line of which this part counts.
+    fn in_lines(&self, buffer: &[u8], part: impl Fn(&[u8]) -> &[u8]) -> Option<usize> {
         let mut start = 0;
         while let Some(rest) = buffer.get(start..).filter(|rest| !rest.is_empty()) {
             let length = memchr(b'\n', rest).unwrap_or(rest.len());
-            if self.spellings.found(request(rest.get(..length).unwrap_or(rest))) != Chosen::NONE {
+            if self.spellings.found(part(rest.get(..length).unwrap_or(rest))) != Chosen::NONE {
                 return Some(start);
             }
             start += length + 1;
@@ -202,5 +208,14 @@ mod tests {
         ] {
             assert_eq!(searches[0].find(line.as_bytes()).is_some(), found, "{line}");
         }
+    }
+
+    #[test]
+    fn anywhere_in_a_line_is_in_that_line() {
+        let searches = Spelled::searches(Targets::Line, SLASHES);
+        let text = b"c:1 [d] fe be/s 0/0/0 200 \"GET /a/b HTTP/1.1\"\nc:1 [d] fe be/s 0/0 200 \"GET http://h HTTP/1.1\"\n";
+        let second = text.iter().position(|byte| *byte == b'\n').map(|newline| newline + 1);
+        assert_eq!(searches[0].find(text), second);
+        assert_eq!(searches[0].filters(&text[second.unwrap()..]), Chosen::ALL);
     }
 }

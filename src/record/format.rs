@@ -63,6 +63,8 @@ pub enum Format {
 pub enum Targets<'f> {
     /// The first text in quotes that is not empty holds it; a quote inside is escaped.
     FirstQuoted,
+    /// Anywhere in the line: in the rest of it slashes are few.
+    Line,
     /// After a bracket, a blank and a quote, up to a quote and a blank. Nothing is escaped.
     AfterDate,
     /// It is a value in quotes of a key that ends so, the key's closing quote included.
@@ -263,6 +265,7 @@ impl Format {
     pub fn targets(&self) -> Option<Targets<'_>> {
         match self {
             Self::TraefikClf => Some(Targets::AfterDate),
+            Self::Haproxy => Some(Targets::Line),
             _ if self.is_combined() => Some(Targets::FirstQuoted),
             _ => self.json_fields().map(|fields| Targets::Keys(fields.targets())),
         }

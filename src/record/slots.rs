@@ -23,9 +23,6 @@ pub(super) enum Role {
     Is(Field),
 }
 
-/// What a target contains.
-const OF_TARGET: [Field; 4] = [Field::Path, Field::RequestUri, Field::Query, Field::Host];
-
 /// One place of a format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
@@ -60,8 +57,11 @@ impl Slot {
     pub(super) fn fields(&self) -> Vec<Field> {
         match &self.role {
             Role::Client => vec![],
-            Role::Request => [Field::Method, Field::Protocol].into_iter().chain(OF_TARGET).collect(),
-            Role::Target => OF_TARGET.into(),
+            Role::Request => {
+                [Field::Method, Field::Path, Field::RequestUri, Field::Query, Field::Protocol, Field::Host]
+                    .into()
+            }
+            Role::Target => [Field::Path, Field::RequestUri, Field::Query, Field::Host].into(),
             Role::Is(field) => vec![field.clone()],
         }
     }

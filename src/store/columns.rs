@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::ban::{Ended, Origin};
-use crate::terms::Mark;
+use crate::terms::{Mark, Tracked};
 
 use super::HistoryKind;
 
@@ -81,6 +81,23 @@ pub(super) fn marks(text: &str) -> Result<Vec<Mark>, Unreadable> {
         Some(Mark { at: time(at.parse().ok()?), distinct: u64::from_str_radix(distinct, 16).ok()? })
     };
     text.split(' ').map(mark).collect::<Option<_>>().ok_or_else(|| Unreadable::Marks(text.to_owned()))
+}
+
+/// How it is written what the marks of a window are.
+pub(super) fn tracked_word(what: Tracked) -> &'static str {
+    match what {
+        Tracked::Offences => "offences",
+        Tracked::Groups => "groups",
+        Tracked::Rate => "rate",
+    }
+}
+
+/// What the marks are that `word` names.
+pub(super) fn tracked(word: &str) -> Result<Tracked, Unreadable> {
+    [Tracked::Offences, Tracked::Groups, Tracked::Rate]
+        .into_iter()
+        .find(|what| tracked_word(*what) == word)
+        .ok_or_else(|| Unreadable::Word(word.to_owned(), "kind of window"))
 }
 
 /// How a ban's origin is written.

@@ -3,10 +3,12 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, marks, origin, path, time};
+use super::columns::{Unreadable, marks, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::ban::Ban;
-use crate::terms::{Checkpoint, Fingerprint, JailName, Master, Pause, PublishedFile, TrackerEntry};
+use crate::terms::{
+    Checkpoint, Fingerprint, JailName, Master, Pause, PriorEntry, PublishedFile, TrackerEntry,
+};
 
 /// Rows of one table that were passed over.
 #[derive(Debug)]
@@ -46,10 +48,11 @@ pub(super) fn salvage(connection: &Connection) -> (Kept, bool) {
 type Table = fn(&mut Loader, &Connection) -> rusqlite::Result<()>;
 
 /// The tables that a start needs.
-pub(super) const TABLES: [(&str, Table); 7] = [
+pub(super) const TABLES: [(&str, Table); 8] = [
     ("meta", Loader::meta),
     ("bans", Loader::bans),
     ("trackers", Loader::trackers),
+    ("priors", Loader::priors),
     ("checkpoints", Loader::checkpoints),
     ("pauses", Loader::pauses),
     ("files", Loader::files),
@@ -127,13 +130,28 @@ impl Loader {
     }
 
     fn trackers(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.rows(connection, "trackers", "SELECT jail, address, marks FROM trackers", |this, row| {
+        self.rows(connection, "trackers", "SELECT jail, address, what, marks FROM trackers", |this, row| {
             let entry = TrackerEntry {
                 jail: this.jail(row, 0)?,
                 prefix: text(row, 1)?.parse()?,
-                marks: marks(text(row, 2)?)?,
+                what: tracked(text(row, 2)?)?,
+                marks: marks(text(row, 3)?)?,
             };
             this.kept.trackers.push(entry);
+            Ok(())
+        })
+    }
+
+    fn priors(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.rows(connection, "priors", "SELECT address, jail, bans, ended FROM priors", |this, row| {
+            let of_all = text(row, 1)?.is_empty();
+            let entry = PriorEntry {
+                prefix: text(row, 0)?.parse()?,
+                jail: if of_all { None } else { Some(this.jail(row, 1)?) },
+                bans: row.get(2)?,
+                ended: time(row.get(3)?),
+            };
+            this.kept.priors.push(entry);
             Ok(())
         })
     }

@@ -249,6 +249,7 @@ fn taken_over(kept: &Kept) -> Transaction {
         generation: Some(kept.generation),
         changes: kept.bans.iter().map(|ban| Change::Banned(ban.clone().into())).collect(),
         trackers: kept.trackers.clone(),
+        priors: kept.priors.clone(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
         files: kept.files.clone(),

@@ -99,6 +99,7 @@ impl Batch {
         rest.generation = later.generation.or(rest.generation);
         rest.pauses = later.pauses.or(rest.pauses.take());
         rest.trackers.extend(later.trackers);
+        rest.priors.extend(later.priors);
         rest.checkpoints.extend(later.checkpoints);
         if !later.forgotten.is_empty() {
             rest.files
@@ -112,7 +113,7 @@ impl Batch {
 
     fn size(&self) -> usize {
         let rest = &self.rest;
-        let latest = rest.trackers.len() + rest.checkpoints.len() + rest.totals.len();
+        let latest = rest.trackers.len() + rest.priors.len() + rest.checkpoints.len() + rest.totals.len();
         latest + self.changes.len() + rest.files.len() + rest.forgotten.len() + rest.notes.len()
     }
 
@@ -122,7 +123,8 @@ impl Batch {
         }
         let before = self.changes.len() + self.rest.notes.len();
         let rest = &mut self.rest;
-        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix));
+        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix, entry.what));
+        keep_last(&mut rest.priors, |entry| (entry.prefix, entry.jail.clone()));
         // A finished position and a later one of the same inode are different files: both are kept.
         keep_last(&mut rest.checkpoints, |c| {
             (c.source.clone(), c.fingerprint.device, c.fingerprint.inode, c.finished)
@@ -148,6 +150,7 @@ fn texts(change: &Change) -> usize {
 fn forget_texts(change: &mut Change) {
     let (Change::Banned(ban)
     | Change::Prolonged(ban)
+    | Change::Extended(ban)
     | Change::Withheld(ban)
     | Change::Past(ban)
     | Change::Ended(ban, _)) = change;
@@ -182,8 +185,9 @@ fn outcome(changes: Vec<(Timestamp, Change)>) -> Vec<(Timestamp, Change)> {
         let stored = before.as_ref().map_or(!matches!(change, Change::Banned(_)), |before| before.stored);
         // A row that is stored is changed (`Prolonged`), one that is not begins: so the next look knows it, too.
         let last = match change {
+            Change::Extended(ban) if stored => Change::Extended(ban),
             Change::Banned(ban) | Change::Prolonged(ban) if stored => Change::Prolonged(ban),
-            Change::Prolonged(ban) => Change::Banned(ban),
+            Change::Prolonged(ban) | Change::Extended(ban) => Change::Banned(ban),
             change => change,
         };
         standing.insert(key, Standing { stored, at, last });

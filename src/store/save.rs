@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::columns::{marks_text, nanos, origin_word, path_column};
+use super::columns::{marks_text, nanos, origin_word, path_column, tracked_word};
 use super::{HistoryEvent, HistoryKind, Transaction};
 use crate::ban::{Ban, Change};
-use crate::terms::{Checkpoint, Evidence, JailName, Pause, PublishedFile, TrackerEntry};
+use crate::terms::{Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, TrackerEntry};
 
 /// So many lines are kept for one ban; of more, the newest.
 const LINES_PER_BAN: usize = 200;
@@ -30,6 +30,7 @@ pub(super) fn write<'a>(
     }
     transaction.notes.iter().try_for_each(|note| writer.note(note))?;
     transaction.trackers.iter().try_for_each(|entry| writer.tracker(entry))?;
+    transaction.priors.iter().try_for_each(|entry| writer.prior(entry))?;
     transaction.checkpoints.iter().try_for_each(|checkpoint| writer.checkpoint(checkpoint))?;
     if let Some(pauses) = &transaction.pauses {
         writer.pauses(pauses)?;
@@ -62,6 +63,7 @@ impl<'c> Writer<'c> {
         match change {
             Change::Banned(ban) => self.banned(at, ban),
             Change::Prolonged(ban) => self.prolonged(at, ban),
+            Change::Extended(ban) => self.extended(at, ban),
             Change::Withheld(ban) => self.judged(at, HistoryKind::Withheld, ban).map(drop),
             Change::Past(ban) => self.judged(at, HistoryKind::Past, ban).map(drop),
             Change::Ended(ban, why) => {
@@ -114,6 +116,13 @@ impl<'c> Writer<'c> {
             // The row is not there only if somebody deleted it by hand; the ban must be kept all the same.
             None => self.banned(at, ban),
         }
+    }
+
+    fn extended(&mut self, at: Timestamp, ban: &Ban) -> rusqlite::Result<()> {
+        let sql = "UPDATE bans SET until = ?3 WHERE address = ?1 AND jail = ?2";
+        let row = params![ban.prefix.to_string(), ban.jail.as_str(), ban.until.map(nanos)];
+        // The row is not there only if somebody deleted it by hand; the ban must be kept all the same.
+        if self.prepared(sql)?.execute(row)? == 0 { self.banned(at, ban) } else { Ok(()) }
     }
 
     /// A verdict with its lines; returns its row of history.
@@ -184,12 +193,25 @@ impl<'c> Writer<'c> {
 
     fn tracker(&mut self, entry: &TrackerEntry) -> rusqlite::Result<()> {
         let (jail, prefix) = (entry.jail.as_str(), entry.prefix.to_string());
+        let what = tracked_word(entry.what);
         if entry.marks.is_empty() {
-            let sql = "DELETE FROM trackers WHERE jail = ?1 AND address = ?2";
-            return self.prepared(sql)?.execute(params![jail, prefix]).map(drop);
+            let sql = "DELETE FROM trackers WHERE jail = ?1 AND address = ?2 AND what = ?3";
+            return self.prepared(sql)?.execute(params![jail, prefix, what]).map(drop);
         }
-        let sql = "INSERT INTO trackers VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET marks = excluded.marks";
-        self.prepared(sql)?.execute(params![jail, prefix, marks_text(&entry.marks)]).map(drop)
+        let sql =
+            "INSERT INTO trackers VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET marks = excluded.marks";
+        self.prepared(sql)?.execute(params![jail, prefix, what, marks_text(&entry.marks)]).map(drop)
+    }
+
+    fn prior(&mut self, entry: &PriorEntry) -> rusqlite::Result<()> {
+        let (prefix, jail) = (entry.prefix.to_string(), entry.jail.as_ref().map_or("", JailName::as_str));
+        if entry.bans == 0 {
+            let sql = "DELETE FROM priors WHERE address = ?1 AND jail = ?2";
+            return self.prepared(sql)?.execute(params![prefix, jail]).map(drop);
+        }
+        let sql = "INSERT INTO priors VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET bans = excluded.bans, ended = excluded.ended";
+        self.prepared(sql)?.execute(params![prefix, jail, entry.bans, nanos(entry.ended)]).map(drop)
     }
 
     /// Stores a position, or forgets it where its file is finished.

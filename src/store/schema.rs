@@ -9,10 +9,39 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-pub(super) const MIGRATIONS: [&str; 2] = [FIRST, CURSORS];
+pub(super) const MIGRATIONS: [&str; 4] = [FIRST, CURSORS, PRIORS, GROUPS];
 
 /// The place in a journal, where a file has its offset.
 const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
+
+/// How often who was banned, for bans that grow with earlier ones.
+const PRIORS: &str = "
+CREATE TABLE priors (
+    address TEXT NOT NULL,
+    jail    TEXT NOT NULL,       -- empty: by all jails together
+    bans    INTEGER NOT NULL,    -- ended ones that count
+    ended   INTEGER NOT NULL,    -- when the last of them did
+    PRIMARY KEY (address, jail)
+) WITHOUT ROWID;
+
+CREATE VIEW show_priors AS
+SELECT address, jail, bans, strftime('%Y-%m-%dT%H:%M:%SZ', ended / 1000000000, 'unixepoch') AS ended
+FROM priors ORDER BY priors.ended;
+";
+
+/// What the marks of a tracked prefix are: its offences, or groups inside it.
+const GROUPS: &str = "
+ALTER TABLE trackers RENAME TO old_trackers;
+CREATE TABLE trackers (
+    jail    TEXT NOT NULL,
+    address TEXT NOT NULL,
+    what    TEXT NOT NULL,       -- offences, groups, rate
+    marks   TEXT NOT NULL,       -- time, or time:value in hexadecimal, with spaces between
+    PRIMARY KEY (jail, address, what)
+) WITHOUT ROWID;
+INSERT INTO trackers SELECT jail, address, 'offences', marks FROM old_trackers;
+DROP TABLE old_trackers;
+";
 
 // `bans.event` is the history row that began the ban: its evidence hangs there, so that nothing moves when it ends.
 const FIRST: &str = "

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::HistoryEvent;
 use crate::ban::{Ban, Change};
-use crate::terms::{Checkpoint, JailName, OutputName, Pause, PublishedFile, TrackerEntry};
+use crate::terms::{Checkpoint, JailName, OutputName, Pause, PriorEntry, PublishedFile, TrackerEntry};
 
 /// The counters of a jail that go on over restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Kept {
     pub bans: Vec<Ban>,
     /// The windows of counted prefixes.
     pub trackers: Vec<TrackerEntry>,
+    /// How often who was banned.
+    pub priors: Vec<PriorEntry>,
     /// Where reading goes on.
     pub checkpoints: Vec<Checkpoint>,
     /// Jails that are paused.
@@ -51,6 +53,8 @@ pub struct Transaction {
     pub changes: Vec<Change>,
     /// Windows that changed; one without marks is forgotten.
     pub trackers: Vec<TrackerEntry>,
+    /// Earlier bans that changed; an entry without bans is forgotten.
+    pub priors: Vec<PriorEntry>,
     /// Read positions that changed; a finished one is forgotten.
     pub checkpoints: Vec<Checkpoint>,
     /// All pauses, where one began or ended.
@@ -72,6 +76,7 @@ impl Transaction {
             && self.pauses.is_none()
             && self.changes.is_empty()
             && self.trackers.is_empty()
+            && self.priors.is_empty()
             && self.checkpoints.is_empty()
             && self.forgotten.is_empty()
             && self.files.is_empty()

@@ -9,6 +9,7 @@ mod kept;
 mod names;
 mod nearest;
 mod observation;
+mod prior;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
@@ -17,4 +18,5 @@ pub use kept::{Master, Pause, PublishedFile};
 pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};
-pub use tracker::{Mark, TrackerEntry};
+pub use prior::PriorEntry;
+pub use tracker::{Mark, Tracked, TrackerEntry};

@@ -1,4 +1,4 @@
-//! A tracked address as it survives a restart.
+//! What is counted of a prefix, as it survives a restart.
 
 use jiff::Timestamp;
 
@@ -14,13 +14,26 @@ pub struct Mark {
     pub distinct: u64,
 }
 
+/// What the marks of a window are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tracked {
+    /// Offences of a group, or different values of them.
+    Offences,
+    /// Groups inside a wider prefix, each at its newest offence; the distinct value tells which.
+    Groups,
+    /// The level of a bucket: the last request, and when the bucket is empty again.
+    Rate,
+}
+
 /// The window of one counted prefix in one jail, as of now. Without marks the prefix is no longer tracked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerEntry {
     /// The jail that counts.
     pub jail: JailName,
-    /// What is counted: the group of the clients.
+    /// What is counted: the group of the clients, or a wider prefix.
     pub prefix: Prefix,
-    /// Offences, oldest first.
+    /// What the marks are.
+    pub what: Tracked,
+    /// Oldest first.
     pub marks: Vec<Mark>,
 }

@@ -6,8 +6,9 @@ use std::process::Stdio;
 use assert_cmd::assert::Assert;
 use banmap::ban::Origin;
 use banmap::control::{
-    BanLength, BanRow, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus,
-    MAX_TARGETS, Near, OutputState, OutputStatus, Refusal, Reply, Request, SourceStatus, Status, Why,
+    BanLength, BanRow, Cap, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent,
+    HistoryRow, JailStatus, MAX_TARGETS, Near, OutputState, OutputStatus, Refusal, Reply, Request,
+    SourceStatus, Status, Why,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -56,6 +57,13 @@ fn why(banned: bool) -> Reply {
         offences: 2,
         maxretry: 3,
         findtime: SignedDuration::from_mins(10),
+        what: Counting::Offences,
+    };
+    let earlier = Earlier {
+        jail: "wordpress".parse().unwrap(),
+        address: "203.0.113.7".parse().unwrap(),
+        bans: 2,
+        next: Some(SignedDuration::from_hours(16)),
     };
     Reply::Why(Why {
         address: "203.0.113.7".parse().unwrap(),
@@ -65,6 +73,7 @@ fn why(banned: bool) -> Reply {
         evidence: vec![evidence],
         history: vec![event],
         near: vec![near],
+        earlier: vec![earlier],
     })
 }
 
@@ -94,10 +103,14 @@ fn status() -> Status {
     Status {
         version: "0.1.0".to_owned(),
         started: "2026-05-01T10:00:00Z".parse().unwrap(),
-        jails: [("wordpress".parse().unwrap(), JailStatus { bans_current: 2, ..JailStatus::default() })]
-            .into(),
+        jails: [(
+            "wordpress".parse().unwrap(),
+            JailStatus { bans_current: 2, evicted: 9, ..JailStatus::default() },
+        )]
+        .into(),
         sources: [("site".parse().unwrap(), SourceStatus { files: vec![file] })].into(),
         outputs: [("nginx".parse().unwrap(), output)].into(),
+        caps: [("earlier bans".to_owned(), Cap { used: 7, limit: 7, gave_way: 3 })].into(),
         problems: Vec::new(),
     }
 }
@@ -213,6 +226,10 @@ fn why_answers_in_its_exit_code_and_never_lets_a_log_line_speak_to_the_terminal(
         let shown = stdout(&daemon.banmap(&["why", "203.0.113.7"]).assert().code(code));
         assert!(shown.contains("GET /\\x1b[2J\\u{9b}31m\\u{202e} HTTP"), "{shown}");
         assert!(shown.contains("2 of 3 offences within 10m"), "{shown}");
+        assert!(
+            shown.contains("wordpress: 203.0.113.7 banned 2 times before: the next ban lasts 16h"),
+            "{shown}"
+        );
         assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
         let ended = daemon.banmap(&["why", "203.0.113.7", "--json"]).assert().code(code);
         assert!(!stdout(&ended).contains(['\u{1b}', '\u{9b}', '\u{202e}']));
@@ -225,6 +242,8 @@ fn why_answers_in_its_exit_code_and_never_lets_a_log_line_speak_to_the_terminal(
 fn status_exits_with_1_when_somebody_has_to_look() {
     let daemon = FakeDaemon::start(|_| Reply::Status(status()));
     let shown = stdout(&daemon.banmap(&["status"]).assert().code(0).stderr(""));
+    let full = ["wordpress: 9 tracked addresses gave way", "earlier bans: 7 of 7 kept, 3 gave way"];
+    assert!(full.iter().all(|line| shown.contains(line)), "{shown}");
     for part in ["wordpress", "/var/log/nginx/access.log", "nginx-geo", "verified", "live"] {
         assert!(shown.contains(part), "{part} missing in {shown}");
     }
@@ -326,19 +345,26 @@ fn a_failure_has_the_exit_code_of_its_kind() {
 #[test]
 fn orders_arrive_as_typed() {
     let daemon = FakeDaemon::start(|_| done());
-    for line in
-        ["ping", "reload", "resume", "pause wordpress --for 2h", "empty nginx", "unban --all --dry-run"]
-    {
+    for line in [
+        "ping",
+        "reload",
+        "resume",
+        "pause wordpress --for 2h",
+        "empty nginx",
+        "unban --all --dry-run",
+        "unban --all --forget",
+    ] {
         let arguments: Vec<_> = line.split(' ').collect();
         daemon.banmap(&arguments).assert().code(0);
     }
     let jail = Some("wordpress".parse().unwrap());
-    let unban = Request::Unban {
+    let unban = |forget, dry_run| Request::Unban {
         targets: Vec::new(),
         all: true,
         jail: None,
         since: None,
-        dry_run: true,
+        forget,
+        dry_run,
         no_wait: false,
     };
     let expected = [
@@ -347,7 +373,8 @@ fn orders_arrive_as_typed() {
         Request::Resume { jail: None },
         Request::Pause { jail, duration: Some(SignedDuration::from_hours(2)) },
         Request::Empty { what: "nginx".to_owned() },
-        unban,
+        unban(false, true),
+        unban(true, false),
     ];
     assert_eq!(daemon.heard(), expected);
 }

@@ -152,7 +152,7 @@ fn the_path_names_the_host_of_a_log() {
 fn lines_of_another_format_are_told_with_its_name() {
     let scene = Scene::new();
     let daemon = scene.start(&format!(
-        "{LOGIN}[source.site]\npath = \"logs/*.log\"\nread = \"beginning\"\nformat = \"apache_error\"\n"
+        "{LOGIN}[source.site]\npath = \"logs/*.log\"\nread = \"beginning\"\nformat = \"vhost_combined\"\n"
     ));
     scene.append("logs/a.log", request(GOOD, "GET /", 200).repeat(40));
     daemon.wait_logged("Its lines look like `combined`: set format");

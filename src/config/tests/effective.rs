@@ -13,6 +13,8 @@ fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
                 (jail.name.clone(), jail.filter_name.clone(), jail.sources.clone(), jail.outputs.clone()),
                 (jail.only.len(), jail.ignore.len(), jail.distinct.clone(), jail.ignoreip.len()),
                 (jail.maxretry, jail.findtime, jail.bantime, jail.group, jail.simulate),
+                (jail.escalation.clone(), jail.jitter, jail.widen.clone()),
+                (jail.extend, jail.rate, jail.max_tracked),
             )
         })
         .collect();
@@ -54,6 +56,23 @@ bantime = \"forever\"
 host = ['a\"b', \"it's\", \"'\\\"\\\\.\"]
 [jail.off]
 enabled = false
+[jail.rate]
+filter = \"plain\"
+rate = { requests = 300, per = \"1m\", burst = 100 }
+extend = true
+max_tracked = 1000
+[jail.wide]
+filter = \"plain\"
+group = { v4 = 32 }
+widen = [{ distinct = 5, v4 = 20, v6 = 40 }, { distinct = 9, v6 = 32, within = \"1h\" }]
+[jail.steps]
+filter = \"plain\"
+escalation = { steps = [\"10m\", \"forever\"], decay = \"7d\", scope = \"all\" }
+jitter = 0.25
+[jail.level]
+filter = \"plain\"
+escalation = false
+jitter = \"90s\"
 [output.a]
 kind = \"nginx-geo\"
 style = \"include\"

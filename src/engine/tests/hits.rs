@@ -1,4 +1,4 @@
-//! Hit or offence, and hits that a gate lets pass.
+//! Hit or offence, hits that a gate lets pass, and hits that prolong.
 
 use super::*;
 
@@ -162,4 +162,20 @@ fn a_gate_that_a_ban_is_not_meant_for_is_not_blamed() {
     }
     let counts = scene.engine.counts(at(200));
     assert!(counts.iter().all(|counts| counts.hits_passed == 0), "{counts:?}");
+}
+
+#[test]
+fn hits_prolong_a_ban_where_the_jail_says_so_and_never_one_by_hand() {
+    let mut scene = Scene::new(vec![jail::Settings { extend: true, ..jail("j") }, jail("k")]);
+    scene.ban_by_log("203.0.113.7", 0);
+    assert_eq!(scene.offend("203.0.113.7", 100, &["k"]), ["extended 203.0.113.7 by j until 400"]);
+    assert_eq!(scene.offend("203.0.113.7", 102, &["j"]), [""; 0], "hardly later");
+    let late = Observation { at: at(50), ..record("203.0.113.7", 150, &[]) };
+    assert_eq!(told(&scene.observe(late)), [""; 0], "it happened before the last one");
+    assert_eq!(scene.tick(399), [""; 0]);
+    assert_eq!(scene.tick(400), ["expired 203.0.113.7 by j until 400"]);
+    let order =
+        Order { prefix: prefix("203.0.113.8"), jail: Some(jail_name("j")), term: Term::Usual, reason: None };
+    scene.engine.ban(order, at(400)).unwrap();
+    assert_eq!(scene.offend("203.0.113.8", 500, &["j"]), [""; 0]);
 }

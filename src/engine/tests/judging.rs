@@ -174,7 +174,7 @@ fn a_restart_keeps_bans_and_windows_and_goes_on_with_generations() {
         generation: 77,
         bans: scene.engine.bans().map(|ban| Ban::clone(ban)).collect(),
         trackers,
-        pauses: Vec::new(),
+        ..Restored::default()
     };
     let (engine, effects) = Engine::new(settings(vec![jail("j")], &["web"]), restored.clone(), at(110));
     assert!(told(&effects).is_empty() && engine.generation() > 77);
@@ -223,4 +223,45 @@ fn a_full_tracker_is_said_once_in_a_while() {
     }
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(scene.offend("203.0.113.222", 1000, &["j"]).len(), 1);
+}
+
+#[test]
+fn many_bans_that_end_at_once_end_in_parts_and_nobody_is_judged_by_one_of_them() {
+    let mut scene = Scene::new(vec![jail("j"), jail::Settings { outputs: Vec::new(), ..jail("silent") }]);
+    let client = |number: usize| format!("198.51.{}.{}", number / 256, number % 256);
+    for number in 0..3 * Engine::SLICE {
+        (0..3).for_each(|_| drop(scene.offend(&client(number), 100, &["silent"])));
+    }
+    assert_eq!(scene.tick(400).len(), Engine::SLICE);
+    assert!(scene.engine.is_behind(at(400)) && scene.engine.next_expiry() == Some(at(400)));
+    // Of one that has not ended yet a record is an offence, not a hit, and a new ban is a new one.
+    let last = client(3 * Engine::SLICE - 1);
+    assert!(scene.engine.bans().any(|ban| ban.prefix == prefix(&last)));
+    let told: Vec<String> = (0..3).flat_map(|_| scene.offend(&last, 401, &["silent"])).collect();
+    let told: Vec<&String> = told.iter().filter(|told| told.contains(&last)).collect();
+    assert_eq!(
+        told,
+        [&format!("expired {last} by silent until 400"), &format!("banned {last} by silent until 701")]
+    );
+    while scene.engine.is_behind(at(401)) {
+        assert!(scene.tick(401).len() <= Engine::SLICE);
+    }
+    assert_eq!(scene.engine.bans().count(), 1);
+}
+
+#[test]
+fn what_is_over_is_not_unbanned_by_hand() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    scene.engine.slice = 0;
+    scene.ban_by_log("203.0.113.7", 100);
+    let now = at(400);
+    assert!(scene.engine.unban(prefix("203.0.113.7"), None, now).is_err());
+    assert!(told(&scene.engine.unban_all(None, None, now).unwrap()).is_empty());
+    scene.now = 400;
+    let by_hand = scene.ban("203.0.113.7").unwrap();
+    assert_eq!(
+        by_hand,
+        ["expired 203.0.113.7 by j until 400", "banned 203.0.113.7 by manual until 700"],
+        "the old one does not stand in the way"
+    );
 }

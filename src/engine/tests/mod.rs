@@ -1,11 +1,14 @@
 //! Each sentence of the semantics as a small scene, and a seeded simulation against a naive model.
 
+mod growing;
 mod hand;
 mod hits;
 mod judging;
 mod model;
 mod protection;
+mod rate;
 mod simulation;
+mod widening;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,16 +45,14 @@ fn allow(entries: &[&str]) -> Allowlist {
 /// Three offences within 60 s ban for 300 s in output `web`.
 fn jail(name: &str) -> jail::Settings {
     jail::Settings {
-        name: jail_name(name),
         maxretry: 3,
         findtime: SignedDuration::from_secs(60),
         bantime: Some(SignedDuration::from_secs(300)),
-        group: Group::default(),
-        distinct: false,
-        simulate: false,
-        allow: Allowlist::default(),
+        escalation: None,
+        widen: Vec::new(),
         outputs: vec![output("web")],
         max_tracked: 1000,
+        ..jail::Settings::new(jail_name(name))
     }
 }
 
@@ -60,11 +61,13 @@ fn settings(jails: Vec<jail::Settings>, outputs: &[&str]) -> Settings {
         jails,
         manual: jail("manual"),
         outputs: outputs.iter().map(|name| output(name)).collect(),
+        picky: Vec::new(),
         protected: Protection {
             trusted: allow(&["10.10.1.25", "10.20.1.0/24"]),
             host: vec![address("192.0.2.80")],
             crowds: Vec::new(),
         },
+        seed: 7,
     }
 }
 
@@ -165,6 +168,7 @@ fn told_change(change: &Change) -> String {
     let verb = match change {
         Change::Banned(_) => "banned",
         Change::Prolonged(_) => "prolonged",
+        Change::Extended(_) => "extended",
         Change::Withheld(_) => "withheld",
         Change::Past(_) => "past",
         Change::Ended(_, Ended::Expired) => "expired",

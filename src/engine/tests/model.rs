@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::jail::Rate;
 use crate::terms::Pause;
 
 /// A row, with the fields that are compared.
@@ -13,6 +14,8 @@ pub(super) struct Row {
     pub(super) since: i64,
     pub(super) until: Option<i64>,
     pub(super) simulated: bool,
+    /// A jail's, not by hand.
+    pub(super) by_log: bool,
 }
 
 /// A ban that is over.
@@ -26,6 +29,8 @@ struct Over {
     generation: u64,
     /// When the last of them settled; `None` if no output ever carried it.
     settled: Option<i64>,
+    /// It is over, but the engine has not ended it yet.
+    late: bool,
 }
 
 pub(super) struct Model {
@@ -35,9 +40,17 @@ pub(super) struct Model {
     pub(super) jails: BTreeMap<JailName, jail::Settings>,
     pub(super) pauses: Vec<Pause>,
     pub(super) offences: BTreeMap<(JailName, Prefix), Vec<(i64, u64)>>,
+    /// The last request that counted, and when the bucket is empty again, in nanoseconds.
+    buckets: BTreeMap<(JailName, Prefix), (i64, i64)>,
+    /// Inside a wider prefix: each group's newest offence.
+    pub(super) crowds: BTreeMap<(JailName, Prefix), BTreeMap<Prefix, i64>>,
     pub(super) counted: BTreeMap<JailName, u64>,
     pub(super) hits: BTreeMap<JailName, u64>,
     over: Vec<Over>,
+    /// How many ended bans count, and when the last ended; `None` is all jails together.
+    pub(super) priors: BTreeMap<(Prefix, Option<JailName>), (u32, i64)>,
+    /// Rows that are over, and that the engine has not ended yet.
+    pub(super) late: Vec<Row>,
     /// What the current step led to.
     told: Vec<String>,
 }
@@ -50,9 +63,13 @@ impl Model {
             jails: BTreeMap::new(),
             pauses: Vec::new(),
             offences: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            crowds: BTreeMap::new(),
             counted: BTreeMap::new(),
             hits: BTreeMap::new(),
             over: Vec::new(),
+            late: Vec::new(),
+            priors: BTreeMap::new(),
             told: Vec::new(),
         };
         model.adopt(settings);
@@ -78,15 +95,22 @@ impl Model {
     pub(super) fn told(&mut self, generation: u64) -> Vec<String> {
         self.over
             .iter_mut()
-            .filter(|over| over.generation == 0)
+            .filter(|over| over.generation == 0 && !over.late)
             .for_each(|over| over.generation = generation);
         self.told.sort();
         std::mem::take(&mut self.told)
     }
 
+    /// The engine has ended a row that was over.
+    pub(super) fn has_expired(&mut self, told: &str) {
+        let at = self.late.iter().position(|row| told_row("expired", row) == told);
+        let row = self.late.remove(at.unwrap_or_else(|| panic!("{told}: nothing of the kind is over")));
+        let over = self.over.iter_mut().filter(|over| over.late && over.row == row);
+        over.for_each(|over| over.late = false);
+    }
+
     fn tell(&mut self, verb: &str, row: &Row) {
-        let until = row.until.map_or("forever".to_owned(), |until| until.to_string());
-        self.told.push(format!("{verb} {} by {} until {until}", row.prefix, row.jail));
+        self.told.push(told_row(verb, row));
     }
 
     fn protected_entries(&self, jail: &JailName) -> Vec<Prefix> {
@@ -111,13 +135,54 @@ impl Model {
 
     pub(super) fn expire(&mut self, now: i64) {
         self.pauses.retain(|pause| pause.until.is_none_or(|until| until > at(now)));
-        self.end_where("expired", |row| row.until.is_some_and(|until| until <= now));
+        let mut ends: Vec<i64> = self.rows.iter().filter_map(|row| row.until).collect();
+        ends.sort_unstable();
+        for end in ends.into_iter().filter(|end| *end <= now) {
+            self.end_where("expired", end, |row| row.until == Some(end));
+        }
     }
 
-    pub(super) fn end_where(&mut self, verb: &str, fits: impl Fn(&Row) -> bool) -> Vec<Row> {
-        let ended: Vec<Row> = self.rows.extract_if(.., |row| fits(row)).collect();
+    /// Counts a ban that is over; if another jail bans the same, they count together when that one is over.
+    fn remember(&mut self, row: &Row, ended: i64) {
+        let goes_on =
+            self.rows.iter().any(|other| other.prefix == row.prefix && other.by_log && !other.simulated);
+        let decay = self.jails[&row.jail].escalation.clone().unwrap_or_default().decay;
+        for jail in [Some(row.jail.clone()), None] {
+            if jail.is_none() && goes_on {
+                continue;
+            }
+            let (bans, last) = self.priors.entry((row.prefix, jail)).or_insert((0, i64::MIN));
+            if row.since >= *last {
+                *bans = left(*bans, *last, decay, row.since) + 1;
+            }
+            *last = ended.max(*last);
+        }
+    }
+
+    fn earlier(&self, jail: &jail::Settings, prefix: Prefix, since: i64) -> u32 {
+        let Some(rule) = &jail.escalation else { return 0 };
+        let scope = (rule.scope == crate::jail::Scope::Jail).then(|| jail.name.clone());
+        let prior = self.priors.get(&(prefix, scope));
+        prior.map_or(0, |(bans, last)| left(*bans, *last, rule.decay, since))
+    }
+
+    /// Ends rows at `now`.
+    pub(super) fn end_where(&mut self, verb: &str, now: i64, fits: impl Fn(&Row) -> bool) -> Vec<Row> {
+        let mut ended: Vec<Row> = Vec::new();
+        while let Some(at) = self.rows.iter().position(&fits) {
+            let row = self.rows.remove(at);
+            if verb != "allowed" && row.by_log && !row.simulated {
+                self.remember(&row, now);
+            }
+            ended.push(row);
+        }
         for row in &ended {
-            self.tell(verb, row);
+            let late = verb == "expired";
+            if late {
+                self.late.push(row.clone());
+            } else {
+                self.tell(verb, row);
+            }
             if verb != "allowed" {
                 let outputs = self.jails[&row.jail].outputs.clone();
                 let waiting = if row.simulated { Vec::new() } else { outputs.clone() };
@@ -129,6 +194,7 @@ impl Model {
                     waiting,
                     generation: 0,
                     settled: None,
+                    late,
                 });
             }
         }
@@ -136,7 +202,7 @@ impl Model {
     }
 
     pub(super) fn settled(&mut self, output: &OutputName, generation: u64, now: i64) {
-        for over in self.over.iter_mut().filter(|over| over.generation <= generation) {
+        for over in self.over.iter_mut().filter(|over| (1..=generation).contains(&over.generation)) {
             if over.waiting.contains(output) {
                 over.waiting.retain(|other| other != output);
                 over.settled = Some(now);
@@ -171,6 +237,7 @@ impl Model {
         for jail in hit {
             *self.hits.entry(jail.clone()).or_default() += 1;
         }
+        self.extend(client, event);
         for offence in &observation.offences {
             if !self.is_configured(&offence.jail) {
                 continue;
@@ -189,9 +256,30 @@ impl Model {
         }
     }
 
+    /// A hit prolongs the bans of jails that say so.
+    fn extend(&mut self, client: Address, event: i64) {
+        for number in 0..self.rows.len() {
+            let row = &self.rows[number];
+            let jail = &self.jails[&row.jail];
+            let ours = row.prefix.contains(client) && row.by_log && row.simulated == jail.simulate;
+            let Some(until) = row.until.filter(|_| ours) else { continue };
+            if self.is_protected(&row.jail, Prefix::host(client)) {
+                continue;
+            }
+            if let Some(later) = jail.extended(at(row.since), at(until), at(event)) {
+                self.rows[number].until = Some(later.as_second());
+                let row = self.rows[number].clone();
+                self.tell("extended", &row);
+            }
+        }
+    }
+
     fn offend(&mut self, jail: &jail::Settings, client: Address, event: i64, value: u64, now: i64) {
         *self.counted.entry(jail.name.clone()).or_default() += 1;
         let key = (jail.name.clone(), self.counted_as(jail, client));
+        if let Some(rate) = jail.rate {
+            return self.ask(jail, rate, &key, event, now);
+        }
         let offences = self.offences.entry(key.clone()).or_default();
         match offences.iter_mut().find(|(_, other)| jail.distinct && *other == value) {
             Some(same) => same.0 = same.0.max(event),
@@ -203,12 +291,71 @@ impl Model {
             let inside = |(other, _): &&(i64, u64)| (*last - findtime..=*last).contains(other);
             offences.iter().filter(inside).count() >= jail.maxretry as usize
         };
-        if let Some(since) = offences.iter().map(|(event, _)| *event).find(full) {
-            let until = jail.bantime.map(|bantime| since + bantime.as_secs());
-            offences.retain(|(event, _)| until.is_some_and(|until| *event >= until));
-            let row = Row { prefix: key.1, jail: key.0, since, until, simulated: jail.simulate };
+        let decided = offences.iter().map(|(event, _)| *event).find(full);
+        let crowded = self.crowded(jail, client, event);
+        if let Some(since) = decided {
+            let row = self.verdict(jail, key.1, since);
+            let until = row.until;
+            self.offences
+                .get_mut(&key)
+                .unwrap()
+                .retain(|(event, _)| until.is_some_and(|until| *event >= until));
             self.decide(row, now);
         }
+        for (prefix, since) in crowded {
+            let row = self.verdict(jail, prefix, since);
+            self.decide(row, now);
+        }
+    }
+
+    fn ask(&mut self, jail: &jail::Settings, rate: Rate, key: &(JailName, Prefix), event: i64, now: i64) {
+        const SECOND: i64 = 1_000_000_000;
+        let each = rate.per.as_secs() * SECOND / i64::from(rate.requests);
+        let (last, empty) = self.buckets.get(key).copied().unwrap_or((event * SECOND, event * SECOND));
+        if event < last / SECOND - rate.per.as_secs() {
+            return;
+        }
+        let at = last.max(event * SECOND);
+        let empty = empty.max(at) + each;
+        self.buckets.insert(key.clone(), (at, empty));
+        if empty - at > each * i64::from(rate.burst) {
+            self.buckets.remove(key);
+            let row = self.verdict(jail, key.1, at / SECOND);
+            self.decide(row, now);
+        }
+    }
+
+    /// The prefixes around this client that are full now, and since when; they are empty again.
+    fn crowded(&mut self, jail: &jail::Settings, client: Address, event: i64) -> Vec<(Prefix, i64)> {
+        let group = Prefix::group(client, jail.group);
+        let mut full = Vec::new();
+        for rule in &jail.widen {
+            let length = if group.is_ipv4() { rule.v4 } else { rule.v6 };
+            let Some(length) = length.filter(|length| *length < group.length()) else { continue };
+            let key = (jail.name.clone(), Prefix::new(client, length));
+            let groups = self.crowds.entry(key.clone()).or_default();
+            let newest = groups.entry(group).or_insert(event);
+            *newest = event.max(*newest);
+            let within = rule.within.as_secs();
+            let many = |last: &i64| {
+                groups.values().filter(|at| (*last - within..=*last).contains(at)).count()
+                    >= rule.distinct as usize
+            };
+            let mut times: Vec<i64> = groups.values().copied().collect();
+            times.sort_unstable();
+            if let Some(since) = times.into_iter().find(many) {
+                self.crowds.remove(&key);
+                full.push((key.1, since));
+            }
+        }
+        full
+    }
+
+    fn verdict(&self, jail: &jail::Settings, prefix: Prefix, since: i64) -> Row {
+        let earlier = self.earlier(jail, prefix, since);
+        let chance = crate::jail::chance(self.settings.seed, prefix, &jail.name, at(since));
+        let until = jail.verdict_until(at(since), earlier, chance).map(Timestamp::as_second);
+        Row { prefix, jail: jail.name.clone(), since, until, simulated: jail.simulate, by_log: true }
     }
 
     fn decide(&mut self, row: Row, now: i64) {
@@ -216,9 +363,20 @@ impl Model {
             self.tell("withheld", &row);
         } else if row.until.is_some_and(|until| until <= now) {
             self.tell("past", &row);
+            if !row.simulated {
+                self.remember(&row, row.until.unwrap());
+            }
             let before = row.until;
             let outputs = self.jails[&row.jail].outputs.clone();
-            self.over.push(Over { row, outputs, before, waiting: Vec::new(), generation: 1, settled: None });
+            self.over.push(Over {
+                row,
+                outputs,
+                before,
+                waiting: Vec::new(),
+                generation: 1,
+                settled: None,
+                late: false,
+            });
         } else {
             self.enforce(row);
         }
@@ -244,12 +402,42 @@ impl Model {
         }
     }
 
+    /// Takes a group, and all inside a prefix, out of what is counted for wider ones.
+    fn forget_crowds(&mut self, prefix: Prefix, only: Option<&JailName>) {
+        for ((jail, wide), groups) in &mut self.crowds {
+            let group = Prefix::group(prefix.first(), self.jails[jail].group);
+            let group = if group.covers(prefix) { group } else { prefix };
+            if only.is_none_or(|only| only == jail) {
+                groups.retain(|other, _| *other != group && !prefix.covers(*wide));
+            }
+        }
+    }
+
+    pub(super) fn forget_all_windows(&mut self) {
+        self.offences.clear();
+        self.buckets.clear();
+        self.crowds.clear();
+    }
+
+    /// As for one of many that are unbanned: exactly this prefix, and this group.
+    pub(super) fn forget_banned(&mut self, jail: &JailName, prefix: Prefix) {
+        self.offences.remove(&(jail.clone(), prefix));
+        self.buckets.remove(&(jail.clone(), prefix));
+        self.crowds.remove(&(jail.clone(), prefix));
+        for ((other, _), groups) in &mut self.crowds {
+            groups.retain(|group, _| other != jail || *group != prefix);
+        }
+    }
+
     pub(super) fn forget_windows(&mut self, prefix: Prefix, only: Option<&JailName>) {
+        self.forget_crowds(prefix, only);
         let jails = &self.jails;
-        self.offences.retain(|(jail, counted), _| {
+        let stays = |(jail, counted): &(JailName, Prefix)| {
             let group = Prefix::group(prefix.first(), jails[jail].group);
             only.is_some_and(|only| only != jail) || !(prefix.covers(*counted) || *counted == group)
-        });
+        };
+        self.offences.retain(|key, _| stays(key));
+        self.buckets.retain(|key, _| stays(key));
     }
 
     pub(super) fn reconfigure(&mut self, settings: Settings, now: i64) {
@@ -262,7 +450,7 @@ impl Model {
         let keys = self.rows.iter().map(|row| (row.prefix, row.jail.clone()));
         let protected: Vec<_> = keys.filter(|(prefix, jail)| self.is_protected(jail, *prefix)).collect();
         for (prefix, jail) in protected {
-            self.end_where("allowed", |row| row.prefix == prefix && row.jail == jail);
+            self.end_where("allowed", 0, |row| row.prefix == prefix && row.jail == jail);
         }
     }
 
@@ -279,6 +467,8 @@ impl Model {
             *jail = jail::Settings { name: name.clone(), ..unknown.clone() };
         }
         self.offences.retain(|(jail, _), _| configured.contains(jail));
+        self.crowds.retain(|(jail, _), _| configured.contains(jail));
+        self.buckets.retain(|(jail, _), _| configured.contains(jail));
         self.end_protected();
         self.expire(now);
     }
@@ -286,7 +476,19 @@ impl Model {
     /// Whether `output` has to refuse this client.
     pub(super) fn refuses(&self, output: &OutputName, client: Address) -> bool {
         let carried = |row: &&Row| !row.simulated && self.jails[&row.jail].outputs.contains(output);
-        let around = self.rows.iter().filter(|row| row.prefix.contains(client)).filter(carried);
+        let all = self.rows.iter().chain(&self.late);
+        let around = all.filter(|row| row.prefix.contains(client)).filter(carried);
         around.into_iter().any(|row| !self.is_protected(&row.jail, Prefix::host(client)))
     }
+}
+
+/// How many of so many bans count at `at`, of which the last ended at `last`.
+fn left(bans: u32, last: i64, decay: Option<SignedDuration>, at: i64) -> u32 {
+    let forgotten = decay.map_or(0, |decay| at.saturating_sub(last).max(0) / decay.as_secs());
+    bans.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+}
+
+fn told_row(verb: &str, row: &Row) -> String {
+    let until = row.until.map_or("forever".to_owned(), |until| until.to_string());
+    format!("{verb} {} by {} until {until}", row.prefix, row.jail)
 }

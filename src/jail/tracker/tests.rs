@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Counted, Offender, SPARE_MARKS, Tracker};
-use crate::address::{Address, Allowlist, Group, Prefix};
+use crate::address::{Address, Prefix};
 use crate::jail::{Settings, TextId};
 use crate::terms::{JailName, Mark, TrackerEntry};
 
@@ -35,16 +35,10 @@ fn at(second: i64) -> Timestamp {
 
 fn settings(maxretry: u32, max_tracked: usize) -> Settings {
     Settings {
-        name: "j".parse().unwrap(),
         maxretry,
         findtime: SignedDuration::from_secs(60),
-        bantime: None,
-        group: Group::default(),
-        distinct: false,
-        simulate: false,
-        allow: Allowlist::default(),
-        outputs: Vec::new(),
         max_tracked,
+        ..Settings::new("j".parse().unwrap())
     }
 }
 
@@ -140,7 +134,12 @@ fn the_store_is_told_each_change_once_and_what_is_gone_only_if_it_has_it() {
 fn windows_survive_the_store_and_a_change_of_thresholds() {
     let mut tracker = Tracker::new(&settings(5, 100));
     let marks = [100, 101].map(|second| Mark { at: at(second), distinct: 0 });
-    let entry = TrackerEntry { jail: "j".parse().unwrap(), prefix: host(1), marks: marks.to_vec() };
+    let entry = TrackerEntry {
+        jail: "j".parse().unwrap(),
+        prefix: host(1),
+        what: crate::terms::Tracked::Offences,
+        marks: marks.to_vec(),
+    };
     tracker.restore(&entry, at(110));
     tracker.restore(&entry, at(110));
     tracker.check_invariants();

@@ -1,16 +1,17 @@
 //! The window against a naive count of all offences.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{Counted, Rule, TextId, Verdict, Window};
+use crate::jail::{Rate, Settings};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
 fn rule(maxretry: usize, findtime: i64) -> Rule {
-    Rule { maxretry, findtime: findtime * 1_000_000_000, distinct: false }
+    Rule { maxretry, findtime: findtime * 1_000_000_000, distinct: false, leak: None }
 }
 
 /// The deciding second of the first verdict, and after how many offences it came.
@@ -117,4 +118,40 @@ proptest! {
         let rule = rule(maxretry, findtime);
         prop_assert_eq!(first(rule, &offences), naive(rule, &offences));
     }
+}
+
+/// Two requests a second, four at once: the first second at which it flows over, and how many the bucket holds then.
+fn overflow(requests: &[i64]) -> Option<(i64, u32)> {
+    let rate = Rate { requests: 120, per: SignedDuration::from_mins(1), burst: 4 };
+    let settings = Settings { rate: Some(rate), ..Settings::new("j".parse().unwrap()) };
+    let rule = Rule::from(&settings);
+    let mut window = Window::default();
+    requests.iter().find_map(|second| {
+        let request = Counted { at: at(*second), distinct: 3, text: TextId::NONE };
+        let verdict = window.count(request, rule)?;
+        Some((verdict.since.as_second(), verdict.offences))
+    })
+}
+
+#[test]
+fn a_bucket_flows_over_when_more_comes_than_leaks() {
+    for (requests, expected) in [
+        (&[100, 100, 100, 100][..], None),
+        (&[100, 100, 100, 100, 100], Some((100, 5))),
+        // Two leak out in each second.
+        (&[100, 100, 100, 100, 101, 101, 102, 102, 103, 103], None),
+        (&[100, 100, 100, 100, 101, 101, 101], Some((101, 5))),
+        // After a while it is empty again.
+        (&[100, 100, 100, 100, 200, 200, 200, 200], None),
+        (&[100, 200, 200, 200, 200, 200], Some((200, 5))),
+        // Late ones count with the last; very late ones are of another time.
+        (&[100, 100, 100, 99, 98], Some((100, 5))),
+        (&[100, 100, 100, 100, 39], None),
+    ] {
+        assert_eq!(overflow(requests), expected, "{requests:?}");
+    }
+    let steady: Vec<i64> = (0..10_000).map(|n| n / 2).collect();
+    assert_eq!(overflow(&steady), None, "a rate that is kept never bans");
+    let faster: Vec<i64> = (0..10_000).map(|n| n * 100 / 201).collect();
+    assert!(overflow(&faster).is_some(), "one that is not bans in the end");
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use super::super::banned::Ban;
 use super::text::{push_hextet, push_ip, push_octets};
 use super::{LeftOut, Why};
-use crate::address::Prefix;
+use crate::address::{Prefix, subtract};
 
 /// How many keys one banned prefix may take: each line makes every look-up of an unknown address slower.
 pub(super) const MAX_KEYS: u64 = 4096;
@@ -38,6 +38,13 @@ const COMPRESSED_AT_MOST: usize = 3;
 /// Writes the `KEY -` lines; what cannot be said is added to `left_out`. Returns the number of lines.
 pub(super) fn push(out: &mut Vec<u8>, bans: &[Ban], left_out: &mut Vec<LeftOut>) -> usize {
     bans.iter().map(|ban| push_ban(out, ban, left_out)).sum()
+}
+
+/// Whether there are keys for this prefix without the holes, and not too many.
+pub(in crate::publish) fn can_hold(prefix: Prefix, holes: &[Prefix]) -> bool {
+    let mut left_out = Vec::new();
+    push(&mut Vec::new(), &[Ban { prefix, pieces: subtract(prefix, holes).into() }], &mut left_out);
+    left_out.is_empty()
 }
 
 fn push_ban(out: &mut Vec<u8>, ban: &Ban, left_out: &mut Vec<LeftOut>) -> usize {

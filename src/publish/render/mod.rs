@@ -8,6 +8,8 @@ mod text;
 pub(super) use apache::LOOK_UPS;
 pub(super) use text::push_prefix;
 
+pub(super) use apache::can_hold as apache_can_hold;
+
 use std::fmt;
 use std::io::Write;
 

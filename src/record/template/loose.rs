@@ -46,7 +46,7 @@ pub(super) fn plan(pieces: &[Piece]) -> Result<Loose, TemplateError> {
                 return Err(unbounded(variable, variable));
             }
             _ => {
-                let step = forwards(piece, pieces.get(at + 1), pieces.get(at + 2))?;
+                let step = forwards(piece, pieces.get(at + 1), pieces.get(at + 2..).unwrap_or_default())?;
                 loose.gaps.last_mut().map_or(&mut loose.head, |gap| &mut gap.behind).push(step);
             }
         }

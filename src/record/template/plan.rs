@@ -88,12 +88,12 @@ fn plan_part(
     let next = |at: usize| part.get(at + 1).or(following);
     let Some(free) = free(part)? else {
         for (at, piece) in part.iter().enumerate() {
-            steps.push(forwards(piece, next(at), part.get(at + 2))?);
+            steps.push(forwards(piece, next(at), part.get(at + 2..).unwrap_or_default())?);
         }
         return Ok(());
     };
     for (at, piece) in part.iter().enumerate().take(free) {
-        steps.push(forwards(piece, next(at), part.get(at + 2))?);
+        steps.push(forwards(piece, next(at), part.get(at + 2..).unwrap_or_default())?);
     }
     let (before, behind) = part.split_at((free + 1).min(part.len()));
     let Some(Piece::Variable(Variable { shape, slot, .. })) = before.last() else { return Ok(()) };
@@ -151,12 +151,8 @@ pub(super) fn unbounded(one: &Variable, other: &Variable) -> TemplateError {
     )
 }
 
-/// A piece as it is read forwards, with `next` behind it, and `after` behind that.
-pub(super) fn forwards(
-    piece: &Piece,
-    next: Option<&Piece>,
-    after: Option<&Piece>,
-) -> Result<Step, TemplateError> {
+/// A piece as it is read forwards, with `next` behind it, and `behind` behind that.
+pub(super) fn forwards(piece: &Piece, next: Option<&Piece>, behind: &[Piece]) -> Result<Step, TemplateError> {
     let variable = match piece {
         Piece::Text(text) => return Ok(Step::Text(text.clone())),
         Piece::Variable(variable) => variable,
@@ -170,8 +166,9 @@ pub(super) fn forwards(
         Some(Piece::Variable(next)) if !has_a_width(variable.shape) => return Err(touching(variable, next)),
         Some(Piece::Variable(_)) | None => Vec::new(),
     };
+    let after = behind.first();
     let is_number = after.and_then(Piece::variable).is_some_and(|after| after.shape == Shape::Number);
-    let port = beside == b":" && is_number;
+    let port = beside == b":" && is_number && ends_port(variable.shape, behind.get(1));
     // An address could go on in such a text, and in what is behind it.
     let goes_on = !port && variable.shape == Shape::Address && is_all_address(&beside)
         || goes_on_behind(variable.shape, &beside, after.is_some_and(is_chosen));
@@ -179,6 +176,18 @@ pub(super) fn forwards(
         return Err(running(variable, &beside));
     }
     Ok(Step::Take(Take { shape: variable.shape, slot: variable.slot, beside, port }))
+}
+
+/// Whether a port ends where this follows, whatever stands there: else the colon before it could be a later one.
+fn ends_port(shape: Shape, following: Option<&Piece>) -> bool {
+    match following {
+        None => true,
+        Some(Piece::Text(text)) if shape == Shape::Address => !text.first().is_some_and(|b| is_address(*b)),
+        Some(Piece::Text(text)) => {
+            matches!(text.first(), Some(b' ' | b'"')) || shape == Shape::Host && text.starts_with(b"/")
+        }
+        Some(Piece::Variable(next)) => shape == Shape::Host && begins_with_slash(next),
+    }
 }
 
 fn is_all_address(text: &[u8]) -> bool {

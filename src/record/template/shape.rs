@@ -182,8 +182,11 @@ fn back_number(text: &[u8], digits: usize) -> usize {
 /// A word ends at a blank, a quote, or where the text behind it stands; a host at a slash, too, where nothing else is
 /// behind it.
 fn word(rest: &[u8], next: &[u8], is_host: bool, port: bool) -> Option<usize> {
-    let end =
-        if is_host && next.is_empty() { memchr3(b' ', b'"', b'/', rest) } else { memchr2(b' ', b'"', rest) };
+    let end = if is_host && (next.is_empty() || port) {
+        memchr3(b' ', b'"', b'/', rest)
+    } else {
+        memchr2(b' ', b'"', rest)
+    };
     cut_forwards(rest.get(..end.unwrap_or(rest.len()))?, next, is_word, port)
 }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{HistoryKind, HistoryQuery, Kept, Store, Transaction};
 use crate::ban::{Ban, Change, Origin};
 use crate::os::clock;
-use crate::terms::{Checkpoint, Evidence, Fingerprint, JailName, Mark, TrackerEntry};
+use crate::terms::{Checkpoint, Evidence, Fingerprint, JailName, Mark, PriorEntry, Tracked, TrackerEntry};
 
 /// A time `seconds` after an arbitrary moment, with nanoseconds that must survive.
 fn at(seconds: i64) -> Timestamp {
@@ -51,7 +51,11 @@ fn banned(ban: &Ban) -> Change {
 
 fn tracker(address: &str, name: &str, marks: &[(i64, u64)]) -> TrackerEntry {
     let marks = marks.iter().map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct }).collect();
-    TrackerEntry { jail: jail(name), prefix: address.parse().unwrap(), marks }
+    TrackerEntry { jail: jail(name), prefix: address.parse().unwrap(), what: Tracked::Offences, marks }
+}
+
+fn prior(address: &str, name: Option<&str>, bans: u32) -> PriorEntry {
+    PriorEntry { prefix: address.parse().unwrap(), jail: name.map(jail), bans, ended: at(5) }
 }
 
 fn checkpoint(inode: u64, offset: u64) -> Checkpoint {

@@ -207,7 +207,14 @@ fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
     let first = place.kept();
     // As the first version made it: what came later is taken away.
     let old = Connection::open(place.path()).unwrap();
-    old.execute_batch("ALTER TABLE checkpoints DROP COLUMN cursor; PRAGMA user_version = 1;").unwrap();
+    let first_version =
+        "ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
+        CREATE TABLE first AS SELECT jail, address, marks FROM trackers; DROP TABLE trackers;
+        CREATE TABLE trackers (jail TEXT NOT NULL, address TEXT NOT NULL, marks TEXT NOT NULL,
+            PRIMARY KEY (jail, address)) WITHOUT ROWID;
+        INSERT INTO trackers SELECT * FROM first; DROP TABLE first;
+        PRAGMA user_version = 1;";
+    old.execute_batch(first_version).unwrap();
     drop(old);
     assert_eq!(place.kept(), first);
     let now = Connection::open(place.path()).unwrap();

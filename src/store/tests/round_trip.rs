@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
-use super::{Place, at, ban, banned, bans, checkpoint, jail, story, tracker, whole_history};
+use super::{Place, at, ban, banned, bans, checkpoint, jail, prior, story, tracker, whole_history};
 use crate::ban::{Ban, Change, Ended, Origin};
-use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile};
+use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -38,7 +38,11 @@ fn everything_comes_back_as_it_was() {
     let kept = Kept {
         generation: 7,
         bans: vec![without_evidence(&by_log), without_evidence(&by_hand)],
-        trackers: vec![tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)])],
+        trackers: vec![
+            TrackerEntry { what: Tracked::Groups, ..tracker("198.51.100.0/24", "login", &[(3, 9)]) },
+            tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)]),
+        ],
+        priors: vec![prior("192.0.2.7", None, 3), prior("192.0.2.7", Some("login"), 2)],
         checkpoints: vec![checkpoint(7, 0), unnamed],
         pauses: vec![
             Pause { jail: None, until: None },
@@ -51,6 +55,7 @@ fn everything_comes_back_as_it_was() {
         generation: Some(7),
         changes: vec![banned(&by_log), banned(&by_hand)],
         trackers: kept.trackers.clone(),
+        priors: kept.priors.clone(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
         files: kept.files.clone(),
@@ -82,6 +87,7 @@ fn what_is_over_is_forgotten() {
     let begun = Transaction {
         changes: vec![banned(&first)],
         trackers: vec![tracker("192.0.2.8", "login", &[(1, 0)])],
+        priors: vec![prior("192.0.2.8", None, 1), prior("192.0.2.8", Some("login"), 1)],
         checkpoints: vec![checkpoint(7, 10), checkpoint(8, 10)],
         pauses: Some(vec![Pause { jail: None, until: None }]),
         files: vec![file("/old"), file("/new")],
@@ -91,6 +97,7 @@ fn what_is_over_is_forgotten() {
     let over = Transaction {
         changes: vec![Change::Ended(first.into(), Ended::Expired)],
         trackers: vec![tracker("192.0.2.8", "login", &[])],
+        priors: vec![prior("192.0.2.8", Some("login"), 0), prior("192.0.2.8", None, 0)],
         checkpoints: vec![Checkpoint { finished: true, ..checkpoint(7, 20) }],
         pauses: Some(Vec::new()),
         forgotten: vec![("apache".parse().unwrap(), "/old".into())],
@@ -278,4 +285,20 @@ fn the_place_in_a_journal_is_kept() {
     let mut kept = place.kept().checkpoints;
     kept.sort_by_key(|checkpoint| checkpoint.fingerprint.inode);
     assert_eq!(kept, [at_cursor("s=ab;i=7"), checkpoint(7, 10)]);
+}
+
+#[test]
+fn hits_that_prolong_a_ban_are_no_history() {
+    let place = Place::new();
+    let (mut store, _) = place.open();
+    let first = ban("192.0.2.7", "login", 10, &["one"]);
+    let longer = Ban { until: Some(at(9000)), evidence: Vec::new(), ..first.clone() };
+    let extended = || Change::Extended(longer.clone().into());
+    store.save(&bans(vec![banned(&first), extended()]), at(11)).unwrap();
+    assert_eq!(place.kept().bans, std::slice::from_ref(&longer));
+    assert_eq!(store.evidence(first.prefix, &first.jail).unwrap(), first.evidence);
+    assert_eq!(story(&store, &whole_history()), [(HistoryKind::Banned, "192.0.2.7".to_owned())]);
+    let other = Ban { prefix: "192.0.2.8".parse().unwrap(), ..longer.clone() };
+    store.save(&bans(vec![Change::Extended(other.clone().into())]), at(12)).unwrap();
+    assert_eq!(place.kept().bans, [longer, other], "one that was deleted by hand is kept all the same");
 }

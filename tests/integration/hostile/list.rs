@@ -213,6 +213,7 @@ fn protocols() -> Vec<Hostile> {
         Hostile::line("two methods", b"GET POST /wp-login.php HTTP/1.1")
             .but(|is| is.garbage_to_apache = true),
         Hostile::line("a method with a quote", b"G\"T /.env HTTP/1.1").but(|is| is.garbage = true),
+        get("HTTP/2 without being asked", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
         get("nothing", b""),
         get("a blank line", b"\r\n"),
         get("a cut line", b"GET /.en"),

@@ -70,11 +70,13 @@ fn answers(mut rest: &[u8]) -> Vec<Answer> {
     answers
 }
 
-/// A response of HTTP/0.9: its status only shows in the pages that servers make for errors.
+/// A response of HTTP/0.9: its status only shows in the pages that servers make for errors. Frames of HTTP/2, which
+/// `HAProxy` answers without being asked, are none.
 fn bare(body: &[u8]) -> Answer {
+    let is_text = body.first().is_some_and(|byte| *byte >= b' ');
     let body = String::from_utf8_lossy(body).into_owned();
     let title = body.split("<title>").nth(1).and_then(|title| title.get(..3)?.parse().ok());
-    Answer { status: title.or(Some(200)), client: None, body }
+    Answer { status: is_text.then(|| title.unwrap_or(200)), client: None, body }
 }
 
 impl Answer {

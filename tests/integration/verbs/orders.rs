@@ -156,6 +156,30 @@ fn a_dry_run_tells_whom_it_would_be_and_changes_nothing() {
 }
 
 #[test]
+fn who_comes_back_is_banned_longer_also_after_a_crash_until_that_is_forgotten() {
+    let scene = Scene::new();
+    let daemon = start(&scene);
+    let banned_for = |daemon: &Daemon| {
+        scene.append(LOG, failed_logins("203.0.113.7", 3));
+        scene.wait_listed(daemon, &["203.0.113.7"]);
+        seconds(&daemon.json(&["list"])[0])
+    };
+    assert_eq!(banned_for(&daemon), 3600);
+    run(&daemon, 0, &["unban", "203.0.113.7"]);
+    daemon.kill();
+    let daemon = scene.start_again();
+    let (_, why) = daemon.ask(&["why", "203.0.113.7"]);
+    assert_eq!((&why["earlier"][0]["bans"], &why["earlier"][0]["next"]), (&json!(1), &json!(4 * 3600)));
+    assert_eq!(banned_for(&daemon), 4 * 3600);
+    assert_eq!(daemon.json(&["list"])[0]["reason"], "banned once before");
+    let (_, told) = run(&daemon, 0, &["unban", "203.0.113.7", "--forget"]);
+    assert!(told.contains("earlier bans of 1 address forgotten"), "{told}");
+    daemon.kill();
+    let daemon = scene.start_again();
+    assert_eq!(banned_for(&daemon), 3600);
+}
+
+#[test]
 fn what_was_answered_survives_a_crash_at_once_after_the_answer() {
     let scene = Scene::new();
     let daemon = start(&scene);

@@ -36,6 +36,18 @@ fn strings_of_the_combined_family_are_that_format() {
 }
 
 #[test]
+fn a_port_ends_before_what_cannot_be_part_of_it() {
+    for text in [
+        "$remote_addr:$remote_port [$time_local]",
+        "$remote_addr [$time_local] $host:$server_port$request_uri",
+    ] {
+        assert!(compile(text).is_ok(), "{text}: {:?}", compile(text));
+    }
+    let colon = "$remote_addr:$request_length:$time_local";
+    assert!(compile(colon).is_err(), "an IPv6 address has colons, too");
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_place_and_fix() {
     for (text, at, what, fix) in [
         ("combinde", 0, "neither a `$variable` of nginx nor", "log_format or LogFormat string"),
