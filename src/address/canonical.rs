@@ -75,7 +75,7 @@ fn v4(text: &[u8]) -> Option<Ipv4Addr> {
                 }
             }
             b'.' if digits > 0 && dots < 3 => {
-                (bits, octet, digits, dots) = (bits << 8 | octet, 0, 0, dots + 1)
+                (bits, octet, digits, dots) = (bits << 8 | octet, 0, 0, dots + 1);
             }
             _ => return None,
         }

@@ -1,21 +1,17 @@
 //! A map by prefix that finds every prefix around an address.
 
-use std::hash::BuildHasher;
-
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use crate::address::{Address, Prefix};
 
 /// Values by prefix. A look-up by address tries only those lengths that occur; there are few.
 ///
-/// The values stand one behind the other, and the table holds their places: it is small, and when it grows, which takes the
-/// old one and the new one at once, no value moves.
+/// The values stand one behind the other, apart from the table of their places: that is small, and when it grows, which takes
+/// the old one and the new one at once, no value moves.
 pub(super) struct PrefixMap<V> {
-    values: Vec<(Prefix, V)>,
-    places: HashTable<u32>,
-    hasher: RandomState,
+    by_prefix: IndexMap<Prefix, V, RandomState>,
     v4: Lengths,
     v6: Lengths,
 }
@@ -45,62 +41,34 @@ impl Lengths {
 
 impl<V> Default for PrefixMap<V> {
     fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            places: HashTable::new(),
-            hasher: RandomState::default(),
-            v4: Lengths::default(),
-            v6: Lengths::default(),
-        }
+        Self { by_prefix: IndexMap::default(), v4: Lengths::default(), v6: Lengths::default() }
     }
 }
 
 impl<V: Default> PrefixMap<V> {
     pub(super) fn get(&self, prefix: Prefix) -> Option<&V> {
-        let is = |place: &u32| self.values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
-        let place = self.places.find(self.hasher.hash_one(prefix), is)?;
-        self.values.get(*place as usize).map(|(_, value)| value)
+        self.by_prefix.get(&prefix)
     }
 
     pub(super) fn get_mut(&mut self, prefix: Prefix) -> Option<&mut V> {
-        let values = &mut self.values;
-        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
-        let place = *self.places.find(self.hasher.hash_one(prefix), is)?;
-        values.get_mut(place as usize).map(|(_, value)| value)
+        self.by_prefix.get_mut(&prefix)
     }
 
     /// The value of `prefix`, a new one if there was none.
     pub(super) fn or_default(&mut self, prefix: Prefix) -> &mut V {
-        let Self { values, places, hasher, .. } = self;
-        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
-        let hash = |place: &u32| values.get(*place as usize).map_or(0, |(other, _)| hasher.hash_one(other));
-        let place = match places.entry(hasher.hash_one(prefix), is, hash) {
-            Place::Occupied(found) => *found.get(),
-            Place::Vacant(vacant) => {
-                let place = u32::try_from(values.len()).expect("memory holds fewer than 2^32 of them");
-                vacant.insert(place);
-                values.push((prefix, V::default()));
+        match self.by_prefix.entry(prefix) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
                 let lengths = if prefix.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
                 lengths.add(prefix.length());
-                place
+                vacant.insert(V::default())
             }
-        };
-        let (_, value) = values.get_mut(place as usize).expect("places are those of values");
-        value
+        }
     }
 
     /// The last value takes the place of the one that is taken out.
     pub(super) fn remove(&mut self, prefix: Prefix) -> Option<V> {
-        let Self { values, places, hasher, .. } = self;
-        let is = |place: &u32| values.get(*place as usize).is_some_and(|(other, _)| *other == prefix);
-        let (place, _) = places.find_entry(hasher.hash_one(prefix), is).ok()?.remove();
-        let last = values.len().checked_sub(1)? as u32;
-        if let Some((moved, _)) = values.last().filter(|_| place != last)
-            && let Some(known) = places.find_mut(hasher.hash_one(moved), |other| *other == last)
-        {
-            *known = place;
-        }
-        let (_, removed) = values.swap_remove(place as usize);
+        let removed = self.by_prefix.swap_remove(&prefix)?;
         let lengths = if prefix.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
         lengths.remove(prefix.length());
         Some(removed)
@@ -123,15 +91,15 @@ impl<V: Default> PrefixMap<V> {
 
     /// All, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Prefix, &V)> {
-        self.values.iter().map(|(prefix, value)| (*prefix, value))
+        self.by_prefix.iter().map(|(prefix, value)| (*prefix, value))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Prefix, &mut V)> {
-        self.values.iter_mut().map(|(prefix, value)| (*prefix, value))
+        self.by_prefix.iter_mut().map(|(prefix, value)| (*prefix, value))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.values.len()
+        self.by_prefix.len()
     }
 }
 
