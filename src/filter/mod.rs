@@ -8,6 +8,7 @@ mod compiled;
 mod conditions;
 mod decode;
 mod definition;
+pub mod fail2ban;
 mod pattern;
 mod raw;
 mod reading;
