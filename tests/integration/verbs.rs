@@ -5,6 +5,7 @@ mod asking;
 mod check;
 mod empty;
 mod orders;
+mod rehearse;
 mod replay;
 mod screen;
 mod trial;
