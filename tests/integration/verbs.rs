@@ -8,6 +8,7 @@ mod orders;
 mod rehearse;
 mod replay;
 mod screen;
+mod top;
 mod trial;
 
 use std::path::{Path, PathBuf};
