@@ -37,6 +37,15 @@ pub(super) fn source_of<'a>(
     })
 }
 
+/// Each log with the source that it belongs to, as [`source_of`] finds it.
+pub(super) fn owned<'a, 'p>(
+    paths: impl Iterator<Item = &'p PathBuf>,
+    sources: &'a [Source],
+    fallback: Option<&'a Source>,
+) -> Result<Vec<(PathBuf, &'a Source)>, CliError> {
+    paths.map(|path| Ok((path.clone(), source_of(path, sources, fallback)?))).collect()
+}
+
 /// The files that the patterns of the sources match now, each once.
 pub(super) fn logs_of<'a>(sources: impl Iterator<Item = &'a Source>) -> Vec<(PathBuf, &'a Source)> {
     let mut files = Vec::new();

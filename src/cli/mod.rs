@@ -6,13 +6,17 @@
 
 mod ban;
 mod belonging;
+mod by;
 mod check;
+mod compare;
 mod completions;
 mod duration;
 mod empty;
 mod exit;
 mod globals;
+mod heavy;
 mod history;
+mod ledger;
 mod list;
 mod load;
 mod man;
@@ -23,16 +27,20 @@ mod progress;
 mod rehearsal;
 mod reload;
 mod replay;
+mod report;
 mod resume;
 mod run;
 mod screen;
 mod since;
 mod snippet;
+mod spared;
+mod standing;
 mod status;
 mod table;
 mod targets;
 mod test;
 mod times;
+mod top;
 mod unban;
 mod why;
 
@@ -72,6 +80,7 @@ enum Verb {
     Check(check::Check),
     Replay(replay::Replay),
     Test(test::Test),
+    Top(top::Top),
     Status(status::Status),
     List(list::List),
     Why(why::Why),
@@ -120,6 +129,7 @@ impl Verb {
             Self::Check(verb) => verb.execute(globals),
             Self::Replay(verb) => verb.execute(globals),
             Self::Test(verb) => verb.execute(globals),
+            Self::Top(verb) => verb.execute(globals),
             Self::Status(verb) => verb.execute(globals),
             Self::List(verb) => verb.execute(globals),
             Self::Why(verb) => verb.execute(globals),

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::exit::CliError;
+use super::ledger::Ledger;
 use crate::address::Address;
 use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
@@ -34,6 +35,18 @@ pub(super) struct Rehearsal<'a> {
     pub(super) since: Option<Timestamp>,
     /// Shows how far the logs are read.
     pub(super) meter: Meter,
+    /// So many bans are kept for who looks at them afterwards.
+    pub(super) kept: usize,
+}
+
+/// What it led to.
+pub(super) struct Rehearsed {
+    /// How much was read.
+    pub(super) outcome: Outcome,
+    /// What was found.
+    pub(super) ledger: Ledger,
+    /// Who is banned at the end.
+    pub(super) banned: Snapshot,
 }
 
 /// What it came to.
@@ -54,8 +67,8 @@ pub(super) struct Outcome {
     crowds_met: BTreeMap<(PathBuf, Address), String>,
 }
 
-/// Who is told of a ban; an error ends the rehearsal.
-pub(super) type Tell<'t> = &'t mut dyn FnMut(&Ban) -> io::Result<()>;
+/// Who is told of a ban, and of the first offence that led to it; an error ends the rehearsal.
+pub(super) type Tell<'t> = &'t mut dyn FnMut(&Ban, Option<Timestamp>) -> io::Result<()>;
 
 /// The engine on its way through the logs.
 struct Court {
@@ -65,11 +78,12 @@ struct Court {
     /// When the engine last forgot what is no longer needed.
     tidied: Timestamp,
     effects: Effects,
+    ledger: Ledger,
 }
 
 impl Rehearsal<'_> {
-    /// Runs all logs through, and tells of each ban as it happens. Returns, too, who is banned at the end.
-    pub(super) fn run(&self, tell: Tell<'_>) -> Result<(Outcome, Snapshot), CliError> {
+    /// Runs all logs through, and tells of each ban as it happens.
+    pub(super) fn run(&self, tell: Tell<'_>) -> Result<Rehearsed, CliError> {
         let around = surroundings(self.config, self.lists);
         let readers: Vec<Reader> = self
             .logs
@@ -81,7 +95,8 @@ impl Rehearsal<'_> {
             .map(|((path, source), reader)| Whole::open(path, reader, source.reading_of(path), &self.meter))
             .collect::<Result<Vec<_>, _>>()?;
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
-        let (mut court, mut outcome) = (Court::new(self.settings(&Outcome::default())), Outcome::default());
+        let mut outcome = Outcome::default();
+        let mut court = Court::new(self.settings(&outcome), self.kept);
         while let Some(observation) = next_of(&mut logs, &reference)? {
             if outcome.crowds_changed(&self.logs, &logs) {
                 court.reconfigure(self.settings(&outcome));
@@ -93,8 +108,9 @@ impl Rehearsal<'_> {
         for log in &logs {
             outcome.add(log);
         }
-        let banned = self.in_force(court, &outcome);
-        Ok((outcome, banned))
+        let Court { engine, now, ledger, .. } = court;
+        let banned = self.in_force(engine, now, &outcome);
+        Ok(Rehearsed { outcome, ledger, banned })
     }
 
     fn reader(&self, source: &Source) -> Reader {
@@ -104,7 +120,7 @@ impl Rehearsal<'_> {
     }
 
     /// What an output that carries all jails would hold at the end; simulated bans are in none.
-    fn in_force(&self, Court { mut engine, now, .. }: Court, outcome: &Outcome) -> Snapshot {
+    fn in_force(&self, mut engine: Engine, now: Timestamp, outcome: &Outcome) -> Snapshot {
         let output: OutputName = "replay".parse().expect("it is made of letters");
         let mut settings = self.settings(outcome);
         settings.outputs.push(output.clone());
@@ -131,9 +147,10 @@ impl Rehearsal<'_> {
 }
 
 impl Court {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, kept: usize) -> Self {
+        let ledger = Ledger::new(&settings.jails, kept);
         let (engine, effects) = Engine::new(settings, Restored::default(), Timestamp::UNIX_EPOCH);
-        Self { engine, now: Timestamp::UNIX_EPOCH, tidied: Timestamp::UNIX_EPOCH, effects }
+        Self { engine, now: Timestamp::UNIX_EPOCH, tidied: Timestamp::UNIX_EPOCH, effects, ledger }
     }
 
     fn reconfigure(&mut self, settings: Settings) {
@@ -147,12 +164,22 @@ impl Court {
             self.tidied = self.now;
             self.engine.tick(self.now, &mut self.effects);
         }
+        for offence in &observation.offences {
+            self.ledger.offence(offence, observation.address, observation.at);
+        }
         self.engine.observe(observation, self.now, &mut self.effects);
         self.effects.notices.clear();
+        for spared in self.effects.spared.drain(..) {
+            self.ledger.spared(&spared, self.now);
+        }
         for change in self.effects.changes.drain(..) {
-            if let Change::Banned(ban) | Change::Past(ban) = &change {
-                outcome.bans += 1;
-                tell(ban)?;
+            match change {
+                Change::Banned(ban) | Change::Past(ban) => {
+                    outcome.bans += 1;
+                    tell(&ban, self.ledger.banned(&ban))?;
+                }
+                Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
+                Change::Withheld(_) | Change::Ended(..) => {}
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `banmap replay`: who would have been banned.
 
-use std::io;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
@@ -8,26 +8,28 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
+use super::compare::{Comparison, Sides};
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
 use super::progress::Progress;
-use super::rehearsal::{Outcome, Rehearsal};
+use super::rehearsal::{Outcome, Rehearsal, Rehearsed, Tell};
+use super::report::{self, BanEvent};
 use super::screen::{Screen, many, remark};
 use super::since::Since;
-use super::{belonging, load, times};
-use crate::address::Prefix;
-use crate::ban::{Ban, Snapshot};
+use super::{belonging, load};
+use crate::ban::Snapshot;
 use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
 use crate::publish::{self, Kind};
 use crate::reader::Meter;
-use crate::terms::{JailName, SourceName, escape, show_duration};
+use crate::resolve::Lists;
+use crate::terms::{JailName, SourceName, escape};
 
 /// Shows who would have been banned, when and by which jail, from whole log files
 ///
-/// The same reading and judging as the daemon's, on the time of the log. State is neither read nor written. Without any
-/// configuration the format is recognised and the shipped filters judge with their suggested thresholds. The exit status
-/// is 0 whatever was found.
+/// The same reading and judging as the daemon's, on the time of the log: a timeline of bans, totals by jail and by network,
+/// and what allow lists kept from being banned. State is neither read nor written. Without any configuration the format is
+/// recognised and the shipped filters judge with their suggested thresholds. The exit status is 0 whatever was found.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct Replay {
     /// Log files, also .gz; - is stdin [default: those of the configured sources]
@@ -45,10 +47,25 @@ pub(super) struct Replay {
     /// Write the resulting list too, as KIND (nginx-geo, apache-rewritemap, list); may be given several times
     #[arg(long, value_name = "KIND=PATH")]
     write: Vec<WriteTo>,
+    /// Show what another configuration file would do otherwise with the same logs
+    #[arg(long, value_name = "OTHER.toml", conflicts_with = "write")]
+    compare: Option<PathBuf>,
+    /// Show every row, however many there are [default: 20 of each kind]
+    #[arg(long)]
+    all: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
 }
+
+/// A configuration, and the lists that it names.
+struct Side {
+    config: Config,
+    lists: Lists,
+}
+
+/// Logs, each with the source it belongs to.
+type Logs<'c> = Vec<(PathBuf, &'c Source)>;
 
 /// A list to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,22 +86,6 @@ impl FromStr for WriteTo {
     }
 }
 
-/// A ban as JSON.
-#[derive(Serialize)]
-struct BanEvent<'a> {
-    event: &'static str,
-    at: String,
-    address: Prefix,
-    jail: &'a JailName,
-    offences: u32,
-    bantime: Option<i64>,
-    until: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    simulated: bool,
-}
-
 /// The totals as JSON.
 #[derive(Serialize)]
 struct Summary {
@@ -101,47 +102,92 @@ struct Summary {
 impl Replay {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
         let began = clock::monotonic();
-        let options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
-        let config = load::with(&options, config::load_for_replay)?;
-        let lists = load::lists(&config)?;
-        self.check_jails(&config)?;
-        let rehearsal = Rehearsal {
-            config: &config,
-            lists: &lists,
-            logs: self.logs(&config)?,
-            jails: &self.jail,
-            since: self.since.map(|since| since.resolve(clock::now())),
-            meter: Meter::default(),
-        };
-        let progress = Progress::show(rehearsal.meter.clone(), size_of(&rehearsal.logs));
-        let mut screen = Screen::new();
-        let (outcome, banned) = rehearsal.run(&mut |ban| {
-            if self.json { screen.json(&BanEvent::from(ban)) } else { screen.line(sentence(ban)) }
-        })?;
-        drop(progress);
-        self.summarise(&outcome, began, screen)?;
-        self.write_lists(&banned)?;
+        let this = Side::load(globals.config().map(Path::to_owned))?;
+        match &self.compare {
+            Some(other) => self.compare(&this, &Side::load(Some(other.clone()))?, other, began)?,
+            None => self.report(&this, began)?,
+        }
         Ok(Exit::Done)
     }
 
-    fn check_jails(&self, config: &Config) -> Result<(), CliError> {
-        if config.jails.is_empty() {
+    fn report(&self, this: &Side, began: Instant) -> Result<(), CliError> {
+        self.check_jails(&[this])?;
+        let kept = match (self.json, self.all) {
+            (true, _) => 0,
+            (false, true) => usize::MAX,
+            (false, false) => report::SHOWN,
+        };
+        let mut screen = Screen::new();
+        let logs = self.logs(&this.config)?;
+        let meter = Meter::default();
+        let progress = Progress::show(meter.clone(), size_of(&logs));
+        let rehearsed = self.rehearse(this, logs, meter, kept, &mut |ban, first| {
+            if self.json { screen.json(&BanEvent::new(ban, first)) } else { Ok(()) }
+        })?;
+        drop(progress);
+        let Rehearsed { outcome, ledger, banned } = rehearsed;
+        if self.json {
+            report::events(&ledger, &mut screen)?;
+        } else {
+            report::show(&ledger, outcome.bans, self.all, &mut screen)?;
+        }
+        self.summarise(&outcome, began, screen)?;
+        self.write_lists(&banned)
+    }
+
+    /// Both configurations over the same logs, one after the other.
+    fn compare(&self, this: &Side, other: &Side, path: &Path, began: Instant) -> Result<(), CliError> {
+        self.check_jails(&[this, other])?;
+        let logs = self.logs(&this.config)?;
+        let others = self.same_logs(&logs, &other.config)?;
+        let meter = Meter::default();
+        let progress = Progress::show(meter.clone(), size_of(&logs).map(|size| size.saturating_mul(2)));
+        let all = usize::MAX;
+        let ours = self.rehearse(this, logs, meter.clone(), all, &mut |_, _| Ok(()))?;
+        let theirs = self.rehearse(other, others, meter, all, &mut |_, _| Ok(()))?;
+        drop(progress);
+        let mut screen = Screen::new();
+        let sides = Sides { this: &ours, other: &theirs, path };
+        let comparison = Comparison::new(&sides);
+        if self.json {
+            comparison.events(&sides, &mut screen)?;
+        } else {
+            comparison.show(&sides, self.all, &mut screen)?;
+        }
+        self.summarise(&ours.outcome, began, screen)
+    }
+
+    fn rehearse(
+        &self,
+        side: &Side,
+        logs: Logs<'_>,
+        meter: Meter,
+        kept: usize,
+        tell: Tell<'_>,
+    ) -> Result<Rehearsed, CliError> {
+        let since = self.since.map(|since| since.resolve(clock::now()));
+        let Side { config, lists } = side;
+        Rehearsal { config, lists, logs, jails: &self.jail, since, meter, kept }.run(tell)
+    }
+
+    fn check_jails(&self, sides: &[&Side]) -> Result<(), CliError> {
+        if sides.iter().any(|side| side.config.jails.is_empty()) {
             return Err(CliError::Unusable("the configuration has no jail: name one in `jails`".to_owned()));
         }
-        let unknown = |name: &&JailName| config.jails.iter().all(|jail| jail.name != **name);
+        let all = || sides.iter().flat_map(|side| &side.config.jails);
+        let unknown = |name: &&JailName| all().all(|jail| jail.name != **name);
         self.jail.iter().find(unknown).map_or(Ok(()), |name| {
-            let known = load::listed(config.jails.iter().map(|jail| jail.name.as_str()));
+            let known: BTreeSet<&str> = all().map(|jail| jail.name.as_str()).collect();
+            let known = load::listed(known.into_iter());
             Err(CliError::Unusable(format!("no jail is named `{name}`; there are: {known}")))
         })
     }
 
     /// The logs that are named, else those of the chosen source, else all that are configured.
-    fn logs<'c>(&self, config: &'c Config) -> Result<Vec<(PathBuf, &'c Source)>, CliError> {
+    fn logs<'c>(&self, config: &'c Config) -> Result<Logs<'c>, CliError> {
         let chosen = self.source.as_ref().map(|name| load::source(config, name)).transpose()?;
         if !self.files.is_empty() {
-            let sources = &config.sources;
-            let belonging = |path: &PathBuf| Ok((path.clone(), belonging::source_of(path, sources, chosen)?));
-            return self.files.iter().map(belonging).collect();
+            return belonging::owned(self.files.iter(), &config.sources, chosen);
         }
         let wanted = |source: &&Source| chosen.is_none_or(|chosen| std::ptr::eq(*source, chosen));
         let logs = belonging::logs_of(config.sources.iter().filter(wanted));
@@ -152,17 +198,20 @@ impl Replay {
         Ok(logs)
     }
 
-    fn summarise(&self, outcome: &Outcome, began: Instant, mut screen: Screen) -> io::Result<()> {
-        let summary = Summary {
-            event: "summary",
-            lines: outcome.lines,
-            bytes: outcome.bytes,
-            parsed: outcome.parsed,
-            unparsed: outcome.unparsed,
-            offences: outcome.offences,
-            bans: outcome.bans,
-            elapsed: (began.elapsed().as_secs_f64() * 1e6).round() / 1e6,
-        };
+    /// The same logs with another configuration's sources.
+    fn same_logs<'c>(&self, logs: &Logs<'_>, other: &'c Config) -> Result<Logs<'c>, CliError> {
+        if let Some((path, _)) = logs.iter().find(|(path, _)| !path.is_file()) {
+            let path = escape::bytes(path.as_os_str().as_encoded_bytes());
+            let fix = "two configurations are compared by reading logs twice: name files";
+            return Err(CliError::Unusable(format!("`{path}` can be read only once, or not at all; {fix}")));
+        }
+        let chosen = self.source.as_ref().and_then(|name| load::source(other, name).ok());
+        belonging::owned(logs.iter().map(|(path, _)| path), &other.sources, chosen)
+    }
+
+    fn summarise(&self, outcome: &Outcome, began: Instant, mut screen: Screen) -> Result<(), CliError> {
+        let elapsed = (began.elapsed().as_secs_f64() * 1e6).round() / 1e6;
+        let summary = Summary::new(outcome, elapsed);
         if self.json { screen.json(&summary) } else { screen.line(summary.to_string()) }?;
         screen.finish()?;
         outcome.remarks().for_each(|text| remark(&escape::line(text)));
@@ -186,35 +235,19 @@ fn size_of(logs: &[(PathBuf, &Source)]) -> Option<u64> {
     logs.iter().map(|(path, _)| size(path)).sum()
 }
 
-impl<'a> From<&'a Ban> for BanEvent<'a> {
-    fn from(ban: &'a Ban) -> Self {
-        Self {
-            event: "ban",
-            at: times::rfc3339(ban.since),
-            address: ban.prefix,
-            jail: &ban.jail,
-            offences: ban.offences,
-            bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
-            until: ban.until.map(times::rfc3339),
-            reason: ban.reason.as_deref(),
-            simulated: ban.simulated,
-        }
+impl Side {
+    fn load(path: Option<PathBuf>) -> Result<Self, CliError> {
+        let config = load::with(&Options::new(path, Needs::REPLAY), config::load_for_replay)?;
+        let lists = load::lists(&config)?;
+        Ok(Self { config, lists })
     }
 }
 
-fn sentence(ban: &Ban) -> String {
-    let until = ban.until.map_or("forever".to_owned(), |until| {
-        format!("{}, until {}", show_duration(until.duration_since(ban.since)), times::rfc3339(until))
-    });
-    let simulated = if ban.simulated { " (simulated)" } else { "" };
-    let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape::line(reason)));
-    format!(
-        "{}  {:<24} {:<18} {:>12}  {until}{reason}{simulated}",
-        times::rfc3339(ban.since),
-        ban.prefix.to_string(),
-        ban.jail,
-        many(ban.offences.into(), "offence")
-    )
+impl Summary {
+    fn new(outcome: &Outcome, elapsed: f64) -> Self {
+        let Outcome { lines, bytes, parsed, unparsed, offences, bans, .. } = *outcome;
+        Self { event: "summary", lines, bytes, parsed, unparsed, offences, bans, elapsed }
+    }
 }
 
 impl std::fmt::Display for Summary {

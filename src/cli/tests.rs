@@ -5,11 +5,12 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "run",
     "check",
     "replay",
     "test",
+    "top",
     "status",
     "list",
     "why",
@@ -74,6 +75,9 @@ fn what_operators_type_is_understood() {
         "check --effective --json",
         "replay",
         "replay a.log b.log.gz - --jail x --since 1h --source site --write nginx-geo=out.conf --json",
+        "replay a.log --compare other.toml --all",
+        "top",
+        "top a.log b.log - --by user_agent --since 2026-05-01T10:00:00Z --limit 5 --source site --json",
         "test probe-paths access.log --missed --json",
         "test 'apache-auth[mode=\"aggressive\"]' --line '- - -' --format combined",
         "test ./my.toml - --source site",
@@ -129,6 +133,10 @@ fn what_makes_no_sense_is_refused() {
         "history --since yesterday",
         "replay --write x=y",
         "replay --write list=",
+        "replay --compare x --write list=y",
+        "top --by agent",
+        "top --limit 0",
+        "top --since forever",
         "test probe-paths",
         "test probe-paths access.log --line x",
         "test probe-paths access.log --source a --format b",

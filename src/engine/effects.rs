@@ -4,9 +4,9 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::address::Prefix;
+use crate::address::{Address, AllowEntry, Prefix};
 use crate::ban::Change;
-use crate::terms::{JailName, OutputName, Pause};
+use crate::terms::{JailName, Offence, OutputName, Pause};
 
 /// What a call led to, in order.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,21 @@ pub struct Effects {
     pub changes: Vec<Change>,
     /// What an operator should know.
     pub notices: Vec<Notice>,
+    /// Offences that were not counted, since their address is protected: for `replay`, which shows what that changes.
+    pub spared: Vec<Spared>,
+}
+
+/// An offence of somebody who is protected.
+#[derive(Clone, Debug)]
+pub struct Spared {
+    /// What was not counted.
+    pub offence: Offence,
+    /// Whose it is.
+    pub address: Address,
+    /// Its event time.
+    pub at: Timestamp,
+    /// What protects them. The origin tells where that is written, or is the whole rule in words.
+    pub by: AllowEntry,
 }
 
 /// What an operator should know. Each is said seldom, however often it happens.

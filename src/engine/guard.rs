@@ -1,7 +1,5 @@
 //! Who is never banned: loopback, this host, trusted proxies, crowds, and each jail's allow list.
 
-use std::sync::Arc;
-
 use super::Protection;
 use crate::address::{Address, AllowEntry, Allowlist, Group, Prefix};
 
@@ -29,8 +27,8 @@ impl Guard {
     }
 
     /// The rule that protects `address` from every jail.
-    pub(super) fn always(&self, address: Address) -> Option<&Arc<str>> {
-        self.always.find(address).map(|entry| &entry.origin)
+    pub(super) fn always(&self, address: Address) -> Option<&AllowEntry> {
+        self.always.find(address)
     }
 
     /// Whether `address` is protected from the jail with this allow list.

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-pub use effects::{Effects, Notice, Order, Refusal, Term};
+pub use effects::{Effects, Notice, Order, Refusal, Spared, Term};
 pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;

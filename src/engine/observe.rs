@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::changes::counts_later;
 use super::effects::may_say_again;
 use super::slots::Crowded;
-use super::{Effects, Engine, Notice};
-use crate::address::{Address, Prefix};
+use super::{Effects, Engine, Notice, Spared};
+use crate::address::{Address, AllowEntry, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
 use crate::jail::{Counted, Offender, TextId, Verdict, chance};
 use crate::terms::{Evidence, Observation, Offence};
@@ -38,8 +38,11 @@ impl Engine {
             self.count_hits(&observation, standing, now, effects);
             self.extend(observation.address, observation.at.min(now), effects);
         }
-        if observation.offences.is_empty() || self.guard.always(observation.address).is_some() {
+        if observation.offences.is_empty() {
             return;
+        }
+        if let Some(rule) = self.guard.always(observation.address) {
+            return self.spare(&observation, rule, now, effects);
         }
         let Observation { address, at, refused, offences, text, .. } = observation;
         let mut seen = Seen { address, at: at.min(now), now, text, kept: TextId::NONE };
@@ -54,7 +57,9 @@ impl Engine {
     /// Counts an offence, unless the jail allows its address.
     fn count(&mut self, jail: JailId, offence: &Offence, seen: &mut Seen, effects: &mut Effects) {
         let slot = self.slots.get_mut(jail);
-        if slot.settings.allow.find(seen.address).is_some() {
+        if let Some(entry) = slot.settings.allow.find(seen.address) {
+            let Seen { address, at, .. } = *seen;
+            effects.spared.push(Spared { offence: offence.clone(), address, at, by: entry.clone() });
             return;
         }
         if let Some(text) = seen.text.take() {
@@ -82,6 +87,15 @@ impl Engine {
         for Crowded { prefix, verdict, reason } in crowded {
             self.widen(jail, prefix, &verdict, reason, seen.now, effects);
         }
+    }
+
+    /// Counts nothing of who is protected from every jail.
+    fn spare(&self, observation: &Observation, by: &AllowEntry, now: Timestamp, effects: &mut Effects) {
+        let (address, at) = (observation.address, observation.at.min(now));
+        let counted =
+            observation.offences.iter().filter(|offence| self.slots.configured(&offence.jail).is_some());
+        let spared = |offence: &Offence| Spared { offence: offence.clone(), address, at, by: by.clone() };
+        effects.spared.extend(counted.map(spared));
     }
 
     fn say_full(&mut self, jail: JailId, evicted: u64, now: Timestamp, effects: &mut Effects) {

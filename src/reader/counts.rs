@@ -107,6 +107,11 @@ impl FileReading {
         (!formats.is_empty()).then(|| wrappers + &formats.join(", "))
     }
 
+    /// The format that its source names.
+    pub fn given(&self) -> Option<&Format> {
+        self.formats.given()
+    }
+
     /// How many lines were cut since their parts made a line that is too long.
     pub fn cut(&self) -> u64 {
         self.unwrap.cut

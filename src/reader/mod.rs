@@ -22,6 +22,7 @@ mod prefilter;
 mod scan;
 #[cfg(test)]
 mod soundness;
+mod survey;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -37,4 +38,5 @@ pub use host::{HostFromPath, HostFromPathError};
 pub use lens::Lens;
 pub use meter::Meter;
 pub use scan::{Basis, Reader, lines};
+pub use survey::{Begin, Survey};
 pub use whole::{Lines, ReadError, Whole, next_of};

@@ -50,6 +50,11 @@ impl Lines {
         Ok(Self { path: path.to_owned(), chunks: Chunker::new(input) })
     }
 
+    /// The rest of a log that is open already.
+    pub(super) fn over(path: &Path, input: Box<dyn Read>) -> Self {
+        Self { path: path.to_owned(), chunks: Chunker::new(input) }
+    }
+
     /// The next buffer; `None` at the end.
     pub fn next_buffer(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let Self { path, chunks } = self;
@@ -133,7 +138,8 @@ fn open(path: &Path, meter: &Meter) -> io::Result<Box<dyn Read>> {
     if magic == GZIP { unzipped(file) } else { Ok(Box::new(file)) }
 }
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// How compressed logs begin (RFC 1952).
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 fn unzipped(input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut input = BufReader::with_capacity(64 * 1024, input);

@@ -42,6 +42,7 @@ pub use follower::{Follower, Turn};
 pub use head::last_lines;
 pub use intake::Intake;
 pub use positions::Positions;
+pub use recent::{first_since, lines_end};
 pub use registry::Registry;
 pub use settings::{FirstRead, Input, Listen, Settings};
 pub use siblings::live_names;

@@ -28,11 +28,7 @@ pub(super) type TimeOf<'a> = dyn FnMut(&[u8]) -> Option<Timestamp> + 'a;
 /// where the lines have no times.
 ///
 /// Reads about 64 KiB for each halving of the file, and at most 1 MiB where the lines have no time.
-pub(super) fn first_since(
-    file: &File,
-    since: Timestamp,
-    time_of: &mut TimeOf<'_>,
-) -> io::Result<Option<u64>> {
+pub fn first_since(file: &File, since: Timestamp, time_of: &mut TimeOf<'_>) -> io::Result<Option<u64>> {
     let end = lines_end(file)?;
     let mut search = Search { file, time_of, buffer: vec![0; BLOCK] };
     let timed_start = search.probe(0, end)?.is_some();
@@ -45,7 +41,7 @@ pub(super) fn first_since(
 }
 
 /// The end of the last whole line: 0 where there is none.
-pub(super) fn lines_end(file: &File) -> io::Result<u64> {
+pub fn lines_end(file: &File) -> io::Result<u64> {
     let mut buffer = vec![0; BLOCK];
     let mut end = file.metadata()?.len();
     while end > 0 {

@@ -5,8 +5,10 @@ mod asking;
 mod check;
 mod empty;
 mod orders;
+mod rehearse;
 mod replay;
 mod screen;
+mod top;
 mod trial;
 
 use std::path::{Path, PathBuf};

@@ -27,6 +27,25 @@ fn protected_addresses_are_never_counted() {
 }
 
 #[test]
+fn an_offence_that_protection_keeps_from_counting_is_told_with_the_entry() {
+    let by_jail = jail::Settings { allow: allow(&["198.51.100.0/24"]), ..jail("j") };
+    let mut scene = Scene::new(vec![by_jail, jail("k")]);
+    scene.now = 100;
+    let mut spared = |client: &str| {
+        let effects = scene.observe(record(client, 90, &["j", "k", "gone"]));
+        let told = effects.spared.iter().map(|spared| {
+            assert_eq!((spared.address, spared.at), (address(client), at(90)));
+            format!("{} by {} ({})", spared.offence.jail, spared.by.prefix, spared.by.origin)
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(spared("198.51.100.4"), ["j by 198.51.100.0/24 (ignoreip)"]);
+    let proxy = "by 10.20.1.0/24 (trusted proxy 10.20.1.0/24 (ignoreip))";
+    assert_eq!(spared("10.20.1.9"), [format!("j {proxy}"), format!("k {proxy}")]);
+    assert_eq!(spared("203.0.113.7"), [""; 0]);
+}
+
+#[test]
 fn why_names_the_rule() {
     let by_jail = jail::Settings { allow: allow(&["198.51.100.0/24"]), ..jail("j") };
     let mut given = settings(vec![by_jail], &["web"]);
