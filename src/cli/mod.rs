@@ -15,6 +15,7 @@ mod globals;
 mod history;
 mod list;
 mod load;
+mod login;
 mod man;
 mod outcome;
 mod pause;

@@ -96,6 +96,18 @@ pub struct BanRow {
     /// Judged and shown, but in no output.
     #[serde(default)]
     pub simulated: bool,
+    /// Who stays free inside it; told to the one who bans it, and by `Why`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<Spared>,
+}
+
+/// Who stays free inside a banned prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// The protected part of it.
+    pub address: Prefix,
+    /// The allow entry, trusted proxy or other rule that protects it, and where that is written.
+    pub rule: String,
 }
 
 impl From<&Ban> for BanRow {
@@ -109,6 +121,7 @@ impl From<&Ban> for BanRow {
             origin: ban.origin,
             reason: ban.reason.clone(),
             simulated: ban.simulated,
+            spared: Vec::new(),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::hand::{self, By, Whom};
+use super::hand::{self, By, Consent, Whom};
 use super::run::Circuit;
 use super::status;
-use crate::address::Prefix;
+use crate::address::{Address, Prefix};
 use crate::ban::Ban;
 use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
 use crate::engine::{self, Order, Refusal as Refused};
@@ -48,13 +48,23 @@ impl Circuit {
             }
             Request::Why { address } => self.why(address, now, answer),
             Request::History { address, since, jail } => self.history(address, since, jail, answer),
-            Request::Ban { targets, jail, duration, reason, no_wait } => {
+            Request::Ban { targets, jail, duration, reason, own_address, force, dry_run, no_wait } => {
                 let by = By { peer, reason: reason.clone(), no_wait };
                 let term = hand::term(duration);
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
-                let known = self.known(jail.as_ref());
-                let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
-                self.answer_order(outcome, &by, answer);
+                let (orders, known) = (targets.into_iter().map(order), self.known(jail.as_ref()));
+                let consent = Consent { own: own_address.map(Address::from), force };
+                if dry_run {
+                    let would = known.map(|()| self.would_ban(orders, consent, now));
+                    let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
+                } else {
+                    let outcome = known.map(|()| self.ban(orders, consent, now));
+                    self.answer_order(outcome, &by, answer);
+                }
+            }
+            // The server joins them to the command that they are meant for.
+            Request::Targets { .. } => {
+                let _ = answer.send(Reply::failed(FailCode::Usage, "these addresses belong to no command"));
             }
             Request::Unban { targets, all, jail, since, forget, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());

@@ -144,20 +144,13 @@ impl Tracker {
         }
     }
 
-    /// Forgets the windows of `prefix` and of all that lies inside it.
-    pub fn forget(&mut self, prefix: Prefix) {
-        self.consume(prefix, None);
-        if !prefix.is_host() {
-            self.forget_where(|inside| prefix.covers(inside));
-        }
-    }
-
     /// Forgets all windows.
     pub fn forget_all(&mut self) {
         self.forget_where(|_| true);
     }
 
-    fn forget_where(&mut self, fits: impl Fn(Prefix) -> bool) {
+    /// Forgets the windows of those that are meant; looks at all.
+    pub fn forget_where(&mut self, fits: impl Fn(Prefix) -> bool) {
         for id in 0..self.entries.len() as u32 {
             if self.entries.get(id as usize).is_some_and(|e| !e.window.is_empty() && fits(e.prefix)) {
                 self.remove(id);
