@@ -115,8 +115,8 @@ impl Circuit {
         Reply::Done { messages, bans, refused: outcome.refused }
     }
 
-    /// A ban by hand as it is shown, with those who stay free inside it.
-    fn shown(&self, ban: &Ban) -> BanRow {
+    /// A ban as it is shown, with those who stay free inside it.
+    pub(super) fn shown(&self, ban: &Ban) -> BanRow {
         let spared = self.owner.engine.spared(ban.prefix, &ban.jail).into_iter();
         let spared = spared.map(|(address, rule)| Spared { address, rule }).collect();
         BanRow { spared, ..BanRow::from(ban) }

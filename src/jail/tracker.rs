@@ -195,6 +195,13 @@ impl Tracker {
         entry.map_or(0, |entry| entry.window.load(now, self.rule))
     }
 
+    /// The same of those who lie inside a prefix, in no order, as far as they have any. Looks at all addresses.
+    pub fn inside(&self, around: Prefix, now: Timestamp) -> impl Iterator<Item = (Prefix, usize)> {
+        let inside = self.entries.iter().filter(move |entry| around.covers(entry.prefix));
+        let loads = inside.map(move |entry| (entry.prefix, entry.window.load(now, self.rule)));
+        loads.filter(|(_, load)| *load > 0)
+    }
+
     /// The offences of `prefix` inside the window that ends at `now`, oldest first.
     pub fn near(&self, prefix: Prefix, now: Timestamp) -> impl Iterator<Item = (Timestamp, TextId)> {
         let entry = self.find(prefix).and_then(|id| self.entries.get(id as usize));

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use assert_cmd::assert::Assert;
 use banmap::ban::Origin;
 use banmap::control::{
-    BanLength, BanRow, Cap, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent,
-    HistoryRow, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request, SourceStatus, Status,
-    Why,
+    BanLength, BanRow, Cap, ClientWay, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus,
+    HistoryEvent, HistoryRow, Hop, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request,
+    SourceStatus, Status, WayEnd, Why,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -59,6 +59,7 @@ fn why(banned: bool) -> Reply {
         maxretry: 3,
         findtime: SignedDuration::from_mins(10),
         what: Counting::Offences,
+        simulated: false,
     };
     let earlier = Earlier {
         jail: "wordpress".parse().unwrap(),
@@ -66,15 +67,27 @@ fn why(banned: bool) -> Reply {
         bans: 2,
         next: Some(SignedDuration::from_hours(16)),
     };
+    let hop = |address: &str, entry: Option<&str>| Hop {
+        address: address.parse().unwrap(),
+        trusted_by: entry.map(str::to_owned),
+    };
+    let way = ClientWay {
+        source: "site".parse().unwrap(),
+        client: "x_forwarded_for".to_owned(),
+        hops: vec![hop("10.0.0.5", Some("10.0.0.0/8 (trusted_proxies)")), hop("203.0.113.7", None)],
+        end: WayEnd::NotTrusted,
+        unread: Some("1.2.3.4\u{1b}[2J".to_owned()),
+        lines: 1,
+    };
     Reply::Why(Why {
-        address: "203.0.113.7".parse().unwrap(),
         banned,
         bans: if banned { vec![row("203.0.113.7", None)] } else { Vec::new() },
-        protected_by: None,
         evidence: vec![evidence],
         history: vec![event],
         near: vec![near],
         earlier: vec![earlier],
+        clients: vec![way],
+        ..Why::of("203.0.113.7".parse().unwrap())
     })
 }
 
@@ -227,6 +240,15 @@ fn why_answers_in_its_exit_code_and_never_lets_a_log_line_speak_to_the_terminal(
         let shown = stdout(&daemon.banmap(&["why", "203.0.113.7"]).assert().code(code));
         assert!(shown.contains("GET /\\x1b[2J\\u{9b}31m\\u{202e} HTTP"), "{shown}");
         assert!(shown.contains("2 of 3 offences within 10m"), "{shown}");
+        for part in [
+            if banned { "203.0.113.7 is banned forever\n" } else { "203.0.113.7 is not banned\n" },
+            "Client of 1 line, as source site finds it (client = x_forwarded_for)",
+            "10.0.0.5  connected to the server, trusted proxy 10.0.0.0/8 (trusted_proxies)",
+            "203.0.113.7  named by 10.0.0.5: the client, since it is no trusted proxy",
+            "what stands before that is not believed: 1.2.3.4\\x1b[2J",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
         assert!(
             shown.contains("wordpress: 203.0.113.7 banned 2 times before: the next ban lasts 16h"),
             "{shown}"

@@ -254,3 +254,32 @@ fn of_many_only_the_windows_of_the_unbanned_are_forgotten() {
     assert!(!counted("203.0.113.9") && !counted("2001:db8:0:1::1"));
     assert!(counted("203.0.114.9") && counted("198.51.100.9") && counted("2001:db8:0:2::1"));
 }
+
+#[test]
+fn a_prefix_is_asked_for_as_such_and_not_as_its_first_address() {
+    let mut given = settings(vec![jail("j"), jail::Settings { simulate: true, ..jail("s") }], &["web"]);
+    given.manual.allow = allow(&["198.51.100.9", "198.51.100.64/26"]);
+    let mut scene = Scene::with(given);
+    for banned in ["198.51.100.0", "198.51.100.3", "203.0.113.0/24"] {
+        scene.ban(banned).unwrap();
+    }
+    scene.offend("198.51.100.5", 0, &["j", "s"]);
+    (0..2).for_each(|_| drop(scene.offend("198.51.100.7", 0, &["j"])));
+    let net = scene.engine.why(prefix("198.51.100.0/24"), at(1));
+    assert!(!net.banned && net.bans.is_empty() && net.protected_by.is_none());
+    let inside: Vec<String> = net.inside.0.iter().map(|ban| ban.prefix.to_string()).collect();
+    assert_eq!((inside, net.inside.1), (vec!["198.51.100.0".to_owned(), "198.51.100.3".to_owned()], 2));
+    let spared: Vec<String> = net.spared.0.iter().map(|(prefix, _)| prefix.to_string()).collect();
+    assert_eq!((spared, net.spared.1), (vec!["198.51.100.9".to_owned(), "198.51.100.64/26".to_owned()], 2));
+    let near: Vec<_> = net.windows.iter().map(|n| (n.prefix.to_string(), n.offences, n.simulated)).collect();
+    let expected = [("198.51.100.7", 2, false), ("198.51.100.5", 1, false), ("198.51.100.5", 1, true)];
+    assert_eq!(near, expected.map(|(prefix, offences, simulated)| (prefix.to_owned(), offences, simulated)));
+    // What lies inside a banned prefix is banned with it; what is allowed there, and what reaches beyond, is not.
+    scene.ban("198.51.100.0/24").unwrap();
+    let banned = |text| scene.engine.why(prefix(text), at(1)).banned;
+    assert!(banned("198.51.100.0/24") && banned("198.51.100.0/25") && banned("198.51.100.7"));
+    assert!(!banned("198.51.100.64/27") && !banned("198.51.100.9") && !banned("198.51.96.0/20"));
+    let member = scene.engine.why(prefix("198.51.100.9"), at(1));
+    assert_eq!(member.protected_by.as_deref(), Some("allowed: 198.51.100.9 (ignoreip)"));
+    assert_eq!(member.bans.iter().map(|ban| ban.prefix.to_string()).collect::<Vec<_>>(), ["198.51.100.0/24"]);
+}
