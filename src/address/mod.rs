@@ -9,4 +9,4 @@ mod prefix;
 
 pub use allowlist::{AllowEntry, Allowlist};
 pub use canonical::Address;
-pub use prefix::{Group, Prefix, PrefixError, aggregate, subtract};
+pub use prefix::{Group, Prefix, PrefixError, aggregate, holds, subtract};

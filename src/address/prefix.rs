@@ -85,6 +85,32 @@ impl Prefix {
         matches!(self.0, IpNet::V4(_))
     }
 
+    /// How many addresses it holds; of all IPv6 the greatest number there is.
+    pub fn size(self) -> u128 {
+        let bits = u32::from(self.0.max_prefix_len() - self.0.prefix_len());
+        1_u128.checked_shl(bits).unwrap_or(u128::MAX)
+    }
+
+    /// That in words: `65,536 addresses`; of IPv6 the /64 networks that clients have, `65,536 networks of /64`.
+    pub fn extent(self) -> String {
+        /// What one client has.
+        const NETWORK: u8 = 64;
+        let (count, what) = match self.0 {
+            IpNet::V6(net) if net.prefix_len() <= NETWORK => {
+                (1_u128 << (NETWORK - net.prefix_len()), "network of /64")
+            }
+            IpNet::V6(net) if net.prefix_len() < 96 => {
+                return format!("2^{} addresses", 128 - net.prefix_len());
+            }
+            _ => (self.size(), "address"),
+        };
+        match (count, what) {
+            (1, what) => format!("1 {what}"),
+            (count, "address") => format!("{} addresses", grouped(count)),
+            (count, _) => format!("{} networks of /64", grouped(count)),
+        }
+    }
+
     /// The lowest address of the range.
     pub fn first(self) -> Address {
         self.0.network().into()
@@ -106,6 +132,14 @@ impl Prefix {
     }
 }
 
+/// `1234567` as `1,234,567`.
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let breaks = |place: usize| place > 0 && (digits.len() - place).is_multiple_of(3);
+    let each = digits.char_indices();
+    each.flat_map(|(place, digit)| breaks(place).then_some(',').into_iter().chain([digit])).collect()
+}
+
 impl Hash for Prefix {
     /// In as few words as can be: every record is looked up by its address, several times.
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -118,6 +152,12 @@ impl Hash for Prefix {
                 state.write_u8(net.prefix_len());
             }
         }
+    }
+}
+
+impl From<Address> for Prefix {
+    fn from(address: Address) -> Self {
+        Self::host(address)
     }
 }
 
@@ -193,6 +233,12 @@ pub fn aggregate(prefixes: &[Prefix]) -> Vec<Prefix> {
     shortest
 }
 
+/// Whether one of the prefixes of a list that [`aggregate`] made holds all of `inside`.
+pub fn holds(aggregated: &[Prefix], inside: Prefix) -> bool {
+    let before = aggregated.partition_point(|prefix| *prefix <= inside);
+    before.checked_sub(1).and_then(|at| aggregated.get(at)).is_some_and(|prefix| prefix.covers(inside))
+}
+
 /// What is left of `prefix` when every address of `holes` is taken out: sorted, disjoint, empty if nothing is left.
 pub fn subtract(prefix: Prefix, holes: &[Prefix]) -> Vec<Prefix> {
     if holes.iter().any(|hole| hole.covers(prefix)) {
@@ -209,7 +255,7 @@ pub fn subtract(prefix: Prefix, holes: &[Prefix]) -> Vec<Prefix> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Prefix, aggregate, subtract};
+    use super::{Prefix, aggregate, holds, subtract};
 
     fn p(text: &str) -> Prefix {
         text.parse().unwrap()
@@ -225,6 +271,25 @@ mod tests {
         assert_eq!(p("::ffff:192.0.2.0/120").to_string(), "192.0.2.0/24");
         assert_eq!(p("::ffff:192.0.2.9").to_string(), "192.0.2.9");
         assert_eq!(p("2001:DB8::1/32").to_string(), "2001:db8::/32");
+    }
+
+    #[test]
+    fn a_range_tells_how_much_it_holds() {
+        for (text, size, extent) in [
+            ("192.0.2.7", 1, "1 address"),
+            ("192.0.2.0/24", 256, "256 addresses"),
+            ("10.0.0.0/8", 1 << 24, "16,777,216 addresses"),
+            ("0.0.0.0/0", 1 << 32, "4,294,967,296 addresses"),
+            ("2001:db8::1", 1, "1 address"),
+            ("2001:db8::/120", 256, "256 addresses"),
+            ("2001:db8::/65", 1 << 63, "2^63 addresses"),
+            ("2001:db8::/64", 1 << 64, "1 network of /64"),
+            ("2001:db8::/48", 1 << 80, "65,536 networks of /64"),
+            ("2001::/19", 1 << 109, "35,184,372,088,832 networks of /64"),
+            ("::/0", u128::MAX, "18,446,744,073,709,551,616 networks of /64"),
+        ] {
+            assert_eq!((p(text).size(), p(text).extent().as_str()), (size, extent), "{text}");
+        }
     }
 
     #[test]
@@ -256,6 +321,19 @@ mod tests {
         ];
         let list: Vec<Prefix> = list.iter().map(|t| p(t)).collect();
         assert_eq!(shown(&aggregate(&list)), ["10.0.0.0/8", "192.0.2.0/30", "2001:db8::/64"]);
+    }
+
+    #[test]
+    fn a_list_holds_what_lies_inside_one_of_its_prefixes() {
+        let list = ["192.0.2.0/25", "192.0.2.128/25", "198.51.100.7", "2001:db8::/32"];
+        let list = aggregate(&list.map(p));
+        for inside in ["192.0.2.0/24", "192.0.2.9", "192.0.2.255", "198.51.100.7", "2001:db8:ffff::/48"] {
+            assert!(holds(&list, p(inside)), "{inside}");
+        }
+        for outside in ["192.0.3.0", "192.0.1.255", "192.0.2.0/23", "198.51.100.6", "198.51.100.8", "::1"] {
+            assert!(!holds(&list, p(outside)), "{outside}");
+        }
+        assert!(!holds(&[], p("192.0.2.1")));
     }
 
     #[test]

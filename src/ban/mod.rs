@@ -13,4 +13,4 @@ pub use echoes::{Echo, Echoes};
 pub use output_set::OutputSet;
 pub use row::{Ban, Change, Ended, Origin};
 pub use snapshot::Snapshot;
-pub use table::{Inserted, JailId, Row, Table};
+pub use table::{Inserted, JailId, Row, Table, ends_later};

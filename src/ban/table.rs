@@ -199,12 +199,7 @@ fn merge(existing: &mut Row, row: Row) -> Inserted {
     if row.simulated && !existing.simulated {
         return Inserted::Unchanged;
     }
-    let longer = match (existing.ban.until, row.ban.until) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(old), Some(new)) => new > old,
-    };
-    if !longer {
+    if !ends_later(existing.ban.until, row.ban.until) {
         return Inserted::Unchanged;
     }
     let ban = Arc::make_mut(&mut existing.ban);
@@ -213,6 +208,15 @@ fn merge(existing: &mut Row, row: Row) -> Inserted {
         ban.reason.clone_from(&row.ban.reason);
     }
     Inserted::Prolonged(existing.ban.clone())
+}
+
+/// Whether a ban that ends at `new` lasts longer than one that ends at `old`; `None` is never.
+pub fn ends_later(old: Option<Timestamp>, new: Option<Timestamp>) -> bool {
+    match (old, new) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(old), Some(new)) => new > old,
+    }
 }
 
 #[cfg(test)]

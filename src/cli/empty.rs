@@ -33,7 +33,7 @@ impl Empty {
         };
         let mut outcome = Outcome::default();
         outcome.add(client.ask(&Request::Empty { what: self.what })?)?;
-        outcome.show("unbanned", false)
+        Ok(outcome.told())
     }
 
     /// Under the daemon's lock: it must not start meanwhile and write the file too.

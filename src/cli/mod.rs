@@ -19,6 +19,7 @@ mod history;
 mod ledger;
 mod list;
 mod load;
+mod login;
 mod man;
 mod outcome;
 mod pause;

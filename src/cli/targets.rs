@@ -1,6 +1,7 @@
 //! Whom `ban` and `unban` mean: addresses and prefixes from the command line, and from a file with many.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ pub(super) struct Targets {
     addresses: Vec<Target>,
     /// A file with an address or prefix a line (# begins a comment); - is stdin
     ///
-    /// What cannot be read or is not permitted is listed on stderr, the rest is applied, and the exit status is 1.
+    /// All of it is one step, up to a million lines. What cannot be read or is not permitted is listed on stderr with its
+    /// line, the rest is applied, and the exit status is 1.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -58,10 +60,49 @@ impl Target {
 pub(super) struct Given {
     /// In the order given, each once.
     pub(super) prefixes: Vec<Prefix>,
-    /// Lines of the file that are no address.
+    /// Lines of the file that are no address; their target is the place.
     pub(super) refused: Vec<Refusal>,
+    /// Who was named, and in which line of the file, if not on the command line.
+    lines: HashMap<Prefix, Option<usize>>,
+    /// The file's name.
+    file: String,
     /// What is good to know before it is done.
     pub(super) remarks: Vec<String>,
+}
+
+impl Given {
+    /// Where a target was written, if in the file: `list.txt:7`.
+    pub(super) fn place(&self, target: &str) -> Option<String> {
+        let line = (*self.lines.get(&target.parse().ok()?)?)?;
+        Some(format!("{}:{line}", self.file))
+    }
+
+    fn add(&mut self, target: &Target, line: Option<usize>) {
+        if let Entry::Vacant(place) = self.lines.entry(target.prefix) {
+            place.insert(line);
+            self.remarks.extend(target.widened());
+            self.prefixes.push(target.prefix);
+        }
+    }
+
+    fn parse(&mut self, text: &[u8]) {
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = String::from_utf8_lossy(line);
+            let wanted = line.split_once('#').map_or(line.as_ref(), |(wanted, _comment)| wanted);
+            // Some editors begin a file with a byte order mark.
+            let wanted = wanted.trim_start_matches('\u{feff}').trim();
+            if wanted.is_empty() {
+                continue;
+            }
+            match wanted.parse() {
+                Ok(target) => self.add(&target, Some(number + 1)),
+                Err(error) => self.refused.push(Refusal {
+                    target: format!("{}:{}", self.file, number + 1),
+                    reason: PrefixError::to_string(&error),
+                }),
+            }
+        }
+    }
 }
 
 impl Targets {
@@ -73,41 +114,22 @@ impl Targets {
     /// Reads the file, and puts all of it together.
     pub(super) fn gather(self) -> Result<Given, CliError> {
         let mut given = Given::default();
-        let mut targets = self.addresses;
+        self.addresses.iter().for_each(|target| given.add(target, None));
         if let Some(file) = &self.file {
-            parse(&read(file)?, &mut targets, &mut given.refused);
-        }
-        let mut seen = HashSet::new();
-        for target in targets {
-            if seen.insert(target.prefix) {
-                given.remarks.extend(target.widened());
-                given.prefixes.push(target.prefix);
-            }
+            given.file = if is_stdin(file) { "stdin".to_owned() } else { file.display().to_string() };
+            given.parse(&read(file)?);
         }
         Ok(given)
     }
 }
 
-fn parse(text: &[u8], targets: &mut Vec<Target>, refused: &mut Vec<Refusal>) {
-    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        let line = String::from_utf8_lossy(line);
-        let wanted = line.split_once('#').map_or(line.as_ref(), |(wanted, _comment)| wanted).trim();
-        if wanted.is_empty() {
-            continue;
-        }
-        match wanted.parse() {
-            Ok(target) => targets.push(target),
-            Err(error) => refused.push(Refusal {
-                target: format!("line {}", number + 1),
-                reason: PrefixError::to_string(&error),
-            }),
-        }
-    }
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, CliError> {
     let mut text = Vec::new();
-    let read = if file.as_os_str() == "-" {
+    let read = if is_stdin(file) {
         io::stdin().lock().take(LARGEST + 1).read_to_end(&mut text)
     } else {
         File::open(file).and_then(|open| open.take(LARGEST + 1).read_to_end(&mut text))
@@ -125,14 +147,16 @@ mod tests {
     #[test]
     fn a_file_has_comments_blanks_and_mistakes() {
         let text =
-            b"# list of banmap\n203.0.113.7\n\n 2001:db8::/64 # a net\r\nexample.net\n\xff\n203.0.113.7\n";
-        let (mut targets, mut refused) = (Vec::new(), Vec::new());
-        parse(text, &mut targets, &mut refused);
-        let shown: Vec<_> = targets.iter().map(|target| target.prefix.to_string()).collect();
-        assert_eq!(shown, ["203.0.113.7", "2001:db8::/64", "203.0.113.7"]);
-        let lines: Vec<_> = refused.iter().map(|refusal| refusal.target.as_str()).collect();
-        assert_eq!(lines, ["line 5", "line 6"]);
-        assert!(refused[0].reason.contains("example.net"));
+            b"\xef\xbb\xbf# list of banmap\n203.0.113.7\n\n 2001:db8::/64 # a net\r\nexample.net\n\xff\n203.0.113.7\n";
+        let mut given = Given { file: "list".to_owned(), ..Given::default() };
+        given.parse(text);
+        let shown: Vec<_> = given.prefixes.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["203.0.113.7", "2001:db8::/64"]);
+        let places: Vec<_> = given.refused.iter().map(|refusal| refusal.target.as_str()).collect();
+        assert_eq!(places, ["list:5", "list:6"]);
+        assert!(given.refused[0].reason.contains("example.net"));
+        assert_eq!(given.place("203.0.113.7").as_deref(), Some("list:2"));
+        assert_eq!((given.place("203.0.113.8"), given.place("output x")), (None, None));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Verb};
 use super::screen::remark;
 use super::since::Since;
 use super::targets::Targets;
@@ -51,23 +51,20 @@ impl Unban {
         let by_name = !self.targets.is_empty();
         let given = self.targets.gather()?;
         given.remarks.iter().for_each(|text| remark(&escape::line(text)));
-        // A connection is not kept waiting for what is typed on stdin.
-        let mut client = globals.connect()?;
-        let request = |targets: &[_], last: bool| Request::Unban {
-            targets: targets.to_vec(),
-            all: self.all,
-            jail: self.jail.clone(),
-            since,
-            forget: self.forget,
-            dry_run: self.dry_run,
-            no_wait: self.no_wait || !last,
-        };
-        let mut outcome = Outcome { refused: given.refused, ..Outcome::default() };
-        if by_name {
-            outcome.ask_for_all(&mut client, &given.prefixes, request)?;
-        } else {
-            outcome.add(client.ask(&request(&[], true))?)?;
+        let mut outcome = Outcome::of(&given);
+        if !by_name || !given.prefixes.is_empty() {
+            // A connection is not kept waiting for what is typed on stdin.
+            let reply = globals.connect()?.order(Request::Unban {
+                targets: given.prefixes.clone(),
+                all: self.all,
+                jail: self.jail,
+                since,
+                forget: self.forget,
+                dry_run: self.dry_run,
+                no_wait: self.no_wait,
+            });
+            outcome.add(reply?)?;
         }
-        outcome.show(if self.dry_run { "would be unbanned" } else { "unbanned" }, self.json)
+        outcome.show(&given, if self.dry_run { Verb::WouldUnban } else { Verb::Unbanned }, self.json)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
+use super::request::MAX_TARGETS;
 use super::{ControlError, Reply, Request, listener};
 
 /// The longest reply that is read: a list of a million bans has about 200 MB.
@@ -33,6 +34,18 @@ impl Client {
             Ok(stream) => Ok(Self { stream: BufReader::new(stream), path: path.to_owned() }),
             Err(error) => Err(refused(path, error)),
         }
+    }
+
+    /// Has a command carried out, however many targets it has: those that one request cannot hold are sent before it.
+    pub fn order(&mut self, mut request: Request) -> Result<Reply, ControlError> {
+        let many = request.split_off();
+        for targets in many.chunks(MAX_TARGETS) {
+            let reply = self.ask(&Request::Targets { targets: targets.to_vec() })?;
+            if !matches!(reply, Reply::Done { .. }) {
+                return Ok(reply);
+            }
+        }
+        self.ask(&request)
     }
 
     /// Sends one request and waits for its reply.

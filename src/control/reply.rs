@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{Ban, Origin};
-use crate::terms::{Evidence, JailName, Tracked};
+use crate::terms::{Evidence, JailName, SourceName, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,18 @@ pub struct BanRow {
     /// Judged and shown, but in no output.
     #[serde(default)]
     pub simulated: bool,
+    /// Who stays free inside it; told to the one who bans it, and by `Why`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<Spared>,
+}
+
+/// Who stays free inside a banned prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// The protected part of it.
+    pub address: Prefix,
+    /// The allow entry, trusted proxy or other rule that protects it, and where that is written.
+    pub rule: String,
 }
 
 impl From<&Ban> for BanRow {
@@ -109,6 +121,7 @@ impl From<&Ban> for BanRow {
             origin: ban.origin,
             reason: ban.reason.clone(),
             simulated: ban.simulated,
+            spared: Vec::new(),
         }
     }
 }
@@ -120,8 +133,20 @@ pub struct Why {
     pub address: Prefix,
     /// Whether some output bans it: a row covers it that is not simulated, and nothing protects it.
     pub banned: bool,
-    /// The rows that cover it, simulated ones included.
+    /// The rows that cover it, simulated ones included, the narrowest first.
     pub bans: Vec<BanRow>,
+    /// Rows inside a prefix that was asked for; the first hundred, by address.
+    #[serde(default)]
+    pub inside: Vec<BanRow>,
+    /// How many rows there are inside.
+    #[serde(default)]
+    pub inside_count: usize,
+    /// Who is protected inside a prefix that was asked for; the first hundred, by address.
+    #[serde(default)]
+    pub spared: Vec<Spared>,
+    /// How many entries protect somebody inside.
+    #[serde(default)]
+    pub spared_count: usize,
     /// The allow entry or trusted proxy that protects it, and where that is written.
     pub protected_by: Option<String>,
     /// The lines that decided those bans, and those that count now, oldest first.
@@ -134,6 +159,72 @@ pub struct Why {
     /// The jails whose next ban of it would be longer, since it was banned before.
     #[serde(default)]
     pub earlier: Vec<Earlier>,
+    /// How the client of those lines was found, as the sources find it now; the way of the newest line first.
+    #[serde(default)]
+    pub clients: Vec<ClientWay>,
+}
+
+impl Why {
+    /// Nothing is known.
+    pub fn of(address: Prefix) -> Self {
+        Self {
+            address,
+            banned: false,
+            bans: Vec::new(),
+            inside: Vec::new(),
+            inside_count: 0,
+            spared: Vec::new(),
+            spared_count: 0,
+            protected_by: None,
+            evidence: Vec::new(),
+            history: Vec::new(),
+            near: Vec::new(),
+            earlier: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// How the client of a line was found, step by step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientWay {
+    /// The source that reads such lines.
+    pub source: SourceName,
+    /// Where its clients stand: its setting `client`.
+    pub client: String,
+    /// Who connected, then each whom the one before named; the last is the client.
+    pub hops: Vec<Hop>,
+    /// Why it is the last.
+    pub end: WayEnd,
+    /// What stands in the header before the client: anybody may have written it.
+    pub unread: Option<String>,
+    /// How many of the lines go the same way.
+    pub lines: usize,
+}
+
+/// One step of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The address.
+    pub address: Prefix,
+    /// The entry of `trusted_proxies` that holds it, and where that is written; `null`: none does.
+    pub trusted_by: Option<String>,
+}
+
+/// Why a way goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayEnd {
+    /// The server itself says who its client is.
+    Logged,
+    /// The line has no such header.
+    NoHeader,
+    /// The last is no trusted proxy: it is the client, and nobody is believed whom it names.
+    NotTrusted,
+    /// The header names nobody before it.
+    First,
+    /// What stands before it in the header is no address.
+    Garbage,
 }
 
 /// A line that speaks for a ban.
@@ -171,6 +262,9 @@ pub struct Near {
     /// What is counted.
     #[serde(default)]
     pub what: Counting,
+    /// The jail would only show the ban.
+    #[serde(default)]
+    pub simulated: bool,
 }
 
 /// What a window counts.
@@ -261,14 +355,10 @@ mod tests {
             text: "a\u{1b}[31mline".into(),
         };
         let why = Why {
-            address: "2001:db8::1".parse().unwrap(),
             banned: true,
             bans: vec![BanRow::from(&ban())],
-            protected_by: None,
             evidence: vec![EvidenceRow::from(&evidence)],
-            history: Vec::new(),
-            near: Vec::new(),
-            earlier: Vec::new(),
+            ..Why::of("2001:db8::1".parse().unwrap())
         };
         let why = serde_json::to_value(why).unwrap();
         assert_has(&why, &["address", "banned", "bans", "protected_by", "evidence", "history"]);

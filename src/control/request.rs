@@ -1,6 +1,7 @@
 //! What a client may ask of the daemon.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,8 +11,11 @@ use super::wire;
 use crate::address::Prefix;
 use crate::terms::{DurationError, JailName, parse_duration, show_duration};
 
-/// At most so many targets in one request; a client with more sends several.
-pub const MAX_TARGETS: usize = 5_000;
+/// At most so many targets in one request; a client with more sends `Targets` before it.
+pub(super) const MAX_TARGETS: usize = 10_000;
+
+/// At most so many targets of one command: what the daemon keeps of commands that are still being sent is bounded by it.
+pub(super) const MOST_TARGETS: usize = 1_000_000;
 
 /// The longest reason, in bytes: it is kept with each ban and shown in tables.
 const MAX_REASON: usize = 1_000;
@@ -56,7 +60,7 @@ pub enum Request {
     },
     /// Ban by hand. Those that may not be banned are refused one by one; the others are banned.
     Ban {
-        /// Who; at most `MAX_TARGETS`.
+        /// Who; at most 10,000, beside those of `Targets` before it.
         targets: Vec<Prefix>,
         /// In this jail; else in the built-in jail of bans by hand.
         #[serde(default)]
@@ -67,13 +71,27 @@ pub enum Request {
         /// Why, in the operator's words.
         #[serde(default)]
         reason: Option<String>,
+        /// The address that the operator is logged in from; not banned but with `force`.
+        #[serde(default)]
+        own_address: Option<IpAddr>,
+        /// Ban that address, too, and prefixes wider than an IPv4 /16 or an IPv6 /32.
+        #[serde(default)]
+        force: bool,
+        /// Tell whom it would be, change nothing.
+        #[serde(default)]
+        dry_run: bool,
         /// Answer when it is stored, not when outputs are verified.
         #[serde(default)]
         no_wait: bool,
     },
+    /// More targets for the `Ban` or `Unban` that comes next on this connection; all of them are one command.
+    Targets {
+        /// Who; at most 10,000.
+        targets: Vec<Prefix>,
+    },
     /// End bans by hand.
     Unban {
-        /// Who; at most `MAX_TARGETS`. Empty with `all`, or with `jail` for all of that jail.
+        /// Who; at most 10,000, beside those of `Targets` before it. Empty with `all`, or with `jail` for all of that jail.
         #[serde(default)]
         targets: Vec<Prefix>,
         /// Everybody.
@@ -120,15 +138,52 @@ pub enum Request {
 }
 
 impl Request {
-    /// What makes a readable request unacceptable, in words for the one who sent it.
-    pub(super) fn flaw(&self) -> Option<String> {
+    /// A plain ban.
+    #[cfg(test)]
+    pub(crate) fn ban(targets: Vec<Prefix>) -> Self {
+        Self::Ban {
+            targets,
+            jail: None,
+            duration: None,
+            reason: None,
+            own_address: None,
+            force: false,
+            dry_run: false,
+            no_wait: false,
+        }
+    }
+
+    /// Takes the targets of a command with many out, as far as one request may not hold them.
+    pub(super) fn split_off(&mut self) -> Vec<Prefix> {
+        match self {
+            Self::Ban { targets, .. } | Self::Unban { targets, .. } => {
+                targets.split_off(targets.len().min(MAX_TARGETS))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds the targets that were sent before it.
+    pub(super) fn join(&mut self, before: Vec<Prefix>) {
+        if let Self::Ban { targets, .. } | Self::Unban { targets, .. } = self {
+            targets.extend(before);
+        }
+    }
+
+    /// Whether it names more targets than one request may, in words for the one who sent it.
+    pub(super) fn excess(&self) -> Option<String> {
         let targets = match self {
-            Self::Ban { targets, .. } | Self::Unban { targets, .. } => targets.len(),
+            Self::Ban { targets, .. } | Self::Unban { targets, .. } | Self::Targets { targets } => {
+                targets.len()
+            }
             _ => 0,
         };
-        if targets > MAX_TARGETS {
-            return Some(format!("{targets} addresses in one request: send at most {MAX_TARGETS}"));
-        }
+        (targets > MAX_TARGETS)
+            .then(|| format!("{targets} addresses in one request: send at most {MAX_TARGETS}"))
+    }
+
+    /// What makes a whole command unacceptable, in words for the one who sent it.
+    pub(super) fn flaw(&self) -> Option<String> {
         match self {
             Self::Ban { targets, .. } if targets.is_empty() => Some("nobody to ban is named".to_owned()),
             Self::Ban { reason: Some(reason), .. } if reason.len() > MAX_REASON => {
@@ -154,13 +209,10 @@ impl Request {
             | Self::Status { .. }
             | Self::List { .. }
             | Self::Why { .. }
-            | Self::History { .. } => true,
-            Self::Unban { dry_run, .. } => *dry_run,
-            Self::Ban { .. }
-            | Self::Pause { .. }
-            | Self::Resume { .. }
-            | Self::Reload
-            | Self::Empty { .. } => false,
+            | Self::History { .. }
+            | Self::Targets { .. } => true,
+            Self::Ban { dry_run, .. } | Self::Unban { dry_run, .. } => *dry_run,
+            Self::Pause { .. } | Self::Resume { .. } | Self::Reload | Self::Empty { .. } => false,
         }
     }
 }
@@ -268,16 +320,32 @@ mod tests {
     }
 
     #[test]
+    fn what_one_request_cannot_hold_goes_before_it_and_comes_together_in_order() {
+        let address = |n: usize| Prefix::new(IpAddr::V4((n as u32).into()).into(), 32);
+        let all: Vec<Prefix> = (0..=MAX_TARGETS).map(address).collect();
+        let mut ban = Request::ban(all.clone());
+        let before = ban.split_off();
+        assert_eq!((before.len(), ban.excess()), (1, None));
+        ban.join(before);
+        assert!(matches!(ban, Request::Ban { targets, .. } if targets == all));
+        assert_eq!(Request::Ping.split_off(), []);
+    }
+
+    #[test]
     fn too_many_targets_and_too_long_reasons_are_flaws() {
         let ban = |count: usize, reason: usize| Request::Ban {
             targets: vec!["192.0.2.7".parse().unwrap(); count],
             jail: None,
             duration: None,
             reason: Some("x".repeat(reason)),
+            own_address: None,
+            force: false,
+            dry_run: false,
             no_wait: false,
         };
-        assert_eq!(ban(MAX_TARGETS, MAX_REASON).flaw(), None);
-        assert!(ban(MAX_TARGETS + 1, 1).flaw().is_some());
+        let flawless = ban(MAX_TARGETS, MAX_REASON);
+        assert_eq!((flawless.excess(), flawless.flaw()), (None, None));
+        assert!(ban(MAX_TARGETS + 1, 1).excess().is_some());
         assert!(ban(1, MAX_REASON + 1).flaw().is_some());
     }
 }

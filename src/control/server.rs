@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::request::MOST_TARGETS;
 use super::{FailCode, Listener, Reply, Request};
+use crate::address::Prefix;
 
 /// Who sent a request, as the kernel says (`SO_PEERCRED`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ struct Limits {
     clients: usize,
     /// Bytes of a request.
     request: usize,
+    /// Targets of commands that are still being sent, of all clients together.
+    targets: usize,
     /// From connecting, or from the last reply, to the end of a request.
     idle: Duration,
     /// For the daemon's answer.
@@ -60,6 +64,7 @@ impl Default for Limits {
         Self {
             clients: 64,
             request: 1 << 20,
+            targets: MOST_TARGETS,
             idle: Duration::from_secs(10),
             answer: Duration::from_mins(10),
             write: Duration::from_secs(30),
@@ -83,6 +88,7 @@ async fn serve_within(
     events: impl Fn(Event) + Send,
 ) {
     let calls = Arc::new(calls);
+    let room = Arc::new(Semaphore::new(limits.targets));
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
@@ -90,7 +96,7 @@ async fn serve_within(
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) if clients.len() >= limits.clients => turn_away(stream),
-                Ok(stream) => { clients.spawn(converse(limits, stream, Arc::clone(&calls))); }
+                Ok(stream) => { clients.spawn(converse(limits, stream, Arc::clone(&calls), Arc::clone(&room))); }
                 Err(error) => {
                     events(Event::AcceptFailed(error));
                     sleep(ACCEPT_PAUSE).await;
@@ -121,6 +127,37 @@ fn encode(reply: &Reply) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// Targets that a client sent ahead of the command they are meant for.
+struct Ahead {
+    targets: Vec<Prefix>,
+    /// What is left for all clients, and what of it this one has.
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Ahead {
+    /// Keeps more; what is wrong if there is no room.
+    fn add(&mut self, targets: Vec<Prefix>) -> Result<(), String> {
+        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let Ok(taken) = Arc::clone(&self.room).try_acquire_many_owned(count) else {
+            return Err(format!(
+                "too many addresses: commands may name {MOST_TARGETS} at one time, all together; nothing was changed"
+            ));
+        };
+        match &mut self.taken {
+            Some(before) => before.merge(taken),
+            None => self.taken = Some(taken),
+        }
+        self.targets.extend(targets);
+        Ok(())
+    }
+
+    /// Hands them out; the room is free again when the second value is dropped.
+    fn take(&mut self) -> (Vec<Prefix>, Option<OwnedSemaphorePermit>) {
+        (std::mem::take(&mut self.targets), self.taken.take())
+    }
+}
+
 /// What a client sent.
 enum Heard {
     Line(Vec<u8>),
@@ -129,17 +166,18 @@ enum Heard {
     Nothing,
 }
 
-async fn converse(limits: Limits, stream: UnixStream, calls: Arc<mpsc::Sender<Call>>) {
+async fn converse(limits: Limits, stream: UnixStream, calls: Arc<mpsc::Sender<Call>>, room: Arc<Semaphore>) {
     let Ok(peer) = stream.peer_cred().map(|cred| Peer { uid: cred.uid() }) else { return };
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
+    let mut ahead = Ahead { targets: Vec::new(), room, taken: None };
     loop {
         let (reply, more) = match listen(limits, &mut read).await {
             Heard::Nothing => return,
             Heard::TooLong => {
                 (malformed(&format!("the request is longer than {} bytes", limits.request)), false)
             }
-            Heard::Line(line) => (answer(limits, &line, peer, &calls).await, true),
+            Heard::Line(line) => (answer(limits, &line, peer, &calls, &mut ahead).await, true),
         };
         if send(limits, &mut write, reply).await.is_err() || !more {
             return;
@@ -171,11 +209,26 @@ fn malformed(detail: &str) -> Reply {
     Reply::failed(FailCode::Usage, message)
 }
 
-async fn answer(limits: Limits, line: &[u8], peer: Peer, calls: &mpsc::Sender<Call>) -> Reply {
-    let request: Request = match serde_json::from_slice(line) {
+async fn answer(
+    limits: Limits,
+    line: &[u8],
+    peer: Peer,
+    calls: &mpsc::Sender<Call>,
+    ahead: &mut Ahead,
+) -> Reply {
+    let mut request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => return malformed(&error.to_string()),
     };
+    if let Some(message) = request.excess() {
+        return Reply::failed(FailCode::Usage, message);
+    }
+    if let Request::Targets { targets } = request {
+        let kept = ahead.add(targets);
+        return kept.map_or_else(|message| Reply::failed(FailCode::Usage, message), |()| nothing_to_tell());
+    }
+    let (before, _taken) = ahead.take();
+    request.join(before);
     if let Some(message) = request.flaw() {
         return Reply::failed(FailCode::Usage, message);
     }
@@ -188,6 +241,10 @@ async fn answer(limits: Limits, line: &[u8], peer: Peer, calls: &mpsc::Sender<Ca
         Ok(answer) => answer.unwrap_or_else(|| unavailable("the daemon is stopping")),
         Err(_) => unavailable("the daemon takes too long to answer; see its log"),
     }
+}
+
+fn nothing_to_tell() -> Reply {
+    Reply::Done { messages: Vec::new(), bans: Vec::new(), refused: Vec::new() }
 }
 
 /// Encodes off the async workers: a list of all bans may have tens of megabytes.

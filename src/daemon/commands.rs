@@ -7,24 +7,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::hand::{self, By, Whom};
+use super::hand::{self, By, Consent, Whom};
 use super::run::Circuit;
 use super::status;
-use crate::address::Prefix;
+use crate::address::{Address, Prefix};
 use crate::ban::Ban;
-use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
-use crate::engine::{self, Order, Refusal as Refused};
+use crate::control::{BanRow, FailCode, Peer, Reply, Request};
+use crate::engine::{Order, Refusal as Refused};
 use crate::os::clock;
 use crate::publish::{self, Report};
 use crate::store::{HistoryQuery, HistoryRow, StoreError};
-use crate::terms::{Evidence, JailName, OutputName};
+use crate::terms::{JailName, OutputName};
 
 /// The newest report of each configured output; `None` while there is none.
 pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
 
-/// The most rows that `history` answers, and `why`.
+/// The most rows that `history` answers.
 const HISTORY_ROWS: usize = 10_000;
-const WHY_ROWS: usize = 50;
 
 /// Where an answer goes.
 pub(super) type Answer = oneshot::Sender<Reply>;
@@ -48,13 +47,23 @@ impl Circuit {
             }
             Request::Why { address } => self.why(address, now, answer),
             Request::History { address, since, jail } => self.history(address, since, jail, answer),
-            Request::Ban { targets, jail, duration, reason, no_wait } => {
+            Request::Ban { targets, jail, duration, reason, own_address, force, dry_run, no_wait } => {
                 let by = By { peer, reason: reason.clone(), no_wait };
                 let term = hand::term(duration);
                 let order = |prefix| Order { prefix, jail: jail.clone(), term, reason: reason.clone() };
-                let known = self.known(jail.as_ref());
-                let outcome = known.map(|()| self.ban(targets.into_iter().map(order), now));
-                self.answer_order(outcome, &by, answer);
+                let (orders, known) = (targets.into_iter().map(order), self.known(jail.as_ref()));
+                let consent = Consent { own: own_address.map(Address::from), force };
+                if dry_run {
+                    let would = known.map(|()| self.would_ban(orders, consent, now));
+                    let _ = answer.send(would.unwrap_or_else(|refusal| refused(&refusal)));
+                } else {
+                    let outcome = known.map(|()| self.ban(orders, consent, now));
+                    self.answer_order(outcome, &by, answer);
+                }
+            }
+            // The server joins them to the command that they are meant for.
+            Request::Targets { .. } => {
+                let _ = answer.send(Reply::failed(FailCode::Usage, "these addresses belong to no command"));
             }
             Request::Unban { targets, all, jail, since, forget, dry_run, no_wait } => {
                 let whole = targets.is_empty() && (all || jail.is_some());
@@ -102,57 +111,6 @@ impl Circuit {
         Reply::Bans(rows(self.owner.engine.bans().filter(wanted)))
     }
 
-    /// What the engine knows at once, and what the store adds: kept evidence and history, the newest included.
-    fn why(&mut self, address: Prefix, now: Timestamp, answer: Answer) {
-        let known = self.owner.engine.why(address.first(), now);
-        let near = known.windows.iter().map(|window| Near {
-            jail: window.jail.clone(),
-            address: window.prefix,
-            offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
-            maxretry: window.maxretry,
-            findtime: window.findtime,
-            what: window.what.into(),
-        });
-        let mut why = Why {
-            address,
-            banned: known.banned,
-            bans: known.bans.iter().map(|ban| BanRow::from(&**ban)).collect(),
-            protected_by: known.protected_by,
-            evidence: known.evidence.iter().map(EvidenceRow::from).collect(),
-            history: Vec::new(),
-            near: near.collect(),
-            earlier: known.earlier.into_iter().map(earlier).collect(),
-        };
-        let query = HistoryQuery {
-            address: Some(address),
-            since: None,
-            jail: None,
-            limit: WHY_ROWS,
-            evidence: false,
-        };
-        self.owner.save();
-        let (rows, rows_there) = oneshot::channel();
-        self.owner.keeper.history(query, Box::new(move |found| drop(rows.send(found.unwrap_or_default()))));
-        // The lines of bans are in the store alone.
-        let kept: Vec<_> = known.bans.iter().map(|ban| self.kept(ban)).collect();
-        tokio::spawn(async move {
-            for evidence in kept {
-                why.evidence.extend(evidence.await.unwrap_or_default().iter().map(EvidenceRow::from));
-            }
-            why.evidence.sort_by_key(|row| row.at);
-            let rows: Vec<HistoryRow> = rows_there.await.unwrap_or_default();
-            why.history = rows.into_iter().map(status::history_row).collect();
-            let _ = answer.send(Reply::Why(why));
-        });
-    }
-
-    fn kept(&self, ban: &Ban) -> oneshot::Receiver<Vec<Evidence>> {
-        let (evidence, there) = oneshot::channel();
-        let tell = Box::new(move |found: Result<_, _>| drop(evidence.send(found.unwrap_or_default())));
-        self.owner.keeper.evidence(ban.prefix, ban.jail.clone(), tell);
-        there
-    }
-
     /// What happened a moment ago is handed to the store first: it answers from what it was given.
     fn history(
         &mut self,
@@ -192,10 +150,6 @@ impl Circuit {
         self.owner.forget(file);
         Ok(format!("{} is empty now", file.path.display()))
     }
-}
-
-fn earlier(known: engine::Earlier) -> Earlier {
-    Earlier { jail: known.jail, address: known.prefix, bans: known.bans, next: known.next }
 }
 
 /// By address and jail.

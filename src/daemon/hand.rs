@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::commands::{Answer, Reports, refused, rows};
 use super::run::Circuit;
-use crate::address::Prefix;
+use crate::address::{Address, Prefix, aggregate, holds};
 use crate::ban::{Ban, Change, Ended};
-use crate::control::{BanLength, BanRow, Peer, Refusal, Reply};
-use crate::engine::{Effects, Notice, Order, Refusal as Refused, Term};
+use crate::control::{BanLength, BanRow, Peer, Refusal, Reply, Spared};
+use crate::engine::{Effects, Engine, Notice, Order, Refusal as Refused, Term};
 use crate::os::clock;
 use crate::publish::Report;
 use crate::store::{HistoryEvent, HistoryKind};
@@ -25,11 +25,29 @@ const OUTPUTS_WITHIN: Duration = Duration::from_mins(1);
 /// A failure that an output had before the command may be over with the next attempt, which comes at once.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
 
+/// So many changes of one command are noted one by one.
+const NOTED: usize = 1_000;
+
 /// Who gave an order, why, and whether they wait until it is in force.
 pub(super) struct By {
     pub(super) peer: Peer,
     pub(super) reason: Option<String>,
     pub(super) no_wait: bool,
+}
+
+/// What an operator's command insists on.
+#[derive(Clone, Copy)]
+pub(super) struct Consent {
+    /// The address that they are logged in from.
+    pub(super) own: Option<Address>,
+    /// They mean it, whatever it is that people seldom mean.
+    pub(super) force: bool,
+}
+
+impl Consent {
+    fn check(self, engine: &Engine, order: &Order) -> Result<(), Refused> {
+        if self.force { Ok(()) } else { engine.caution(order, self.own) }
+    }
 }
 
 /// Whom an unban means.
@@ -52,15 +70,73 @@ pub(super) struct Outcome {
 }
 
 impl Circuit {
-    pub(super) fn ban(&mut self, orders: impl Iterator<Item = Order>, now: Timestamp) -> Outcome {
+    /// Bans all of them in one step: one generation, one transaction.
+    pub(super) fn ban(
+        &mut self,
+        orders: impl Iterator<Item = Order>,
+        consent: Consent,
+        now: Timestamp,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
+        self.owner.engine.in_one_step(|engine| {
+            for order in orders {
+                let prefix = order.prefix;
+                let agreed = consent.check(engine, &order);
+                let done = agreed.and_then(|()| engine.ban(order, now));
+                let unchanged = done.as_ref().is_ok_and(|effects| effects.changes.is_empty());
+                outcome.unchanged += usize::from(unchanged);
+                outcome.add(prefix, done);
+            }
+        });
+        outcome
+    }
+
+    /// Whom such orders would ban.
+    pub(super) fn would_ban(
+        &self,
+        orders: impl Iterator<Item = Order>,
+        consent: Consent,
+        now: Timestamp,
+    ) -> Reply {
+        let engine = &self.owner.engine;
+        let (mut bans, mut outcome) = (Vec::new(), Outcome::default());
         for order in orders {
             let prefix = order.prefix;
-            let done = self.owner.engine.ban(order, now);
-            outcome.unchanged += usize::from(done.as_ref().is_ok_and(|effects| effects.changes.is_empty()));
-            outcome.add(prefix, done);
+            let agreed = consent.check(engine, &order);
+            match agreed.and_then(|()| engine.would_ban(order, now)) {
+                Ok(Some(ban)) => bans.push(self.shown(&ban)),
+                Ok(None) => outcome.unchanged += 1,
+                Err(refusal) => outcome.refused.push(refusal_of(prefix, &refusal)),
+            }
         }
-        outcome
+        let mut messages = outcome.messages();
+        messages.extend(self.left_out(&bans));
+        messages.push(format!("{} would begin or last longer; nothing was changed", many(bans.len(), "ban")));
+        Reply::Done { messages, bans, refused: outcome.refused }
+    }
+
+    /// A ban as it is shown, with those who stay free inside it.
+    pub(super) fn shown(&self, ban: &Ban) -> BanRow {
+        let spared = self.owner.engine.spared(ban.prefix, &ban.jail).into_iter();
+        let spared = spared.map(|(address, rule)| Spared { address, rule }).collect();
+        BanRow { spared, ..BanRow::from(ban) }
+    }
+
+    /// Which outputs leave which of these bans out, since they cannot spare anybody inside.
+    fn left_out(&self, bans: &[BanRow]) -> Vec<String> {
+        let mut told = Vec::new();
+        for ban in bans.iter().filter(|ban| !ban.spared.is_empty()) {
+            let spared: Vec<_> =
+                ban.spared.iter().map(|spared| (spared.address, spared.rule.clone())).collect();
+            let unable = self.owner.engine.unable(ban.address, &ban.jail, &spared);
+            told.extend(unable.iter().map(|output| {
+                format!(
+                    "output {output} cannot hold {} without those who stay free in it: it leaves it out",
+                    ban.address
+                )
+            }));
+        }
+        told
     }
 
     /// Whom an unban would be about.
@@ -87,7 +163,7 @@ impl Circuit {
                 }
             }
         }
-        let messages = vec![format!("{} bans would end; nothing was changed", bans.len())];
+        let messages = vec![format!("{} would end; nothing was changed", many(bans.len(), "ban"))];
         Ok(Reply::Done { messages, bans: rows(bans.iter()), refused })
     }
 
@@ -102,18 +178,22 @@ impl Circuit {
         let mut outcome = Outcome::default();
         match whom {
             Whom::All { since } => {
-                outcome.effects = self.owner.engine.unban_all(jail, since, now)?;
+                let engine = &mut self.owner.engine;
+                outcome.effects = engine.in_one_step(|engine| engine.unban_all(jail, since, now))?;
                 if forget {
                     outcome.forgotten = self.forget_earlier(&outcome.effects, jail, since.is_none());
                 }
             }
             Whom::These(chosen) => {
-                for prefix in chosen {
-                    let done = self.owner.engine.unban(prefix, jail, now);
-                    let forgotten = if forget { self.owner.engine.forget_earlier(prefix, jail) } else { 0 };
-                    outcome.forgotten += forgotten;
+                let engine = &mut self.owner.engine;
+                let done = engine.in_one_step(|engine| engine.unban_each(&chosen, jail, now));
+                let forgotten = if forget { engine.forget_earlier(&chosen, jail) } else { Vec::new() };
+                outcome.forgotten = forgotten.len();
+                let forgotten = aggregate(&forgotten);
+                for (prefix, done) in chosen.into_iter().zip(done) {
                     // Who is not banned any more may still be known for earlier bans.
-                    let only_forgotten = forgotten > 0 && matches!(done, Err(Refused::NotBanned { .. }));
+                    let only_forgotten =
+                        matches!(done, Err(Refused::NotBanned { .. })) && touches(&forgotten, prefix);
                     outcome.add(prefix, if only_forgotten { Ok(Effects::default()) } else { done });
                 }
             }
@@ -127,27 +207,34 @@ impl Circuit {
             return self.owner.engine.forget_all_earlier(jail);
         }
         let ended = ended.changes.iter().filter(|change| is_by_hand(change));
-        ended.map(|change| self.owner.engine.forget_earlier(change.ban().prefix, jail)).sum()
+        let ended: Vec<Prefix> = ended.map(|change| change.ban().prefix).collect();
+        self.owner.engine.forget_earlier(&ended, jail).len()
     }
 
+    /// Notes the command for each ban that it changed; of very many only how many they were: the history has their own
+    /// rows as well.
     fn note_command(&mut self, outcome: &Outcome, by: &By, now: Timestamp) {
-        for change in outcome.effects.changes.iter().filter(|change| is_by_hand(change)) {
-            let ban = change.ban();
+        let changes: Vec<&Change> = outcome.effects.changes.iter().filter(|one| is_by_hand(one)).collect();
+        let mut note = |ban: Option<&Ban>, text: String| {
             self.owner.note(HistoryEvent {
                 at: now,
                 kind: HistoryKind::Command,
-                address: Some(ban.prefix),
-                jail: Some(ban.jail.clone()),
+                address: ban.map(|ban| ban.prefix),
+                jail: ban.map(|ban| ban.jail.clone()),
                 uid: Some(by.peer.uid),
                 reason: by.reason.clone(),
-                text: if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }.to_owned(),
+                text,
             });
+        };
+        if changes.len() <= NOTED {
+            for change in changes {
+                note(Some(change.ban()), verb(change).to_owned());
+            }
+        } else if let Some(first) = changes.first() {
+            note(None, format!("{} of {}", verb(first), addresses(changes.len())));
         }
         if outcome.forgotten > 0 {
-            let text = format!("forgot the earlier bans of {}", addresses(outcome.forgotten));
-            let (uid, reason) = (Some(by.peer.uid), by.reason.clone());
-            let (kind, address, jail) = (HistoryKind::Command, None, None);
-            self.owner.note(HistoryEvent { at: now, kind, address, jail, uid, reason, text });
+            note(None, format!("forgot the earlier bans of {}", addresses(outcome.forgotten)));
         }
     }
 
@@ -165,10 +252,11 @@ impl Circuit {
     /// Carries the effects on, and answers once they are stored and the outputs are at their best. What is not is
     /// listed with what was refused, so that the command does not end as if all were well.
     fn finish(&mut self, outcome: Outcome, no_wait: bool, answer: Answer) {
-        let messages = outcome.messages();
+        let mut messages = outcome.messages();
         let Outcome { effects, mut refused, .. } = outcome;
         let changes = effects.changes.iter().filter(|change| is_by_hand(change));
-        let bans: Vec<BanRow> = changes.map(|change| BanRow::from(&**change.ban())).collect();
+        let bans: Vec<BanRow> = changes.map(|change| self.changed(change)).collect();
+        messages.extend(self.left_out(&bans));
         self.owner.carry(effects, true);
         let (durable, generation) = (self.durable(), self.owner.engine.generation());
         let reports = self.reports.subscribe();
@@ -179,6 +267,12 @@ impl Circuit {
             }
             let _ = answer.send(Reply::Done { messages, bans, refused });
         });
+    }
+
+    /// A change by hand as it is shown.
+    fn changed(&self, change: &Change) -> BanRow {
+        let ended = matches!(change, Change::Ended(..));
+        if ended { BanRow::from(&**change.ban()) } else { self.shown(change.ban()) }
     }
 
     /// Stores all that is unsaved; yields when that is done, and what is wrong if it is not.
@@ -270,6 +364,20 @@ impl Outcome {
         }
         messages
     }
+}
+
+fn verb(change: &Change) -> &'static str {
+    if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }
+}
+
+fn many(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Whether a list that `aggregate` made has something to do with a prefix.
+fn touches(list: &[Prefix], prefix: Prefix) -> bool {
+    let inside = list.get(list.partition_point(|one| *one < prefix));
+    holds(list, prefix) || inside.is_some_and(|one| prefix.covers(*one))
 }
 
 fn addresses(number: usize) -> String {

@@ -14,6 +14,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod why;
 
 pub use empty::empty;
 pub use plan::{clients, engine_settings, lenses, surroundings};

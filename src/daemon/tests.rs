@@ -151,7 +151,7 @@ async fn a_ban_that_an_output_cannot_take_is_not_reported_as_done() {
     std::fs::File::create(directory.path().join("out")).unwrap();
     let mut circuit = circuit(directory.path(), &list("out/list"));
     let targets = vec!["198.51.100.1".parse().unwrap()];
-    let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
+    let request = Request::ban(targets);
     let Reply::Done { bans, refused, .. } = ask(&mut circuit, request).await else { panic!() };
     assert_eq!(bans.len(), 1, "it is banned, and published as soon as that is possible");
     let refused: Vec<_> = refused.iter().map(|refusal| refusal.target.as_str()).collect();
@@ -167,7 +167,7 @@ async fn a_command_is_answered_when_the_first_list_is_in_place_and_not_before() 
     let reply = ask(&mut circuit, Request::Ping).await;
     assert!(matches!(reply, Reply::Done { .. }), "{reply:?}");
     let targets = vec!["198.51.100.1".parse().unwrap()];
-    let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
+    let request = Request::ban(targets);
     let Reply::Done { refused, .. } = ask(&mut circuit, request).await else { panic!() };
     assert!(refused.is_empty(), "{refused:?}");
     let list = std::fs::read_to_string(directory.path().join("out/list")).unwrap();
@@ -182,7 +182,7 @@ async fn what_was_over_when_a_command_came_is_none_of_its_doing() {
     let effects = circuit.owner.engine.ban(ban, clock::now() - SignedDuration::from_secs(1)).unwrap();
     circuit.owner.carry(effects, false);
     let targets = vec!["198.51.100.2".parse().unwrap()];
-    let request = Request::Ban { targets, jail: None, duration: None, reason: None, no_wait: false };
+    let request = Request::ban(targets);
     let Reply::Done { bans, refused, .. } = ask(&mut circuit, request).await else { panic!() };
     assert!(refused.is_empty(), "{refused:?}");
     let banned: Vec<String> = bans.iter().map(|ban| ban.address.to_string()).collect();
@@ -212,4 +212,39 @@ async fn a_pause_that_is_answered_is_stored_and_one_that_ended_is_forgotten() {
     circuit.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
     durable.await.unwrap().unwrap();
     assert_eq!(pauses(), 0);
+}
+
+#[tokio::test]
+async fn many_bans_by_hand_are_one_generation_and_their_end_is_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut circuit = circuit(directory.path(), &list("out/list"));
+    let targets: Vec<Prefix> = (0..3_000_u32).map(|n| Prefix::host(net(n).into())).collect();
+    let before = circuit.owner.engine.generation();
+    let Reply::Done { bans, refused, .. } = ask(&mut circuit, Request::ban(targets.clone())).await else {
+        panic!()
+    };
+    assert_eq!((bans.len(), refused.len()), (3_000, 0));
+    assert_eq!(circuit.owner.engine.generation(), before + 1);
+    let list = std::fs::read_to_string(directory.path().join("out/list")).unwrap();
+    assert_eq!(list.lines().filter(|line| !line.starts_with('#')).count(), 3_000);
+    let history = Request::History { address: None, since: None, jail: None };
+    let Reply::History(rows) = ask(&mut circuit, history).await else { panic!() };
+    let commands: Vec<_> = rows.iter().filter(|row| row.uid == Some(7)).collect();
+    assert_eq!(commands.len(), 1, "of very many the command is noted once");
+    assert_eq!(commands[0].text.as_deref(), Some("ban of 3000 addresses"));
+    let unban = Request::Unban {
+        targets,
+        all: false,
+        jail: None,
+        since: None,
+        forget: false,
+        dry_run: false,
+        no_wait: false,
+    };
+    let Reply::Done { bans, .. } = ask(&mut circuit, unban).await else { panic!() };
+    assert_eq!((bans.len(), circuit.owner.engine.generation()), (3_000, before + 2));
+}
+
+fn net(n: u32) -> std::net::IpAddr {
+    std::net::Ipv4Addr::from(0xc633_6400 + n).into()
 }

@@ -44,12 +44,12 @@ impl Engine {
     pub(super) fn enforce(&mut self, mut ban: Ban, jail: JailId, effects: &mut Effects) {
         let evidence = std::mem::take(&mut ban.evidence);
         let slot = self.slots.get(jail);
-        let mut row = Row::new(ban, jail, self.generation + 1);
+        let mut row = Row::new(ban, jail, self.next_generation());
         row.holed = self.guard.reaches_into(&slot.settings.allow, row.ban.prefix);
         match self.table.insert(row) {
             Inserted::New(ban) => {
                 if !ban.simulated && self.is_published(jail) {
-                    self.generation += 1;
+                    self.generation = self.next_generation();
                 }
                 self.slots.get_mut(jail).tally.bans += 1;
                 effects.changes.push(Change::Banned(with(evidence, ban)));
@@ -76,7 +76,7 @@ impl Engine {
         }
         let carried = !row.simulated && self.is_published(jail);
         if carried {
-            self.generation += 1;
+            self.generation = self.next_generation();
         }
         // Who is allowed now makes neither hits nor offences.
         if why != Ended::Allowed {

@@ -151,6 +151,23 @@ pub enum Refusal {
         /// What was to be banned.
         prefix: Prefix,
     },
+    /// It holds more addresses than people mean to ban; the order is carried out where they insist.
+    #[error(
+        "`{prefix}` is wider than an IPv4 /16 or an IPv6 /32: it holds {}; --force bans it all the same",
+        prefix.extent()
+    )]
+    Wide {
+        /// What was to be banned.
+        prefix: Prefix,
+    },
+    /// It would ban the one who gives the order; it is carried out where they insist.
+    #[error("{}; --force bans it all the same", own_address(*prefix, *own))]
+    OwnAddress {
+        /// Who was to be banned.
+        prefix: Prefix,
+        /// Where the operator comes from.
+        own: Address,
+    },
     /// The ban would be over at once.
     #[error("a ban of {0:#} is over at once; give a longer time, or `forever`")]
     NoTime(SignedDuration),
@@ -191,6 +208,14 @@ pub enum Refusal {
     /// The jail is not paused by itself.
     #[error("jail `{0}` is paused together with all jails: resume without naming a jail")]
     AllPaused(JailName),
+}
+
+fn own_address(prefix: Prefix, own: Address) -> String {
+    if prefix.is_host() {
+        format!("`{prefix}` is your own address: you are logged in from it (SSH)")
+    } else {
+        format!("`{prefix}` holds your own address {own}: you are logged in from it (SSH)")
+    }
 }
 
 fn by(jail: Option<&JailName>) -> String {

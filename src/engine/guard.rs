@@ -61,6 +61,14 @@ impl Guard {
         self.always.inside(prefix).chain(allow.inside(prefix)).map(|entry| entry.prefix)
     }
 
+    /// The same with the rule of each, in words; of an entry that another one holds only the wider one.
+    pub(super) fn spared(&self, allow: &Allowlist, prefix: Prefix) -> Vec<(Prefix, String)> {
+        let mut inside: Vec<Prefix> = self.inside(allow, prefix).collect();
+        inside.sort_unstable();
+        inside.dedup_by(|later, earlier| earlier.covers(*later));
+        inside.into_iter().filter_map(|entry| Some((entry, self.rule(allow, entry)?))).collect()
+    }
+
     /// What is counted and banned for an address that is not protected itself: its group, or, where a protected entry
     /// lies inside that, the address alone.
     pub(super) fn group(&self, allow: &Allowlist, address: Address, group: Group) -> Prefix {

@@ -6,37 +6,95 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Effects, Engine, Notice, Order, Refusal, Term};
-use crate::address::Prefix;
-use crate::ban::{Ban, Ended, JailId, Origin, Row};
-use crate::terms::JailName;
+use crate::address::{Address, Group, Prefix};
+use crate::ban::{Ban, Ended, JailId, Origin, Row, ends_later};
+use crate::terms::{JailName, OutputName};
 
 /// The shortest prefixes that a ban may name, as the `geo` files of nginx are limited: wider ones are nearly always
 /// a slip of the finger.
 const FLOOR_V4: u8 = 8;
 const FLOOR_V6: u8 = 19;
 
+/// Wider than this only where people insist: a /16 is what one provider's customers share.
+const WIDE_V4: u8 = 16;
+const WIDE_V6: u8 = 32;
+
+/// Who stays free inside a banned prefix, and by which rule.
+pub(super) type Spared = (Prefix, String);
+
 impl Engine {
     /// Bans by hand. Of a ban that exists the later end is kept; without a change the effects are empty. Protected
     /// addresses inside the prefix stay free.
     pub fn ban(&mut self, order: Order, now: Timestamp) -> Result<Effects, Refusal> {
-        let jail = self.permitted(&order)?;
-        let until = self.until(jail, order.term, now)?;
+        let (ban, jail) = self.ordered(order, now)?;
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
-        self.expire_around(order.prefix, now, &mut effects);
+        self.expire_around(ban.prefix, now, &mut effects);
+        self.enforce(ban, jail, &mut effects);
+        Ok(effects)
+    }
+
+    /// What [`Engine::ban`] would make of the order: the ban as it would be then, or `None` where there is one already
+    /// that lasts as long.
+    pub fn would_ban(&self, order: Order, now: Timestamp) -> Result<Option<Ban>, Refusal> {
+        let (ban, jail) = self.ordered(order, now)?;
+        let ours = |row: &&Row| row.jail == jail && !row.simulated && !row.ban.is_over(now);
+        let Some(row) = self.table.at(ban.prefix).iter().find(ours) else { return Ok(Some(ban)) };
+        let longer = ends_later(row.ban.until, ban.until);
+        Ok(longer.then(|| Ban {
+            until: ban.until,
+            reason: ban.reason.or_else(|| row.ban.reason.clone()),
+            ..Ban::clone(&row.ban)
+        }))
+    }
+
+    /// Refuses an order that is seldom meant: one that bans the address which the operator is logged in from (`own`),
+    /// or more addresses than people mean to. What else forbids it comes first.
+    pub fn caution(&self, order: &Order, own: Option<Address>) -> Result<(), Refusal> {
+        let jail = self.permitted(order)?;
+        let (prefix, allow) = (order.prefix, &self.slots.get(jail).settings.allow);
+        let is_hit = |own: &Address| prefix.contains(*own) && !self.guard.protects(allow, *own);
+        match own.filter(is_hit) {
+            Some(own) => Err(Refusal::OwnAddress { prefix, own }),
+            None if is_wider(prefix, WIDE_V4, WIDE_V6) => Err(Refusal::Wide { prefix }),
+            None => Ok(()),
+        }
+    }
+
+    /// Who stays free inside a prefix that this jail bans.
+    pub fn spared(&self, prefix: Prefix, jail: &JailName) -> Vec<Spared> {
+        if prefix.is_host() {
+            return Vec::new();
+        }
+        let slot = self.slots.id(jail).map(|id| self.slots.get(id));
+        slot.map_or_else(Vec::new, |slot| self.guard.spared(&slot.settings.allow, prefix))
+    }
+
+    /// The outputs of a jail that cannot hold a prefix without those who stay free in it, and leave it out therefore.
+    pub fn unable(&self, prefix: Prefix, jail: &JailName, spared: &[Spared]) -> Vec<OutputName> {
+        let holes: Vec<Prefix> = spared.iter().map(|(hole, _)| *hole).collect();
+        let slot = self.slots.id(jail).map(|id| self.slots.get(id)).filter(|_| !holes.is_empty());
+        let outputs = slot.map(|slot| slot.outputs.common(self.outputs.live()));
+        outputs.map_or_else(Vec::new, |outputs| {
+            self.outputs.names(&self.outputs.unable(&outputs, prefix, &holes))
+        })
+    }
+
+    /// The ban that an order means, if nothing forbids it.
+    fn ordered(&self, order: Order, now: Timestamp) -> Result<(Ban, JailId), Refusal> {
+        let jail = self.permitted(&order)?;
         let ban = Ban {
             prefix: order.prefix,
             jail: self.slots.get(jail).name().clone(),
             since: now,
-            until,
+            until: self.until(jail, order.term, now)?,
             offences: 0,
             origin: Origin::Hand,
             reason: order.reason,
             simulated: false,
             evidence: Vec::new(),
         };
-        self.enforce(ban, jail, &mut effects);
-        Ok(effects)
+        Ok((ban, jail))
     }
 
     /// The jail of an order, if nothing forbids to carry it out.
@@ -47,7 +105,7 @@ impl Engine {
             return Err(Refusal::Simulates(settings.name.clone()));
         }
         let prefix = order.prefix;
-        if prefix.length() < if prefix.is_ipv4() { FLOOR_V4 } else { FLOOR_V6 } {
+        if is_wider(prefix, FLOOR_V4, FLOOR_V6) {
             return Err(Refusal::TooWide { prefix });
         }
         match self.guard.rule(&settings.allow, prefix) {
@@ -78,6 +136,31 @@ impl Engine {
         jail: Option<&JailName>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
+        let effects = self.end_by_hand(prefix, jail, now)?;
+        self.forget_windows(&[prefix], jail);
+        Ok(effects)
+    }
+
+    /// The same for many: windows are passed over once, however many prefixes are ended.
+    pub fn unban_each(
+        &mut self,
+        prefixes: &[Prefix],
+        jail: Option<&JailName>,
+        now: Timestamp,
+    ) -> Vec<Result<Effects, Refusal>> {
+        let done: Vec<_> = prefixes.iter().map(|prefix| self.end_by_hand(*prefix, jail, now)).collect();
+        let ended = prefixes.iter().zip(&done).filter(|(_, done)| done.is_ok());
+        let ended: Vec<Prefix> = ended.map(|(prefix, _)| *prefix).collect();
+        self.forget_windows(&ended, jail);
+        done
+    }
+
+    fn end_by_hand(
+        &mut self,
+        prefix: Prefix,
+        jail: Option<&JailName>,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
         let ended: Vec<JailId> = self.rows_at(prefix, jail, now)?.iter().map(|row| row.jail).collect();
         let only = jail.map(|jail| self.existing(jail)).transpose()?;
         let mut effects = Effects::default();
@@ -85,7 +168,6 @@ impl Engine {
         for jail in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
         }
-        self.forget_windows(prefix, only);
         effects.notices.extend(self.still_banned(prefix, only, now));
         Ok(effects)
     }
@@ -135,24 +217,24 @@ impl Engine {
         Some(Notice::StillBanned { prefix, by: row.ban.prefix, jail: row.ban.jail.clone() })
     }
 
-    fn forget_windows(&mut self, prefix: Prefix, only: Option<JailId>) {
-        let only = only.map(|only| self.slots.get(only).name().clone());
-        for slot in self.slots.iter_mut() {
-            if only.as_ref().is_none_or(|only| only == slot.name()) {
-                slot.forget(prefix);
-            }
-        }
+    fn forget_windows(&mut self, prefixes: &[Prefix], only: Option<&JailName>) {
+        let meant = self.slots.iter_mut().filter(|slot| only.is_none_or(|only| only == slot.name()));
+        meant.for_each(|slot| slot.forget(prefixes));
     }
 
-    /// Forgets how often `prefix`, what lies inside it and the groups it belongs to were banned, in one jail or all;
-    /// returns of how many that was known.
-    pub fn forget_earlier(&mut self, prefix: Prefix, jail: Option<&JailName>) -> usize {
-        let around = self.slots.iter().map(|(_, slot)| Prefix::group(prefix.first(), slot.settings.group));
-        let mut meant: Vec<Prefix> = around.filter(|group| group.covers(prefix)).collect();
-        meant.push(prefix);
+    /// Forgets how often these prefixes, what lies inside them and the groups they belong to were banned, in one jail or
+    /// all; returns those of whom that was known.
+    pub fn forget_earlier(&mut self, prefixes: &[Prefix], jail: Option<&JailName>) -> Vec<Prefix> {
+        let mut groups: Vec<Group> = self.slots.iter().map(|(_, slot)| slot.settings.group).collect();
+        groups.dedup();
+        let mut meant = prefixes.to_vec();
+        for prefix in prefixes {
+            let around = groups.iter().map(|group| Prefix::group(prefix.first(), *group));
+            meant.extend(around.filter(|group| group.covers(*prefix)));
+        }
         meant.sort_unstable();
         meant.dedup();
-        meant.into_iter().map(|prefix| self.priors.forget(prefix, jail)).sum()
+        self.priors.forget(&meant, jail)
     }
 
     /// Forgets how often everybody was banned, in one jail or all; returns of how many prefixes that was known.
@@ -185,4 +267,8 @@ impl Engine {
         }
         Ok(effects)
     }
+}
+
+fn is_wider(prefix: Prefix, v4: u8, v6: u8) -> bool {
+    prefix.length() < if prefix.is_ipv4() { v4 } else { v6 }
 }

@@ -46,6 +46,8 @@ pub struct Engine {
     texts: Texts,
     pauses: Vec<Pause>,
     generation: u64,
+    /// The generation that all changes of a step have, while one is taken.
+    step: Option<u64>,
     /// So many bans end in one call.
     slice: usize,
     /// For which outputs, and when, it was last said that a ban has no effect; bounded by the sets of outputs.
@@ -70,6 +72,7 @@ impl Engine {
             texts: Texts::default(),
             pauses: restored.pauses,
             generation: restored.generation + 1,
+            step: None,
             slice: Self::SLICE,
             ineffective: VecDeque::new(),
         };
@@ -151,6 +154,19 @@ impl Engine {
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
         pauses.chain(self.table.next_end()).min()
+    }
+
+    /// The generation of the next change of what outputs carry.
+    fn next_generation(&self) -> u64 {
+        self.step.unwrap_or(self.generation + 1)
+    }
+
+    /// Has several changes made as one: they have one generation, which no output can publish in part.
+    pub fn in_one_step<T>(&mut self, changes: impl FnOnce(&mut Self) -> T) -> T {
+        self.step = Some(self.next_generation());
+        let made = changes(self);
+        self.step = None;
+        made
     }
 
     /// Grows with every change of what outputs carry.

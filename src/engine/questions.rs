@@ -5,23 +5,28 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::effects::may_say_again;
+use super::hand::Spared;
 use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
-use crate::address::{Address, Prefix};
+use crate::address::Prefix;
 use crate::ban::{Ban, JailId, Row};
 use crate::jail::Texts;
 use crate::terms::{Evidence, JailName, OutputName, Tracked};
 
-/// How an address stands.
+/// How an address, or a prefix as a whole, stands.
 #[derive(Clone, Debug)]
 pub struct Why {
-    /// An output bans it, or would.
+    /// An output bans it, or would; a prefix: all of it but who is protected inside.
     pub banned: bool,
     /// The bans of prefixes that hold it, simulated ones included, the narrowest first.
     pub bans: Vec<Arc<Ban>>,
+    /// Bans inside a prefix: the first of them, by address, and how many there are.
+    pub inside: (Vec<Arc<Ban>>, usize),
     /// The rule that protects it, and where it was written.
     pub protected_by: Option<String>,
-    /// Jails in which it has offences.
+    /// Who is protected inside a prefix from every jail, and by which rule: the first of them, and how many there are.
+    pub spared: (Vec<Spared>, usize),
+    /// Jails in which it has offences; of a prefix also the fullest windows inside.
     pub windows: Vec<Near>,
     /// Jails whose next ban of it would be longer, since it was banned before.
     pub earlier: Vec<Earlier>,
@@ -44,7 +49,13 @@ pub struct Near {
     pub findtime: SignedDuration,
     /// What is counted.
     pub what: Tracked,
+    /// The jail would only show the ban.
+    pub simulated: bool,
 }
+
+/// So many bans and protected entries inside a prefix are told, and so many windows of each jail.
+const INSIDE: usize = 100;
+const FULLEST: usize = 10;
 
 /// Earlier bans that make the next one longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,22 +171,62 @@ impl Engine {
         ]
     }
 
-    /// Everything that is known about an address.
-    pub fn why(&self, address: Address, now: Timestamp) -> Why {
-        let rows: Vec<&Row> = self.table.around(address).filter(|row| !row.ban.is_over(now)).collect();
-        let in_force =
-            |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
-        let banned = rows.iter().any(in_force);
+    /// Everything that is known about an address, or about a prefix as such. Of a prefix every window and every ban is
+    /// looked at: some 10 ms for a million.
+    pub fn why(&self, asked: impl Into<Prefix>, now: Timestamp) -> Why {
+        let asked = asked.into();
+        let rows: Vec<&Row> = self.table.covering(asked).filter(|row| !row.ban.is_over(now)).collect();
+        let banned = rows.iter().any(|row| self.holds_for(row, asked));
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
         let (mut evidence, mut windows, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
-            let prefix = self.guard.group(&slot.settings.allow, address, slot.settings.group);
+            let prefix = self.counted_as(slot, asked);
             evidence.extend(self.evidence(id, slot.tracker.near(prefix, now)));
             windows.extend(near(slot, prefix, now));
-            windows.extend(crowds(slot, address, now));
+            windows.extend(crowds(slot, asked, now));
+            windows.extend(fullest(slot, prefix, now));
             earlier.extend(self.earlier_bans(id, slot, prefix, now));
         }
-        Why { banned, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
+        let (inside, spared) = (self.bans_inside(asked, now), self.spared_inside(asked));
+        let protected_by = self.protected_by(asked);
+        Why { banned, bans, inside, protected_by, spared, windows, earlier, evidence }
+    }
+
+    /// Whether a ban that lies around `asked` bans it: not if it is protected (for one address alone the ban would have
+    /// ended).
+    fn holds_for(&self, row: &Row, asked: Prefix) -> bool {
+        let allow = &self.slots.get(row.jail).settings.allow;
+        !row.simulated && (row.ban.prefix.is_host() || !self.guard.covers(allow, asked))
+    }
+
+    /// What a jail counts the offences of `asked` under.
+    fn counted_as(&self, slot: &Slot, asked: Prefix) -> Prefix {
+        if asked.is_host() {
+            return self.guard.group(&slot.settings.allow, asked.first(), slot.settings.group);
+        }
+        let group = Prefix::group(asked.first(), slot.settings.group);
+        if group.covers(asked) { group } else { asked }
+    }
+
+    fn bans_inside(&self, asked: Prefix, now: Timestamp) -> (Vec<Arc<Ban>>, usize) {
+        if asked.is_host() {
+            return (Vec::new(), 0);
+        }
+        let is_inside = |row: &&Row| row.ban.prefix != asked && asked.covers(row.ban.prefix);
+        let rows = self.table.rows().filter(|row| is_inside(row) && !row.ban.is_over(now));
+        let mut bans: Vec<Arc<Ban>> = rows.map(|row| row.ban.clone()).collect();
+        bans.sort_by(|a, b| (a.prefix, &a.jail).cmp(&(b.prefix, &b.jail)));
+        let count = bans.len();
+        bans.truncate(INSIDE);
+        (bans, count)
+    }
+
+    fn spared_inside(&self, asked: Prefix) -> (Vec<Spared>, usize) {
+        let mut spared = self.spared(asked, &JailName::manual());
+        spared.retain(|(prefix, _)| *prefix != asked);
+        let count = spared.len();
+        spared.truncate(INSIDE);
+        (spared, count)
     }
 
     fn earlier_bans(&self, id: JailId, slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Earlier> {
@@ -184,12 +235,11 @@ impl Engine {
         (bans > 0).then(|| Earlier { jail: slot.name().clone(), prefix, bans, next })
     }
 
-    /// The rule that protects an address from every jail, or else from one.
-    fn protected_by(&self, address: Address) -> Option<String> {
-        let host = Prefix::host(address);
+    /// The rule that protects all of it from every jail, or else from one.
+    fn protected_by(&self, asked: Prefix) -> Option<String> {
         let configured = self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.configured);
         let mut rules =
-            configured.filter_map(|slot| Some((slot, self.guard.rule(&slot.settings.allow, host)?)));
+            configured.filter_map(|slot| Some((slot, self.guard.rule(&slot.settings.allow, asked)?)));
         // The built-in jail comes first: its list holds for all.
         let (slot, rule) = rules.next()?;
         let for_all = slot.name().is_manual();
@@ -204,13 +254,24 @@ fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
         None => (settings.maxretry, settings.findtime),
     };
     let (jail, what) = (slot.name().clone(), slot.tracker.what());
-    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what })
+    let simulated = settings.simulate;
+    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what, simulated })
 }
 
-/// How near the prefixes around an address are to being banned as a whole.
-fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item = Near> {
-    let group = Prefix::group(address, slot.settings.group);
+/// The windows inside a prefix that hold most.
+fn fullest(slot: &Slot, prefix: Prefix, now: Timestamp) -> Vec<Near> {
+    let around = if prefix.is_host() { None } else { Some(prefix) };
+    let inside = around.into_iter().flat_map(|around| slot.tracker.inside(around, now));
+    let mut inside: Vec<(Prefix, usize)> = inside.filter(|(window, _)| *window != prefix).collect();
+    inside.sort_unstable_by_key(|(prefix, load)| (std::cmp::Reverse(*load), *prefix));
+    inside.into_iter().take(FULLEST).filter_map(|(window, _)| near(slot, window, now)).collect()
+}
+
+/// How near the prefixes around it are to being banned as a whole, and it itself.
+fn crowds(slot: &Slot, asked: Prefix, now: Timestamp) -> impl Iterator<Item = Near> {
+    let group = Prefix::group(asked.first(), slot.settings.group);
     let crowds = slot.widening.iter().filter_map(move |widening| widening.near(group, now));
+    let crowds = crowds.filter(move |crowd| crowd.prefix.covers(asked));
     crowds.map(|crowd| Near {
         jail: slot.name().clone(),
         prefix: crowd.prefix,
@@ -218,5 +279,6 @@ fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item =
         maxretry: crowd.rule.distinct,
         findtime: crowd.rule.within,
         what: Tracked::Groups,
+        simulated: slot.settings.simulate,
     })
 }

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::outputs::Outputs;
-use crate::address::Prefix;
+use crate::address::{Prefix, aggregate, holds};
 use crate::ban::{JailId, OutputSet};
 use crate::jail::{Counted, Escalation, Settings, Tracker, Verdict, Widening};
 use crate::terms::{JailName, OutputName, Tracked, TrackerEntry, show_duration};
@@ -108,14 +108,27 @@ impl Slot {
         }
     }
 
-    /// Forgets the windows of `prefix`, of all inside it, and of the group it belongs to.
-    pub(super) fn forget(&mut self, prefix: Prefix) {
-        self.tracker.forget(prefix);
-        // An address may be counted as part of its group.
-        let group = Prefix::group(prefix.first(), self.settings.group);
-        self.tracker.consume(group, None);
-        let group = if group.covers(prefix) { group } else { prefix };
-        self.widening.iter_mut().for_each(|widening| widening.forget(prefix, group));
+    /// Forgets the windows of these prefixes, of all inside them, and of the groups they belong to. All windows are looked at
+    /// once at most.
+    pub(super) fn forget(&mut self, prefixes: &[Prefix]) {
+        for prefix in prefixes {
+            self.tracker.consume(*prefix, None);
+            // An address may be counted as part of its group.
+            let group = Prefix::group(prefix.first(), self.settings.group);
+            self.tracker.consume(group, None);
+            let group = if group.covers(*prefix) { group } else { *prefix };
+            for widening in &mut self.widening {
+                widening.consume(*prefix);
+                widening.forget_group(group);
+            }
+        }
+        let wide: Vec<Prefix> = prefixes.iter().copied().filter(|prefix| !prefix.is_host()).collect();
+        if wide.is_empty() {
+            return;
+        }
+        let wide = aggregate(&wide);
+        self.tracker.forget_where(|window| holds(&wide, window));
+        self.widening.iter_mut().for_each(|widening| widening.forget_where(|window| holds(&wide, window)));
     }
 
     /// Forgets the windows of exactly this prefix.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use smallvec::SmallVec;
 
 use super::{Escalation, Scope};
-use crate::address::Prefix;
+use crate::address::{Prefix, aggregate, holds};
 use crate::terms::{JailName, PriorEntry};
 
 /// The ended bans of one prefix, in one jail or in all.
@@ -149,15 +149,16 @@ impl Priors {
         self.make_room();
     }
 
-    /// Forgets the earlier bans of `prefix` and of all that lies inside it, in one jail or in all; returns of how many
-    /// prefixes there were any.
-    pub fn forget(&mut self, prefix: Prefix, jail: Option<&JailName>) -> usize {
-        let meant: Vec<Prefix> = if prefix.is_host() {
-            self.records.contains_key(&prefix).then_some(prefix).into_iter().collect()
+    /// Forgets the earlier bans of these prefixes and of all that lies inside them, in one jail or in all; returns those
+    /// that had any. All that is remembered is passed over once at most.
+    pub fn forget(&mut self, prefixes: &[Prefix], jail: Option<&JailName>) -> Vec<Prefix> {
+        let meant: Vec<Prefix> = if prefixes.iter().all(|prefix| prefix.is_host()) {
+            prefixes.iter().copied().filter(|prefix| self.records.contains_key(prefix)).collect()
         } else {
-            self.records.keys().copied().filter(|other| prefix.covers(*other)).collect()
+            let wanted = aggregate(prefixes);
+            self.records.keys().copied().filter(|prefix| holds(&wanted, *prefix)).collect()
         };
-        meant.into_iter().filter(|prefix| self.forget_one(*prefix, jail)).count()
+        meant.into_iter().filter(|prefix| self.forget_one(*prefix, jail)).collect()
     }
 
     /// Forgets all, or all of one jail.

@@ -144,20 +144,13 @@ impl Tracker {
         }
     }
 
-    /// Forgets the windows of `prefix` and of all that lies inside it.
-    pub fn forget(&mut self, prefix: Prefix) {
-        self.consume(prefix, None);
-        if !prefix.is_host() {
-            self.forget_where(|inside| prefix.covers(inside));
-        }
-    }
-
     /// Forgets all windows.
     pub fn forget_all(&mut self) {
         self.forget_where(|_| true);
     }
 
-    fn forget_where(&mut self, fits: impl Fn(Prefix) -> bool) {
+    /// Forgets the windows of those that are meant; looks at all.
+    pub fn forget_where(&mut self, fits: impl Fn(Prefix) -> bool) {
         for id in 0..self.entries.len() as u32 {
             if self.entries.get(id as usize).is_some_and(|e| !e.window.is_empty() && fits(e.prefix)) {
                 self.remove(id);
@@ -200,6 +193,13 @@ impl Tracker {
     pub fn load(&self, prefix: Prefix, now: Timestamp) -> usize {
         let entry = self.find(prefix).and_then(|id| self.entries.get(id as usize));
         entry.map_or(0, |entry| entry.window.load(now, self.rule))
+    }
+
+    /// The same of those who lie inside a prefix, in no order, as far as they have any. Looks at all addresses.
+    pub fn inside(&self, around: Prefix, now: Timestamp) -> impl Iterator<Item = (Prefix, usize)> {
+        let inside = self.entries.iter().filter(move |entry| around.covers(entry.prefix));
+        let loads = inside.map(move |entry| (entry.prefix, entry.window.load(now, self.rule)));
+        loads.filter(|(_, load)| *load > 0)
     }
 
     /// The offences of `prefix` inside the window that ends at `now`, oldest first.

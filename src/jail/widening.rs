@@ -107,10 +107,9 @@ impl Widening {
         ours
     }
 
-    /// Forgets a prefix with all inside it, and a group in the prefix around it.
-    pub fn forget(&mut self, prefix: Prefix, group: Prefix) {
-        self.tracker.forget(prefix);
-        self.forget_group(group);
+    /// Forgets those prefixes that are meant; looks at all.
+    pub fn forget_where(&mut self, meant: impl Fn(Prefix) -> bool) {
+        self.tracker.forget_where(meant);
     }
 
     /// Forgets a group in the prefix around it.
@@ -215,10 +214,11 @@ mod tests {
             count(&mut widening, group, 0);
         }
         let one = "192.0.2.1".parse().unwrap();
-        widening.forget(one, one);
+        widening.forget_group(one);
         assert_eq!(count(&mut widening, "192.0.2.3", 1), None);
         assert!(count(&mut widening, "192.0.2.4", 2).is_some());
-        widening.forget("192.0.0.0/16".parse().unwrap(), "192.0.0.0/16".parse().unwrap());
+        let net: Prefix = "192.0.0.0/16".parse().unwrap();
+        widening.forget_where(|prefix| net.covers(prefix));
         assert_eq!(widening.load(), (0, 0));
     }
 

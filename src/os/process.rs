@@ -1,6 +1,8 @@
 //! Other processes of this host, as /proc shows them: who they are, whose children they are, and signals to them.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -90,6 +92,24 @@ fn listed_children(pid: i32) -> std::io::Result<Vec<i32>> {
         found.extend(list.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok()));
     }
     Ok(found)
+}
+
+/// The processes that this one descends from, its parent first.
+pub fn ancestors() -> impl Iterator<Item = i32> {
+    /// More generations than anybody has; a parent may end and its id be used again while we look.
+    const GENERATIONS: usize = 64;
+    std::iter::successors(find(std::process::id().cast_signed()), |child| find(child.parent))
+        .map(|process| process.parent)
+        .take_while(|parent| *parent > 0)
+        .take(GENERATIONS)
+}
+
+/// A variable of the environment that a process was started with; readable for root and for its own user.
+pub fn variable(pid: i32, name: &str) -> Option<OsString> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut entries = environment.split(|byte| *byte == 0);
+    let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    Some(OsString::from_vec(value.to_vec()))
 }
 
 /// The command line, or what the process shows instead of it (`nginx: master process …`); empty where unreadable.
@@ -183,7 +203,11 @@ pub fn ticks_since_boot() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{SignalError, all, children, find, parse, signal, ticks_since_boot, title};
+    use std::ffi::OsString;
+
+    use super::{
+        SignalError, all, ancestors, children, find, parse, signal, ticks_since_boot, title, variable,
+    };
 
     fn own() -> i32 {
         std::process::id() as i32
@@ -210,6 +234,23 @@ mod tests {
         child.wait().unwrap();
         assert!(!children(own()).contains(&pid));
         assert!(!title(own()).is_empty());
+    }
+
+    #[test]
+    fn we_know_whose_descendants_we_are_and_what_a_process_was_started_with() {
+        let ancestors: Vec<i32> = ancestors().collect();
+        assert_eq!(ancestors.first(), Some(&find(own()).unwrap().parent));
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .env("PLACE", "a=b")
+            .env("EMPTY", "")
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        assert_eq!(variable(pid, "PLACE").unwrap(), "a=b");
+        assert_eq!((variable(pid, "EMPTY"), variable(pid, "PLAC")), (Some(OsString::new()), None));
+        signal(pid, "KILL").unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

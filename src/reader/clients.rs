@@ -3,8 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::crowd::Crowd;
-use crate::address::{Address, Allowlist};
-use crate::record::{ClientFrom, Record};
+use crate::address::{Address, AllowEntry, Allowlist};
+use crate::record::{ClientFrom, Format, Record, Trace, TraceEnd};
 
 /// The part of a source's settings that is about its clients.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,34 @@ impl Surroundings {
     }
 }
 
+/// How the client of one line was found, and by which entries its proxies are trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// Each step, the client last, with the trusted proxies' entry that holds it.
+    pub hops: Vec<(Address, Option<AllowEntry>)>,
+    /// Why it went no further.
+    pub end: TraceEnd,
+    /// What stands in the header before the client.
+    pub unread: String,
+}
+
 impl Clients {
+    /// Follows how the client of a line is found, in a format or, without one, in each that reads it, the one that it seems
+    /// to have first: which one its file has, a line alone does not tell. `line` is without what it was wrapped in.
+    pub fn traces(&self, format: Option<&Format>, line: &[u8]) -> Vec<Traced> {
+        let formats = match format {
+            Some(format) => vec![format.clone()],
+            None => Format::recognise(line).into_iter().chain(Format::DETECTED).collect(),
+        };
+        let around = self.around.now();
+        let entry = |hop: Address| (hop, around.trusted.find(hop).cloned());
+        let trace = |format: &Format| {
+            let Trace { hops, end, unread } = format.parse(line).ok()?.trace(&self.from, &around.trusted)?;
+            Some(Traced { hops: hops.into_iter().map(entry).collect(), end, unread })
+        };
+        formats.iter().filter_map(trace).collect()
+    }
+
     /// Makes the client of a record the one that these settings mean.
     pub(super) fn resolve(&self, record: &mut Record<'_>, around: &Around) {
         if self.from != ClientFrom::RemoteAddr {

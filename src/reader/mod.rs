@@ -29,7 +29,7 @@ mod tests;
 mod unwrap;
 mod whole;
 
-pub use clients::{Clients, Surroundings};
+pub use clients::{Clients, Surroundings, Traced};
 pub use counts::{Example, FileReading};
 pub use crowd::Crowd;
 pub use examine::{Examined, Examiner, Outcome};

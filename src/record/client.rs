@@ -57,24 +57,23 @@ impl ClientFrom {
 
     /// The client that a header with this value names to a server that `peer` connected to.
     pub fn client(&self, value: &[u8], peer: Address, trusted: &Allowlist) -> Address {
-        self.walk(value, peer, trusted, |_| {}).map_or(peer, |(_, client)| client)
+        self.walk(value, peer, trusted, |_| {}).reached.map_or(peer, |(_, client)| client)
     }
 
-    /// The address that `value` leads to from the peer on, and where it stands there; `None`: it is the peer itself. `passed`
-    /// hears of each proxy on the way, the peer first.
-    pub(super) fn walk(
+    /// Where `value` leads to from the peer on. `passed` hears of each proxy on the way, the peer first.
+    pub(super) fn walk<'v>(
         &self,
-        value: &[u8],
+        value: &'v [u8],
         peer: Address,
         trusted: &Allowlist,
         mut passed: impl FnMut(Address),
-    ) -> Option<(Range<usize>, Address)> {
+    ) -> Walk<'v> {
         let (separator, node): (Separator, Node) = match self {
-            Self::RemoteAddr => return None,
+            Self::RemoteAddr => return Walk::default(),
             Self::List(_) => (|text| memrchr(b',', text), listed),
             Self::Forwarded(_) => (last_comma, forwarded),
         };
-        let mut reached = None;
+        let (mut reached, mut garbage) = (None, false);
         let mut at = peer;
         let mut left = Some(value);
         while let Some(rest) = left
@@ -86,12 +85,52 @@ impl ClientFrom {
             if element.is_empty() {
                 continue;
             }
-            let Some((range, address)) = node(rest, element) else { break };
+            let Some((range, address)) = node(rest, element) else {
+                (left, garbage) = (Some(rest), true);
+                break;
+            };
             passed(at);
             (at, reached) = (address, Some((range, address)));
         }
-        reached
+        Walk { reached, unread: left.unwrap_or_default(), garbage }
     }
+}
+
+/// How a walk ended.
+#[derive(Debug, Default)]
+pub(super) struct Walk<'v> {
+    /// The address it came to, and where that stands; `None`: it is the peer itself.
+    pub(super) reached: Option<(Range<usize>, Address)>,
+    /// What stands before that.
+    pub(super) unread: &'v [u8],
+    /// What stands next is no address.
+    pub(super) garbage: bool,
+}
+
+/// How the client of a record is found, step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Who connected, then each whom the one before named; the last is the client.
+    pub hops: Vec<Address>,
+    /// Why it is the last.
+    pub end: TraceEnd,
+    /// What stands in the header before the client, lossily decoded: nobody who is trusted has written it.
+    pub unread: String,
+}
+
+/// Why nobody was asked for another client than the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceEnd {
+    /// The server itself says who its client is.
+    Logged,
+    /// The record has no such header, or an empty one.
+    NoHeader,
+    /// It is no trusted proxy.
+    NotTrusted,
+    /// It is a trusted proxy, and the header names nobody before it.
+    First,
+    /// It is a trusted proxy, and what it names is no address.
+    Garbage,
 }
 
 /// Where the last element of a list begins: behind this comma.

@@ -23,7 +23,7 @@ mod template;
 mod traefik_clf;
 mod wrapper;
 
-pub use client::{ClientError, ClientFrom};
+pub use client::{ClientError, ClientFrom, Trace, TraceEnd};
 pub use date::Reference;
 pub use field::{Field, FieldError};
 pub use format::{Format, FormatError, ParseError, Targets};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Field;
 use super::access::{Access, FORWARDED_FOR, Head, Span, without_return};
-use super::client::{ClientFrom, PEER};
+use super::client::{ClientFrom, PEER, Trace, TraceEnd};
 use super::date::{Found, Reference};
 use super::escape::{Escape, unescape};
 use super::request::{Request, host};
@@ -116,17 +116,47 @@ impl<'a> Record<'a> {
         passed: impl FnMut(Address),
     ) -> Option<(Span, Address)> {
         let field = from.field()?;
-        let address = |span: Span| Some((span, Address::parse(span.of(self.line))?));
-        let peer = self.place(&PEER).and_then(|(span, _)| address(span));
-        let own = || Some((self.own_client()?, self.own_address()?));
-        let (peer_at, peer) = peer.or_else(own)?;
+        let (peer_at, peer) = self.peer()?;
         let Some((span, escape)) = self.place(field) else { return Some((peer_at, peer)) };
         let written = span.of(self.line);
-        let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted, passed) else {
+        let Some((at, client)) = from.walk(&escape.undo(written), peer, trusted, passed).reached else {
             return Some((peer_at, peer));
         };
         let place = |at| span.start + escape.place_of(written, at);
         Some((Span { start: place(at.start), end: place(at.end) }, client))
+    }
+
+    /// Who connected, and where that stands.
+    fn peer(&self) -> Option<(Span, Address)> {
+        let address = |span: Span| Some((span, Address::parse(span.of(self.line))?));
+        let named = self.place(&PEER).and_then(|(span, _)| address(span));
+        named.or_else(|| Some((self.own_client()?, self.own_address()?)))
+    }
+
+    /// How the client is found, step by step; `None` where the record names nobody.
+    pub fn trace(&self, from: &ClientFrom, trusted: &Allowlist) -> Option<Trace> {
+        let (_, peer) = self.peer()?;
+        let ended = |hops, end| Some(Trace { hops, end, unread: String::new() });
+        let Some(field) = from.field() else {
+            let own = self.own_address()?;
+            let hops = if own == peer { vec![own] } else { vec![peer, own] };
+            return ended(hops, TraceEnd::Logged);
+        };
+        let place = self.place(field).map(|(span, escape)| escape.undo(span.of(self.line)));
+        let Some(value) = place.filter(|value| !matches!(value.trim_ascii(), b"" | b"-")) else {
+            return ended(vec![peer], TraceEnd::NoHeader);
+        };
+        let mut hops = Vec::new();
+        let walk = from.walk(&value, peer, trusted, |hop| hops.push(hop));
+        let client = walk.reached.map_or(peer, |(_, client)| client);
+        hops.push(client);
+        let end = match (walk.garbage, trusted.find(client)) {
+            (true, _) => TraceEnd::Garbage,
+            (false, None) => TraceEnd::NotTrusted,
+            (false, Some(_)) => TraceEnd::First,
+        };
+        let unread = String::from_utf8_lossy(walk.unread.trim_ascii()).into_owned();
+        Some(Trace { hops, end, unread })
     }
 
     /// Where a field that only its format names stands.

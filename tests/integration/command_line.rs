@@ -6,9 +6,9 @@ use std::process::Stdio;
 use assert_cmd::assert::Assert;
 use banmap::ban::Origin;
 use banmap::control::{
-    BanLength, BanRow, Cap, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus, HistoryEvent,
-    HistoryRow, JailStatus, MAX_TARGETS, Near, OutputState, OutputStatus, Refusal, Reply, Request,
-    SourceStatus, Status, Why,
+    BanLength, BanRow, Cap, ClientWay, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus,
+    HistoryEvent, HistoryRow, Hop, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request,
+    SourceStatus, Status, WayEnd, Why,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ fn row(address: &str, reason: Option<&str>) -> BanRow {
         origin: Origin::Log,
         reason: reason.map(str::to_owned),
         simulated: false,
+        spared: Vec::new(),
     }
 }
 
@@ -58,6 +59,7 @@ fn why(banned: bool) -> Reply {
         maxretry: 3,
         findtime: SignedDuration::from_mins(10),
         what: Counting::Offences,
+        simulated: false,
     };
     let earlier = Earlier {
         jail: "wordpress".parse().unwrap(),
@@ -65,15 +67,27 @@ fn why(banned: bool) -> Reply {
         bans: 2,
         next: Some(SignedDuration::from_hours(16)),
     };
+    let hop = |address: &str, entry: Option<&str>| Hop {
+        address: address.parse().unwrap(),
+        trusted_by: entry.map(str::to_owned),
+    };
+    let way = ClientWay {
+        source: "site".parse().unwrap(),
+        client: "x_forwarded_for".to_owned(),
+        hops: vec![hop("10.0.0.5", Some("10.0.0.0/8 (trusted_proxies)")), hop("203.0.113.7", None)],
+        end: WayEnd::NotTrusted,
+        unread: Some("1.2.3.4\u{1b}[2J".to_owned()),
+        lines: 1,
+    };
     Reply::Why(Why {
-        address: "203.0.113.7".parse().unwrap(),
         banned,
         bans: if banned { vec![row("203.0.113.7", None)] } else { Vec::new() },
-        protected_by: None,
         evidence: vec![evidence],
         history: vec![event],
         near: vec![near],
         earlier: vec![earlier],
+        clients: vec![way],
+        ..Why::of("203.0.113.7".parse().unwrap())
     })
 }
 
@@ -226,6 +240,15 @@ fn why_answers_in_its_exit_code_and_never_lets_a_log_line_speak_to_the_terminal(
         let shown = stdout(&daemon.banmap(&["why", "203.0.113.7"]).assert().code(code));
         assert!(shown.contains("GET /\\x1b[2J\\u{9b}31m\\u{202e} HTTP"), "{shown}");
         assert!(shown.contains("2 of 3 offences within 10m"), "{shown}");
+        for part in [
+            if banned { "203.0.113.7 is banned forever\n" } else { "203.0.113.7 is not banned\n" },
+            "Client of 1 line, as source site finds it (client = x_forwarded_for)",
+            "10.0.0.5  connected to the server, trusted proxy 10.0.0.0/8 (trusted_proxies)",
+            "203.0.113.7  named by 10.0.0.5: the client, since it is no trusted proxy",
+            "what stands before that is not believed: 1.2.3.4\\x1b[2J",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
         assert!(
             shown.contains("wordpress: 203.0.113.7 banned 2 times before: the next ban lasts 16h"),
             "{shown}"
@@ -283,7 +306,8 @@ fn ban_sends_what_was_typed_and_tells_what_was_refused() {
         }],
     });
     let line = ["ban", "203.0.113.7", "127.0.0.1", "--for", "forever", "--reason", "scans", "--no-wait"];
-    let ended = daemon.banmap(&line).assert().code(1);
+    let mut typed = daemon.banmap(&line);
+    let ended = typed.env("SSH_CONNECTION", "198.51.100.9 50822 192.0.2.1 22").assert().code(1);
     assert!(stdout(&ended).starts_with("banned: 203.0.113.7 by wordpress"), "{}", stdout(&ended));
     assert!(stderr(&ended).contains("refused: 127.0.0.1: loopback is never banned"), "{}", stderr(&ended));
     let asked = Request::Ban {
@@ -291,27 +315,56 @@ fn ban_sends_what_was_typed_and_tells_what_was_refused() {
         jail: None,
         duration: Some(BanLength::Forever),
         reason: Some("scans".to_owned()),
+        own_address: Some("198.51.100.9".parse().unwrap()),
+        force: false,
+        dry_run: false,
         no_wait: true,
     };
     assert_eq!(daemon.heard(), [asked]);
-    assert_eq!(json_lines(&daemon.banmap(&["ban", "203.0.113.7", "--json"]).assert().code(1)).len(), 1);
+    let lines = json_lines(&daemon.banmap(&["ban", "203.0.113.7", "--json"]).assert().code(1));
+    assert_eq!((lines.len(), &lines[0]["addresses"]), (2, &json!(1)));
+    assert_eq!(
+        lines[1],
+        json!({ "refused": "127.0.0.1", "reason": "loopback is never banned", "place": null })
+    );
 }
 
 #[test]
-fn a_long_file_is_sent_in_pieces_of_which_only_the_last_one_waits() {
+fn a_long_file_is_one_command() {
     let daemon = FakeDaemon::start(|_| done());
-    let addresses = (0..=MAX_TARGETS).map(|i| format!("10.{}.{}.{}\n", i >> 16, (i >> 8) & 255, i & 255));
+    let addresses = (0..30_000).map(|i| format!("10.{}.{}.{}\n", i >> 16, (i >> 8) & 255, i & 255));
     let text = format!("# a list\n{}", addresses.collect::<String>());
-    daemon.banmap(&["ban", "-f", "-"]).write_stdin(text).assert().code(0);
-    let pieces: Vec<_> = daemon
+    for verb in ["ban", "unban"] {
+        daemon.banmap(&[verb, "-f", "-"]).write_stdin(text.clone()).assert().code(0);
+    }
+    let commands: Vec<usize> = daemon
         .heard()
         .into_iter()
         .map(|request| match request {
-            Request::Ban { targets, no_wait, .. } => (targets.len(), no_wait),
+            Request::Ban { targets, .. } | Request::Unban { targets, .. } => targets.len(),
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(pieces, [(MAX_TARGETS, true), (1, false)]);
+    assert_eq!(commands, [30_000, 30_000]);
+}
+
+#[test]
+fn where_sudo_took_the_variables_away_the_shell_before_it_has_them() {
+    let daemon = FakeDaemon::start(|_| done());
+    let typed = daemon.banmap(&["ban", "203.0.113.7"]);
+    let program = typed.get_program().to_str().unwrap();
+    let arguments: Vec<_> = typed.get_args().map(|argument| argument.to_str().unwrap()).collect();
+    let line = format!("env -u SSH_CLIENT -u SSH_CONNECTION {program} {}; true", arguments.join(" "));
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .env("SSH_CLIENT", "2001:db8::9 50822 22")
+        .env_remove("SSH_CONNECTION")
+        .output()
+        .unwrap();
+    assert!(shell.status.success(), "{shell:?}");
+    let heard = daemon.heard();
+    let [Request::Ban { own_address, .. }] = &*heard else { panic!("{heard:?} {shell:?}") };
+    assert_eq!(own_address.map(|address| address.to_string()).as_deref(), Some("2001:db8::9"));
 }
 
 #[test]
@@ -325,7 +378,7 @@ fn mistakes_in_a_file_are_listed_and_the_rest_is_applied() {
     assert_eq!(daemon.heard(), []);
     let ended =
         daemon.banmap(&["unban", "-f", "-"]).write_stdin("203.0.113.7\nexa\x1bmple\n").assert().code(1);
-    assert!(stderr(&ended).contains("refused: line 2: `exa\\x1bmple`"), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("refused: stdin:2: `exa\\x1bmple`"), "{}", stderr(&ended));
     assert_eq!(daemon.heard().len(), 1);
     daemon.banmap(&["unban", "-f", "/nonexistent"]).assert().code(2);
 }

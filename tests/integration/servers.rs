@@ -193,3 +193,28 @@ fn a_gate_that_is_not_wired_in_is_noticed() {
 fn read(path: &std::path::Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
+
+/// Thousands in one file, a wide prefix among them with somebody who is allowed inside: at both gates when the command returns.
+#[test]
+fn a_file_of_thousands_is_refused_by_both_gates_and_let_in_again() {
+    let gates = Gates::new();
+    let daemon = gates.daemon("ignoreip = \"198.18.7.0/24\"");
+    let lines: String = (0..4_000).map(|n| format!("203.{}.{}.9\n", n / 250, n % 250)).collect();
+    let list =
+        gates.place.write("list", &format!("# from elsewhere\n{lines}198.18.0.0/16 # a network\nnobody\n"));
+    let list = list.to_str().unwrap();
+    let ended = daemon.cli(&["ban", "-f", list, "--jail", "login"]);
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("list:4003: `nobody` is not an IP address"), "{told}");
+    for client in ["203.0.0.9", "203.7.77.9", "203.15.249.9", "198.18.9.1"] {
+        gates.wait_banned(client);
+    }
+    for client in ["203.0.0.8", "203.16.0.9", "198.18.7.1", "198.19.0.1"] {
+        gates.wait_let_in(client);
+    }
+    assert!(daemon.cli(&["unban", "--jail", "login", "--since", "1h"]).status.success());
+    for client in ["203.0.0.9", "203.15.249.9", "198.18.9.1"] {
+        gates.wait_let_in(client);
+    }
+}

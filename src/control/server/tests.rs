@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::{Call, Limits, serve_within};
+use crate::address::Prefix;
 use crate::control::{Client, ControlError, FailCode, Listener, Reply, Request};
 
 /// Longer than anything here takes; a test that reaches it has failed.
@@ -240,4 +241,52 @@ async fn a_path_that_does_not_fit_is_named_with_the_limit() {
     let path = PathBuf::from(format!("/tmp/{}", "x".repeat(120)));
     let error = Listener::bind(&path).unwrap_err().to_string();
     assert!(error.contains("125 bytes") && error.contains("107"), "{error}");
+}
+
+fn hosts(count: u32) -> Vec<Prefix> {
+    (0..count).map(|n| Prefix::host(std::net::IpAddr::from(n.to_be_bytes()).into())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_with_many_targets_arrives_whole_and_in_order() {
+    let mut served = Served::new(Limits::default());
+    let path = served.path();
+    let all = hosts(25_001);
+    let asked = spawn_blocking({
+        let (path, all) = (path.clone(), all.clone());
+        move || Client::connect(&path).unwrap().order(Request::ban(all)).unwrap()
+    });
+    let call = served.call().await;
+    assert!(matches!(&call.request, Request::Ban { targets, .. } if *targets == all));
+    call.reply.send(Reply::done("banned")).unwrap();
+    assert_eq!(asked.await.unwrap(), Reply::done("banned"));
+    // What was sent ahead is for the next command alone.
+    let asked = spawn_blocking(move || {
+        let mut client = Client::connect(&path).unwrap();
+        client.ask(&Request::Targets { targets: hosts(7) }).unwrap();
+        client.ask_within(&Request::Ping, DEADLINE).unwrap();
+        client.ask_within(&Request::ban(hosts(1)), DEADLINE).unwrap()
+    });
+    served.call().await.reply.send(Reply::done("pong")).unwrap();
+    let call = served.call().await;
+    assert!(matches!(&call.request, Request::Ban { targets, .. } if targets.len() == 1));
+    drop(call);
+    asked.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_are_being_sent_are_bounded_together_and_make_room_when_they_end() {
+    let served = Served::new(Limits { targets: 100, request: 1 << 20, ..limits() });
+    let (path, _dir) = served.echo();
+    let asked = spawn_blocking(move || {
+        let mut clients = [(); 2].map(|()| Client::connect(&path).unwrap());
+        let ahead =
+            |client: &mut Client, count| client.ask(&Request::Targets { targets: hosts(count) }).unwrap();
+        assert!(matches!(ahead(&mut clients[0], 60), Reply::Done { .. }));
+        assert!(matches!(ahead(&mut clients[0], 10), Reply::Done { .. }));
+        assert_failed(&ahead(&mut clients[1], 31), FailCode::Usage, "too many addresses");
+        clients[0].ask(&Request::ban(hosts(1))).unwrap();
+        assert!(matches!(ahead(&mut clients[1], 100), Reply::Done { .. }));
+    });
+    asked.await.unwrap();
 }

@@ -104,9 +104,9 @@ fn an_unban_keeps_the_history_and_forgetting_clears_it() {
     scene.tick(40 + 4800);
     scene.settle("web");
     assert_eq!(scene.next("2001:db8::1"), [("j".to_owned(), 2), ("k".to_owned(), 3)]);
-    assert_eq!(scene.engine.forget_earlier(prefix("2001:db8::77"), Some(&jail_name("j"))), 1);
+    assert_eq!(scene.engine.forget_earlier(&[prefix("2001:db8::77")], Some(&jail_name("j"))).len(), 1);
     assert_eq!(scene.next("2001:db8::1"), [("k".to_owned(), 3)]);
-    assert_eq!(scene.engine.forget_earlier(prefix(group), None), 1);
+    assert_eq!(scene.engine.forget_earlier(&[prefix(group)], None).len(), 1);
     assert_eq!(scene.next("2001:db8::1"), []);
     assert_eq!(scene.banned_for("2001:db8::1", 5000, "j"), 300);
 }

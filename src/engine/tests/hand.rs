@@ -133,3 +133,153 @@ fn many_bans_end_in_one_step() {
     assert!(scene.engine.why(address("203.0.113.9"), at(300)).windows.is_empty());
     assert!(scene.engine.unban_all(Some(&jail_name("x")), None, at(300)).is_err());
 }
+
+#[test]
+fn what_is_seldom_meant_is_refused_unless_somebody_insists() {
+    let mut given = settings(vec![jail("j")], &["web"]);
+    given.manual.allow = allow(&["198.51.100.0/24"]);
+    let mut scene = Scene::with(given);
+    let own = Some(address("203.0.113.7"));
+    let caution = |scene: &Scene, text, own| {
+        scene.engine.caution(&ordered(text, None, Term::Usual), own).map_err(|refusal| refusal.to_string())
+    };
+    for (text, message) in [
+        (
+            "203.0.113.7",
+            "`203.0.113.7` is your own address: you are logged in from it (SSH); --force bans it all the same",
+        ),
+        (
+            "203.0.0.0/16",
+            "`203.0.0.0/16` holds your own address 203.0.113.7: you are logged in from it (SSH); --force bans it all the \
+             same",
+        ),
+        (
+            "198.18.0.0/15",
+            "`198.18.0.0/15` is wider than an IPv4 /16 or an IPv6 /32: it holds 131,072 addresses; --force bans it all \
+             the same",
+        ),
+        (
+            "2001:db8::/31",
+            "`2001:db8::/31` is wider than an IPv4 /16 or an IPv6 /32: it holds 8,589,934,592 networks of /64; --force \
+             bans it all the same",
+        ),
+        ("127.0.0.0/8", "`127.0.0.0/8` is never banned: a loopback address"),
+    ] {
+        assert_eq!(caution(&scene, text, own), Err(message.to_owned()), "{text}");
+    }
+    for text in ["203.0.113.8", "198.18.0.0/16", "2001:db8::/32"] {
+        assert_eq!(caution(&scene, text, own), Ok(()), "{text}");
+    }
+    // Who is allowed is not banned with the prefix, so that nothing is to be said of them.
+    assert_eq!(caution(&scene, "198.51.0.0/16", Some(address("198.51.100.9"))), Ok(()));
+    assert_eq!(scene.ban("203.0.0.0/15").unwrap().len(), 1);
+}
+
+#[test]
+fn a_rehearsed_ban_is_the_one_that_is_made() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    let hour = Term::For(SignedDuration::from_hours(1));
+    for (term, changed) in [(Term::Usual, true), (Term::Usual, false), (hour, true), (Term::Forever, true)] {
+        let order = Order { reason: None, ..ordered("203.0.113.7", None, term) };
+        let would = scene.engine.would_ban(order.clone(), at(0)).unwrap();
+        let effects = scene.engine.ban(order, at(0)).unwrap();
+        assert_eq!((would.is_some(), would.as_ref()), (changed, effects.changes.first().map(|c| &**c.ban())));
+    }
+    let refused = |text| scene.engine.would_ban(ordered(text, None, Term::Usual), at(0)).unwrap_err();
+    assert!(matches!(refused("127.0.0.1"), Refusal::Protected { .. }));
+    assert_eq!(scene.engine.bans().count(), 1);
+}
+
+#[test]
+fn who_stays_free_inside_a_prefix_is_told_with_the_rule() {
+    let mut given = settings(vec![jail("j")], &["web", "keys"]);
+    given.manual.allow = allow(&["10.20.7.0/24", "10.20.7.9", "198.51.100.0/24"]);
+    given.picky = vec![(output("keys"), |_, holes| holes.is_empty())];
+    let scene = Scene::with(given);
+    let (wide, manual) = (prefix("10.20.0.0/16"), JailName::manual());
+    let spared = scene.engine.spared(wide, &manual);
+    let told: Vec<String> = spared.iter().map(|(prefix, rule)| format!("{prefix}: {rule}")).collect();
+    assert_eq!(
+        told,
+        [
+            "10.20.1.0/24: trusted proxy 10.20.1.0/24 (ignoreip)",
+            "10.20.7.0/24: allowed: 10.20.7.0/24 (ignoreip)"
+        ]
+    );
+    assert_eq!(scene.engine.unable(wide, &manual, &spared), [output("keys")]);
+    assert_eq!(scene.engine.unable(prefix("203.0.0.0/16"), &manual, &[]), []);
+    assert!(scene.engine.spared(prefix("203.0.113.0/24"), &manual).is_empty());
+    assert!(scene.engine.spared(prefix("10.20.7.9"), &manual).is_empty());
+}
+
+#[test]
+fn changes_made_in_one_step_have_one_generation_and_count_as_published_with_it() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    let before = scene.engine.generation();
+    let clients = ["203.0.113.1", "203.0.113.2", "203.0.113.3"];
+    scene.engine.in_one_step(|engine| {
+        for client in clients {
+            engine.ban(ordered(client, None, Term::Usual), at(0)).unwrap();
+        }
+    });
+    assert_eq!(scene.engine.generation(), before + 1);
+    scene.now = 1;
+    scene.settle("web");
+    for client in clients {
+        scene.offend(client, 10, &["j"]);
+    }
+    let passed: u64 = scene.engine.counts(at(10)).iter().map(|counts| counts.hits_passed).sum();
+    assert_eq!(passed, 3, "each ban had taken hold");
+    let prefixes = clients.map(prefix);
+    let done = scene.engine.in_one_step(|engine| engine.unban_each(&prefixes, None, at(20)));
+    assert!(done.iter().all(Result::is_ok));
+    assert_eq!(scene.engine.generation(), before + 2);
+    scene.ban("203.0.113.4").unwrap();
+    assert_eq!(scene.engine.generation(), before + 3);
+}
+
+#[test]
+fn of_many_only_the_windows_of_the_unbanned_are_forgotten() {
+    let mut scene = Scene::new(vec![jail("j")]);
+    for client in ["203.0.113.9", "203.0.114.9", "198.51.100.9", "2001:db8:0:1::1", "2001:db8:0:2::1"] {
+        scene.offend(client, 100, &["j"]);
+    }
+    for banned in ["203.0.113.0/24", "2001:db8:0:1::/64"] {
+        scene.ban(banned).unwrap();
+    }
+    let asked = ["203.0.113.0/24", "198.51.100.0/24", "2001:db8:0:1::/64"].map(prefix);
+    let done = scene.engine.unban_each(&asked, None, at(100));
+    assert_eq!(done.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    let counted = |text| !scene.engine.why(address(text), at(100)).windows.is_empty();
+    assert!(!counted("203.0.113.9") && !counted("2001:db8:0:1::1"));
+    assert!(counted("203.0.114.9") && counted("198.51.100.9") && counted("2001:db8:0:2::1"));
+}
+
+#[test]
+fn a_prefix_is_asked_for_as_such_and_not_as_its_first_address() {
+    let mut given = settings(vec![jail("j"), jail::Settings { simulate: true, ..jail("s") }], &["web"]);
+    given.manual.allow = allow(&["198.51.100.9", "198.51.100.64/26"]);
+    let mut scene = Scene::with(given);
+    for banned in ["198.51.100.0", "198.51.100.3", "203.0.113.0/24"] {
+        scene.ban(banned).unwrap();
+    }
+    scene.offend("198.51.100.5", 0, &["j", "s"]);
+    (0..2).for_each(|_| drop(scene.offend("198.51.100.7", 0, &["j"])));
+    let net = scene.engine.why(prefix("198.51.100.0/24"), at(1));
+    assert!(!net.banned && net.bans.is_empty() && net.protected_by.is_none());
+    let inside: Vec<String> = net.inside.0.iter().map(|ban| ban.prefix.to_string()).collect();
+    assert_eq!((inside, net.inside.1), (vec!["198.51.100.0".to_owned(), "198.51.100.3".to_owned()], 2));
+    let spared: Vec<String> = net.spared.0.iter().map(|(prefix, _)| prefix.to_string()).collect();
+    assert_eq!((spared, net.spared.1), (vec!["198.51.100.9".to_owned(), "198.51.100.64/26".to_owned()], 2));
+    let near: Vec<_> = net.windows.iter().map(|n| (n.prefix.to_string(), n.offences, n.simulated)).collect();
+    let expected = [("198.51.100.7", 2, false), ("198.51.100.5", 1, false), ("198.51.100.5", 1, true)];
+    assert_eq!(near, expected.map(|(prefix, offences, simulated)| (prefix.to_owned(), offences, simulated)));
+    // What lies inside a banned prefix is banned with it; what is allowed there, and what reaches beyond, is not.
+    scene.ban("198.51.100.0/24").unwrap();
+    let banned = |text| scene.engine.why(prefix(text), at(1)).banned;
+    assert!(banned("198.51.100.0/24") && banned("198.51.100.0/25") && banned("198.51.100.7"));
+    assert!(!banned("198.51.100.64/27") && !banned("198.51.100.9") && !banned("198.51.96.0/20"));
+    let member = scene.engine.why(prefix("198.51.100.9"), at(1));
+    assert_eq!(member.protected_by.as_deref(), Some("allowed: 198.51.100.9 (ignoreip)"));
+    assert_eq!(member.bans.iter().map(|ban| ban.prefix.to_string()).collect::<Vec<_>>(), ["198.51.100.0/24"]);
+}

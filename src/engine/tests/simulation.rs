@@ -362,7 +362,7 @@ impl Simulation {
         self.model
             .priors
             .retain(|(other, _), _| !(prefix.covers(*other) || groups.iter().any(|g| g.covers(*other))));
-        self.engine.forget_earlier(prefix, None);
+        self.engine.forget_earlier(&[prefix], None);
     }
 
     fn store(&mut self) {

@@ -122,10 +122,10 @@ fn the_store_is_told_each_change_once_and_what_is_gone_only_if_it_has_it() {
     tracker.consume(host(2), None);
     assert_eq!(asked(&mut tracker), [(host(1), 2)], "2 came and went unseen");
     assert_eq!(asked(&mut tracker), []);
-    tracker.forget(host(1));
+    tracker.forget_where(|prefix| prefix == host(1));
     count(&mut tracker, 3, 102);
     assert_eq!(asked(&mut tracker), [(host(1), 0), (host(3), 1)]);
-    tracker.forget("0.0.0.0/24".parse().unwrap());
+    tracker.forget_where(|prefix| "0.0.0.0/24".parse::<Prefix>().unwrap().covers(prefix));
     count(&mut tracker, 3, 103);
     assert_eq!(asked(&mut tracker), [(host(3), 0), (host(3), 1)], "gone, and tracked anew");
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::ClientFrom;
+use super::{ClientFrom, TraceEnd};
 use crate::address::{AllowEntry, Allowlist};
 use crate::record::access::Span;
 use crate::record::escape::Escape;
@@ -19,7 +19,7 @@ fn trusted() -> Allowlist {
 /// Whom a chain leads to; `peer` where it is the peer, which is 10.0.0.1.
 fn walked(from: &str, chain: &str) -> String {
     let from: ClientFrom = from.parse().unwrap();
-    let reached = from.walk(chain.as_bytes(), "10.0.0.1".parse().unwrap(), &trusted(), |_| {});
+    let reached = from.walk(chain.as_bytes(), "10.0.0.1".parse().unwrap(), &trusted(), |_| {}).reached;
     if let Some((range, address)) = &reached {
         let there = std::str::from_utf8(&chain.as_bytes()[range.clone()]).unwrap();
         assert_eq!(there.parse(), Ok(*address), "the range is that of the address: {chain}");
@@ -191,6 +191,36 @@ fn the_proxies_on_the_way_are_told_from_the_nearest_on() {
         let proxies = record.proxies(&"x_forwarded_for".parse().unwrap(), &trusted());
         assert_eq!(proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), via, "{line}");
     }
+}
+
+#[test]
+fn the_steps_to_a_client_are_told_with_the_reason_why_they_end_and_what_nobody_vouches_for() {
+    let slots = slots(Escape::Server);
+    for (line, hops, end, unread) in [
+        (
+            "10.0.0.1||spoof, 198.51.100.1, 203.0.113.7, 10.0.0.9",
+            "10.0.0.1 10.0.0.9 203.0.113.7",
+            TraceEnd::NotTrusted,
+            "spoof, 198.51.100.1",
+        ),
+        ("10.0.0.1||203.0.113.7", "10.0.0.1 203.0.113.7", TraceEnd::NotTrusted, ""),
+        ("203.0.113.7||198.51.100.1", "203.0.113.7", TraceEnd::NotTrusted, "198.51.100.1"),
+        ("10.0.0.1||10.0.0.3", "10.0.0.1 10.0.0.3", TraceEnd::First, ""),
+        ("10.0.0.1||x, junk, 10.0.0.9", "10.0.0.1 10.0.0.9", TraceEnd::Garbage, "x, junk"),
+        ("10.0.0.1||-", "10.0.0.1", TraceEnd::NoHeader, ""),
+        ("10.0.0.1||", "10.0.0.1", TraceEnd::NoHeader, ""),
+    ] {
+        let trace = record(line, &slots).trace(&"x_forwarded_for".parse().unwrap(), &trusted()).unwrap();
+        let shown: Vec<String> = trace.hops.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (shown.join(" ").as_str(), trace.end, trace.unread.as_str()),
+            (hops, end, unread),
+            "{line}"
+        );
+        let trace = record(line, &slots).trace(&ClientFrom::RemoteAddr, &trusted()).unwrap();
+        assert_eq!((trace.end, trace.unread.as_str()), (TraceEnd::Logged, ""), "{line}");
+    }
+    assert_eq!(record("host||203.0.113.7", &slots).trace(&ClientFrom::RemoteAddr, &trusted()), None);
 }
 
 /// An element of a chain: how it is written, and whom it means.

@@ -97,6 +97,13 @@ impl Daemon {
         cli(&self.config, arguments)
     }
 
+    /// The same, not run yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = banmap(&self.config);
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }

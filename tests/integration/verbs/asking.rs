@@ -151,6 +151,94 @@ fn why_tells_what_is_known_about_an_address() {
 }
 
 #[test]
+fn why_tells_how_the_client_was_found_hop_by_hop() {
+    let scene = Scene::new();
+    let proxies = "[real_ip]\ntrusted_proxies = \"10.0.0.0/24\"\n";
+    let behind = "client = \"x_forwarded_for\"\nformat = \"combined_xff\"\n";
+    let line = |client: &str| {
+        let chain = format!("\"test\" \"8.8.8.8, \x1b[2J, {client}, 10.0.0.9\"");
+        failed_logins("10.0.0.5", 1).replace("\"test\"", &chain)
+    };
+    let log: String = ["203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.8"].map(line).concat();
+    scene.append(LOG, log + &line("203.0.113.8").replace("8.8.8.8, ", ""));
+    let direct = "[source.direct]\npath = \"logs/direct.log\"\nread = \"beginning\"\n";
+    scene.append("logs/direct.log", failed_logins("198.51.99.9", 2));
+    let daemon = scene.start(&format!("{proxies}{LOGIN}{SITE}{behind}{direct}"));
+    scene.wait_listed(&daemon, &["203.0.113.7"]);
+    let (code, why) = daemon.ask(&["why", "203.0.113.7"]);
+    let ways = why["clients"].as_array().unwrap();
+    assert_eq!((code, ways.len()), (0, 1), "{why}");
+    let way = &ways[0];
+    assert_eq!((&way["source"], &way["client"]), (&json!("site"), &json!("x_forwarded_for")));
+    assert_eq!((&way["end"], &way["lines"]), (&json!("not_trusted"), &json!(3)));
+    let hops: Vec<&str> =
+        way["hops"].as_array().unwrap().iter().map(|hop| hop["address"].as_str().unwrap()).collect();
+    assert_eq!(hops, ["10.0.0.5", "10.0.0.9", "203.0.113.7"]);
+    let entry = way["hops"][0]["trusted_by"].as_str().unwrap();
+    assert!(entry.starts_with("10.0.0.0/24 (trusted_proxies of [real_ip] ("), "{entry}");
+    assert_eq!(way["hops"][2]["trusted_by"], Value::Null);
+    assert!(way["unread"].as_str().unwrap().starts_with("8.8.8.8, "), "{way}");
+    let shown = String::from_utf8(daemon.cli(&["why", "203.0.113.7"]).stdout).unwrap();
+    for part in [
+        "203.0.113.7 is banned for another ",
+        "Client of 3 lines, as source site finds it (client = x_forwarded_for)",
+        "  10.0.0.5  connected to the server, trusted proxy 10.0.0.0/24 (",
+        "  10.0.0.9  named by 10.0.0.5, trusted proxy 10.0.0.0/24 (",
+        "  203.0.113.7  named by 10.0.0.9: the client, since it is no trusted proxy",
+        "not believed: 8.8.8.8, ",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    // Who is not banned is explained the same way, and who came to a server that knows its clients, too.
+    let near = daemon.ask(&["why", "203.0.113.8"]).1;
+    assert_eq!((&near["banned"], &near["clients"][0]["lines"]), (&json!(false), &json!(2)), "{near}");
+    let direct = daemon.ask(&["why", "198.51.99.9"]).1;
+    let way = &direct["clients"][0];
+    assert_eq!((&way["source"], &way["end"]), (&json!("direct"), &json!("logged")), "{direct}");
+}
+
+#[test]
+fn why_of_a_prefix_is_about_all_of_it() {
+    let scene = Scene::new();
+    let allowed = "[defaults]\nignoreip = \"203.0.113.64/26\"\n";
+    scene.append(LOG, failed_logins("203.0.113.0", 3) + &failed_logins("203.0.113.8", 2));
+    let daemon = scene.start(&format!("{allowed}{LOGIN}{SITE}"));
+    scene.wait_listed(&daemon, &["203.0.113.0"]);
+    scene.wait_read(&daemon, LOG);
+    let (answer, why) = daemon.ask(&["why", "203.0.113.0/24"]);
+    assert_eq!((answer, &why["banned"], &why["inside_count"]), (1, &json!(false), &json!(1)), "{why}");
+    assert_eq!((&why["inside"][0]["address"], &why["spared_count"]), (&json!("203.0.113.0"), &json!(1)));
+    assert_eq!((&why["near"][0]["address"], &why["near"][0]["offences"]), (&json!("203.0.113.8"), &json!(2)));
+    let shown = String::from_utf8(daemon.cli(&["why", "203.0.113.0/24"]).stdout).unwrap();
+    for part in [
+        "203.0.113.0/24 is not banned as a whole\n",
+        "  it holds 256 addresses",
+        "  203.0.113.64/26 inside is protected: allowed: 203.0.113.64/26 (ignoreip of [defaults] (",
+        "  login: 2 of 3 offences within 10m by 203.0.113.8",
+        "Bans inside (1)\n  203.0.113.0 by login since ",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert_eq!(code_of_why(&daemon, "203.0.113.8"), 1);
+    assert_eq!(code(&daemon, &["ban", "203.0.113.0/24"]), 0);
+    // Banned as a whole; each member as part of it; who is allowed there is not, and both are named.
+    let shown = |address| String::from_utf8(daemon.cli(&["why", address]).stdout).unwrap();
+    assert_eq!((code_of_why(&daemon, "203.0.113.0/24"), code_of_why(&daemon, "203.0.113.9")), (0, 0));
+    let member = shown("203.0.113.9");
+    assert!(member.starts_with("203.0.113.9 is banned for another "), "{member}");
+    assert!(member.contains(", as part of 203.0.113.0/24\n  203.0.113.0/24 by manual since "), "{member}");
+    assert_eq!(code_of_why(&daemon, "203.0.113.70"), 1);
+    let spared = shown("203.0.113.70");
+    assert!(spared.contains("stays free inside a banned prefix\n  203.0.113.0/24 by manual"), "{spared}");
+    assert!(spared.contains("  protected by allowed: 203.0.113.64/26 (ignoreip"), "{spared}");
+}
+
+fn code_of_why(daemon: &Daemon, address: &str) -> i32 {
+    code(daemon, &["why", address])
+}
+
+#[test]
 fn history_tells_what_happened_and_who_ordered_it() {
     let scene = Scene::new();
     scene.append(LOG, failed_logins("203.0.113.7", 3));

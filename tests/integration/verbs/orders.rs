@@ -81,22 +81,23 @@ fn of_many_the_permitted_are_banned_and_the_refused_are_listed() {
     let daemon = start(&scene);
     let file = scene.write(
         "many",
-        "# from elsewhere\n203.0.113.7\n127.0.0.1\n10.0.0.5 # the proxy\n192.0.2.9\n198.51.98.0/28\nexample.net\n\n::1\n0.0.0.0/1\n",
+        "# from elsewhere\n203.0.113.7\n127.0.0.1\n10.0.0.5 # the proxy\n192.0.2.9\n198.51.98.0/28\nexample.net\n\n::1\n0.0.0.0/1\n198.18.0.0/15\n",
     );
     let (shown, told) = run(&daemon, 1, &["ban", "-f", file.to_str().unwrap(), "198.51.99.1"]);
     assert_eq!(listed(&scene), ["198.51.98.0/28", "198.51.99.1", "203.0.113.7"]);
     assert_eq!(shown.lines().count(), 3, "{shown}");
     for part in [
-        "refused: 127.0.0.1: `127.0.0.1` is never banned: a loopback address",
-        "refused: ::1: `::1` is never banned: a loopback address",
-        "refused: 10.0.0.5: `10.0.0.5` is never banned: trusted proxy 10.0.0.5 (trusted_proxies of [real_ip]",
-        "refused: 192.0.2.9: `192.0.2.9` is never banned: allowed: 192.0.2.0/24 (ignoreip of [defaults]",
-        "refused: line 7: `example.net`",
-        "too wide",
+        "many:3: 127.0.0.1: `127.0.0.1` is never banned: a loopback address",
+        "many:9: ::1: `::1` is never banned: a loopback address",
+        "many:4: 10.0.0.5: `10.0.0.5` is never banned: trusted proxy 10.0.0.5 (trusted_proxies of [real_ip]",
+        "many:5: 192.0.2.9: `192.0.2.9` is never banned: allowed: 192.0.2.0/24 (ignoreip of [defaults]",
+        "many:7: `example.net`",
+        "many:10: 0.0.0.0/1: `0.0.0.0/1` is too wide: a ban holds at most",
+        "many:11: 198.18.0.0/15: `198.18.0.0/15` is wider than an IPv4 /16",
     ] {
         assert!(told.contains(part), "{part} in {told}");
     }
-    assert_eq!(told.lines().filter(|line| line.starts_with("refused: ")).count(), 6, "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("refused: ")).count(), 7, "{told}");
     run(&daemon, 1, &["ban", "127.0.0.1"]);
     run(&daemon, 2, &["ban", "203.0.113.7", "--jail", "logn"]);
     run(&daemon, 2, &["unban", "203.0.113.7", "--jail", "logn"]);
@@ -233,4 +234,101 @@ fn while_banning_is_paused_nobody_new_is_banned_but_by_hand() {
     run(&daemon, 1, &["resume"]);
     scene.append(LOG, failed_logins("203.0.113.7", 3));
     scene.wait_listed(&daemon, &["203.0.113.7", "203.0.113.9"]);
+}
+
+/// Runs a verb as somebody who is logged in from this address.
+fn from(daemon: &Daemon, client: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let place = format!("{client} 50822 192.0.2.1 22");
+    let ended = daemon.command(arguments).env("SSH_CONNECTION", place).output().unwrap();
+    let told = [ended.stdout, ended.stderr].concat();
+    (ended.status.code(), String::from_utf8(told).unwrap())
+}
+
+#[test]
+fn who_is_logged_in_does_not_ban_themselves_by_mistake() {
+    let scene = Scene::new();
+    let daemon = start(&scene);
+    for (target, told) in [
+        ("203.0.113.7", "`203.0.113.7` is your own address: you are logged in from it (SSH)"),
+        ("203.0.113.0/24", "`203.0.113.0/24` holds your own address 203.0.113.7"),
+    ] {
+        let (code, shown) = from(&daemon, "203.0.113.7", &["ban", target]);
+        assert!(code == Some(1) && shown.contains(told) && shown.contains("--force"), "{shown}");
+    }
+    assert_eq!(listed(&scene), [] as [&str; 0]);
+    let (code, shown) = from(&daemon, "203.0.113.7", &["ban", "203.0.113.8", "203.0.113.7", "--force"]);
+    assert_eq!(
+        (code, listed(&scene)),
+        (Some(0), vec!["203.0.113.7".to_owned(), "203.0.113.8".to_owned()]),
+        "{shown}"
+    );
+    // Insisting does not reach who is protected.
+    let (code, shown) = from(&daemon, "192.0.2.7", &["ban", "192.0.2.7", "127.0.0.1", "10.0.0.5", "--force"]);
+    assert!(code == Some(1) && shown.matches("is never banned").count() == 3, "{shown}");
+    let (code, _) = from(&daemon, "203.0.113.7", &["unban", "203.0.113.7"]);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_wide_prefix_is_banned_by_those_who_insist_and_told_with_what_it_holds() {
+    let scene = Scene::new();
+    let more = "[output.map]\nkind = \"apache-rewritemap\"\npath = \"out/map\"\n";
+    let protected = PROTECTED.replace("\"192.0.2.0/24\"", "[\"192.0.2.0/24\", \"2001:db8:7:1::5\"]");
+    let daemon = scene.start(&format!("{protected}{LOGIN}{SITE}{more}"));
+    let (_, told) = run(&daemon, 1, &["ban", "192.0.0.0/12"]);
+    assert!(told.contains("it holds 1,048,576 addresses; --force"), "{told}");
+    let (_, told) = run(&daemon, 1, &["ban", "128.0.0.0/7", "2001::/18", "--force"]);
+    assert_eq!(told.matches("is too wide").count(), 2, "{told}");
+    for dry in [true, false] {
+        let mut arguments = vec!["ban", "192.0.0.0/12", "2001:db8::/32", "--force"];
+        arguments.extend(dry.then_some("--dry-run"));
+        let (shown, told) = run(&daemon, 0, &arguments);
+        for part in [
+            "banned: 192.0.0.0/12 by manual since ",
+            "; 1,048,576 addresses",
+            "; 4,294,967,296 networks of /64",
+            "  but not 192.0.2.0/24: allowed: 192.0.2.0/24 (ignoreip of [defaults] (",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert_eq!(shown.starts_with("would be banned: "), dry, "{shown}");
+        assert!(told.contains("output map cannot hold 2001:db8::/32 without those who stay free"), "{told}");
+        assert_eq!(listed(&scene).is_empty(), dry, "{:?}", listed(&scene));
+        assert_eq!(told.contains("2 bans would begin or last longer; nothing was changed"), dry, "{told}");
+    }
+    assert!(!listed(&scene).iter().any(|entry| entry.starts_with("192.0.2.")), "{:?}", listed(&scene));
+    let again = daemon.json(&["ban", "192.0.0.0/12", "--force", "--dry-run", "--for", "forever"]);
+    assert_eq!((&again[0]["addresses"], &again[0]["until"]), (&json!(1_048_576), &Value::Null));
+    assert_eq!(again[0]["spared"][0]["address"], "192.0.2.0/24");
+    let (shown, told) = run(&daemon, 0, &["ban", "192.0.0.0/12", "--force", "--dry-run", "--for", "1m"]);
+    assert!(shown.is_empty() && told.contains("1 banned already"), "{shown}{told}");
+}
+
+#[test]
+fn thousands_are_banned_and_unbanned_in_one_step_and_survive_a_crash() {
+    let scene = Scene::new();
+    let daemon = start(&scene);
+    let address = |n: u32| format!("203.{}.{}.{}", n >> 16, (n >> 8) & 255, n & 255);
+    let mut lines: Vec<String> = (0..30_000).map(address).collect();
+    lines.insert(7, "not an address".to_owned());
+    lines.insert(20_000, "127.0.0.1".to_owned());
+    lines.push("2001:db8:7::/48".to_owned());
+    let file = scene.write("many", &lines.join("\r\n"));
+    let file = file.to_str().unwrap();
+    let before = daemon.ask(&["status"]).1["outputs"]["list"]["generation"].as_u64().unwrap();
+    let (shown, told) = run(&daemon, 1, &["ban", "-f", file]);
+    assert_eq!(shown, "banned: 30001 bans, 1 of prefixes\n");
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains("many:8: `not an address`") && told.contains("many:20001: 127.0.0.1"), "{told}");
+    assert_eq!(listed(&scene).len(), 30_001);
+    let after = daemon.ask(&["status"]).1["outputs"]["list"]["generation"].as_u64().unwrap();
+    assert_eq!(after, before + 1, "one step");
+    daemon.kill();
+    let daemon = scene.start_again();
+    assert_eq!(daemon.banned().len(), 30_001);
+    let (shown, told) = run(&daemon, 1, &["unban", "-f", file, "--dry-run"]);
+    assert_eq!(shown.lines().count(), 30_001, "whom it would be");
+    assert!(told.contains("many:20001: 127.0.0.1: `127.0.0.1` is not banned"), "{told}");
+    run(&daemon, 1, &["unban", "-f", file]);
+    assert_eq!(listed(&scene), [] as [&str; 0]);
 }
