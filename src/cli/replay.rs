@@ -103,7 +103,7 @@ impl Replay {
         let began = clock::monotonic();
         let options = Options::new(globals.config().map(Path::to_owned), Needs::REPLAY);
         let config = load::with(&options, config::load_for_replay)?;
-        let lists = load::lists(&config)?;
+        let lists = load::lists_and_names(&config)?;
         self.check_jails(&config)?;
         let rehearsal = Rehearsal {
             config: &config,

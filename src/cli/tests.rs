@@ -5,7 +5,7 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "run",
     "check",
     "replay",
@@ -16,6 +16,7 @@ const VERBS: [&str; 18] = [
     "history",
     "ban",
     "unban",
+    "allow",
     "pause",
     "resume",
     "empty",

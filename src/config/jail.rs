@@ -40,6 +40,7 @@ fn same(one: &Found<ListEntry>, other: &Found<ListEntry>) -> bool {
     match (&one.value, &other.value) {
         (ListEntry::Prefix { prefix: one, .. }, ListEntry::Prefix { prefix: other, .. }) => one == other,
         (ListEntry::File { path: one, .. }, ListEntry::File { path: other, .. }) => one == other,
+        (ListEntry::Name { name: one, .. }, ListEntry::Name { name: other, .. }) => one == other,
         _ => false,
     }
 }

@@ -95,6 +95,30 @@ pub enum Request {
         #[serde(default)]
         no_wait: bool,
     },
+    /// Allow by hand, in all jails, and unban. An entry takes the place of an earlier one of the same prefix.
+    Allow {
+        /// Who; at most `MAX_TARGETS`.
+        targets: Vec<Prefix>,
+        /// How long; else until it is removed.
+        #[serde(default)]
+        duration: Option<BanLength>,
+        /// Why, in the operator's words.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// Take entries off the allow list by hand.
+    Disallow {
+        /// Which; at most `MAX_TARGETS`.
+        targets: Vec<Prefix>,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// Who is allowed by hand.
+    Allowed,
     /// Judge and log, but ban nobody new.
     Pause {
         /// This jail only.
@@ -123,7 +147,10 @@ impl Request {
     /// What makes a readable request unacceptable, in words for the one who sent it.
     pub(super) fn flaw(&self) -> Option<String> {
         let targets = match self {
-            Self::Ban { targets, .. } | Self::Unban { targets, .. } => targets.len(),
+            Self::Ban { targets, .. }
+            | Self::Unban { targets, .. }
+            | Self::Allow { targets, .. }
+            | Self::Disallow { targets, .. } => targets.len(),
             _ => 0,
         };
         if targets > MAX_TARGETS {
@@ -131,7 +158,13 @@ impl Request {
         }
         match self {
             Self::Ban { targets, .. } if targets.is_empty() => Some("nobody to ban is named".to_owned()),
-            Self::Ban { reason: Some(reason), .. } if reason.len() > MAX_REASON => {
+            Self::Allow { targets, .. } if targets.is_empty() => Some("nobody to allow is named".to_owned()),
+            Self::Disallow { targets, .. } if targets.is_empty() => {
+                Some("no entry to remove is named".to_owned())
+            }
+            Self::Ban { reason: Some(reason), .. } | Self::Allow { reason: Some(reason), .. }
+                if reason.len() > MAX_REASON =>
+            {
                 Some(format!("the reason has {} bytes: write at most {MAX_REASON}", reason.len()))
             }
             Self::Unban { targets, all: false, jail: None, .. } if targets.is_empty() => {
@@ -154,9 +187,12 @@ impl Request {
             | Self::Status { .. }
             | Self::List { .. }
             | Self::Why { .. }
+            | Self::Allowed
             | Self::History { .. } => true,
             Self::Unban { dry_run, .. } => *dry_run,
             Self::Ban { .. }
+            | Self::Allow { .. }
+            | Self::Disallow { .. }
             | Self::Pause { .. }
             | Self::Resume { .. }
             | Self::Reload

@@ -11,8 +11,9 @@ use crate::engine::{Effects, Engine, Notice};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::publish::{Report, SnapshotRequest, Wanted};
+use crate::resolve::Lists;
 use crate::store::{Ack, HistoryEvent, JailTotals, Keeper, Transaction};
-use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, SourceName};
+use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, ResolvedName, SourceName};
 
 /// So many changes do not wait for the next second: under a flood they and their lines would fill the memory, while the
 /// store knows what to drop.
@@ -84,6 +85,9 @@ impl Owner {
         self.log.effects(&effects, clock::now());
         if effects.notices.iter().any(|notice| matches!(notice, Notice::PauseOver(_))) {
             self.pauses_changed();
+        }
+        if effects.notices.iter().any(|notice| matches!(notice, Notice::AllowanceOver(_))) {
+            self.allowed_changed();
         }
         self.unsaved.changes.extend(effects.changes);
         let generation = self.engine.generation();
@@ -166,6 +170,19 @@ impl Owner {
     /// The pauses as they are now, with the next transaction.
     pub(super) fn pauses_changed(&mut self) {
         self.unsaved.pauses = Some(self.engine.pauses().to_vec());
+    }
+
+    /// The allow list by hand as it is now, with the next transaction.
+    pub(super) fn allowed_changed(&mut self) {
+        self.unsaved.allowed = Some(self.engine.allowed().cloned().collect());
+    }
+
+    /// The names of lists with their addresses as they are now, with the next transaction.
+    pub(super) fn names_changed(&mut self, lists: &Lists) {
+        let names = lists
+            .answers()
+            .map(|(name, addresses)| ResolvedName { name: name.to_string(), addresses: addresses.to_vec() });
+        self.unsaved.names = Some(names.collect());
     }
 
     /// Ends the store's thread; what it could not write is said.

@@ -213,3 +213,37 @@ async fn a_pause_that_is_answered_is_stored_and_one_that_ended_is_forgotten() {
     durable.await.unwrap().unwrap();
     assert_eq!(pauses(), 0);
 }
+
+#[tokio::test]
+async fn whom_an_answered_command_allows_is_out_of_the_list_and_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut circuit = circuit(directory.path(), &list("out/list"));
+    let targets = || vec!["198.51.100.1".parse().unwrap()];
+    let (jail, reason) = (None, Some("the \u{1b}[31mnew\u{1b}[0m office".to_owned()));
+    let ban = Request::Ban { targets: targets(), jail, duration: None, reason: None, no_wait: false };
+    ask(&mut circuit, ban.clone()).await;
+    let allow = Request::Allow { targets: targets(), duration: None, reason: reason.clone(), no_wait: false };
+    let Reply::Done { messages, bans, refused } = ask(&mut circuit, allow).await else { panic!() };
+    assert!(refused.is_empty(), "{refused:?}");
+    assert_eq!(messages, ["allow add: 198.51.100.1"]);
+    assert_eq!(bans.len(), 1, "the ban that ended");
+    let published = std::fs::read_to_string(directory.path().join("out/list")).unwrap();
+    assert!(!published.contains("198.51.100.1"), "{published}");
+    let database = directory.path().join(start::DATABASE);
+    let kept = || crate::store::Store::open(&database, clock::now()).unwrap().1.allowed;
+    assert_eq!(kept().len(), 1);
+    assert_eq!((kept()[0].uid, &kept()[0].reason), (Some(7), &reason));
+    let Reply::Done { refused, .. } = ask(&mut circuit, ban).await else { panic!() };
+    assert!(refused[0].reason.contains("allowed by hand: 198.51.100.1, by uid 7"), "{refused:?}");
+    let history = Request::History { address: Some(targets()[0]), since: None, jail: None };
+    let Reply::History(rows) = ask(&mut circuit, history).await else { panic!() };
+    let commands: Vec<_> =
+        rows.iter().filter_map(|row| row.uid.and(Some((row.text.as_deref()?, &row.reason)))).collect();
+    assert_eq!(commands, [("ban", &None), ("allow add", &reason)]);
+    let remove = Request::Disallow { targets: targets(), no_wait: false };
+    let Reply::Done { messages, .. } = ask(&mut circuit, remove).await else { panic!() };
+    assert_eq!(messages, ["allow remove: 198.51.100.1"]);
+    assert_eq!(kept(), []);
+    let Reply::Allowed(left) = ask(&mut circuit, Request::Allowed).await else { panic!() };
+    assert_eq!(left, []);
+}

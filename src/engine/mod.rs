@@ -4,6 +4,7 @@
 //! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
 //! some of what is over at `now`: never more than a slice, so that none takes long.
 
+mod allowed;
 mod changes;
 mod effects;
 mod guard;
@@ -17,7 +18,7 @@ mod settings;
 mod slots;
 mod snapshot;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -26,9 +27,10 @@ pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
 
+use crate::address::Prefix;
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
-use crate::terms::{Pause, PriorEntry, TrackerEntry};
+use crate::terms::{Allowance, Pause, PriorEntry, TrackerEntry};
 use guard::Guard;
 use outputs::Outputs;
 use slots::Slots;
@@ -45,6 +47,8 @@ pub struct Engine {
     seed: u64,
     texts: Texts,
     pauses: Vec<Pause>,
+    /// Who is allowed by hand.
+    allowed: BTreeMap<Prefix, Allowance>,
     generation: u64,
     /// So many bans end in one call.
     slice: usize,
@@ -69,6 +73,7 @@ impl Engine {
             seed: settings.seed,
             texts: Texts::default(),
             pauses: restored.pauses,
+            allowed: restored.allowed.into_iter().map(|entry| (entry.prefix, entry)).collect(),
             generation: restored.generation + 1,
             slice: Self::SLICE,
             ineffective: VecDeque::new(),
@@ -81,6 +86,7 @@ impl Engine {
         }
         engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
+        engine.guard.allow(engine.allowed.values());
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
@@ -104,6 +110,7 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
+        self.guard.allow(self.allowed.values());
         self.seed = settings.seed;
         self.outputs.configure(&settings.outputs, &settings.picky);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
@@ -150,7 +157,7 @@ impl Engine {
     /// When [`Engine::tick`] has something to end.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
-        pauses.chain(self.table.next_end()).min()
+        pauses.chain(self.guard.next_end()).chain(self.table.next_end()).min()
     }
 
     /// Grows with every change of what outputs carry.

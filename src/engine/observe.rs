@@ -33,6 +33,7 @@ impl Engine {
         self.expire_some(now, ENDED_EACH.min(self.slice), effects);
         self.expire_around(Prefix::host(observation.address), now, effects);
         self.expire_pauses(now, effects);
+        self.expire_allowed(now, effects);
         let standing = self.standing(&observation, now);
         if let Some(standing) = &standing {
             self.count_hits(&observation, standing, now, effects);

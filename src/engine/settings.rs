@@ -3,7 +3,7 @@
 use crate::address::{Address, Allowlist, Prefix};
 use crate::ban::Ban;
 use crate::jail;
-use crate::terms::{OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
+use crate::terms::{Allowance, OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
 
 /// The engine's part of the configuration.
 #[derive(Clone, Debug)]
@@ -50,4 +50,6 @@ pub struct Restored {
     pub priors: Vec<PriorEntry>,
     /// Pauses that had not ended.
     pub pauses: Vec<Pause>,
+    /// Who is allowed by hand; entries that ended meanwhile included.
+    pub allowed: Vec<Allowance>,
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::name::HostName;
 use crate::address::{AllowEntry, Prefix, PrefixError};
 
 /// Larger files are refused: a list of a million prefixes is smaller.
@@ -57,6 +58,16 @@ pub enum ListError {
         /// The text, and what is wrong with it.
         error: PrefixError,
     },
+    /// A name has no address, or the resolver did not answer.
+    #[error("dns:{name}: cannot be resolved ({named_by}): {error}")]
+    Name {
+        /// The name.
+        name: HostName,
+        /// Where the configuration names it.
+        named_by: String,
+        /// What the resolver said.
+        error: io::Error,
+    },
     /// There are more bad lines than were told.
     #[error("{path}: {count} more lines hold no address")]
     More {
@@ -65,6 +76,12 @@ pub enum ListError {
         /// How many.
         count: usize,
     },
+}
+
+impl ListError {
+    pub(super) fn name(name: &HostName, named_by: &str, error: io::Error) -> Self {
+        Self::Name { name: name.clone(), named_by: named_by.to_owned(), error }
+    }
 }
 
 /// What changes when a file changes.

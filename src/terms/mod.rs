@@ -14,7 +14,7 @@ mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
 pub use duration::{DurationError, parse_duration, seconds_duration, show_duration};
-pub use kept::{Master, Pause, PublishedFile};
+pub use kept::{Allowance, Master, Pause, PublishedFile, ResolvedName};
 pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};

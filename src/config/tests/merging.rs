@@ -24,6 +24,7 @@ fn entries(list: &[ListEntry]) -> Vec<String> {
     let show = |entry: &ListEntry| match entry {
         ListEntry::Prefix { prefix, .. } => prefix.to_string(),
         ListEntry::File { path, .. } => format!("file:{}", path.display()),
+        ListEntry::Name { name, .. } => format!("dns:{name}"),
     };
     list.iter().map(show).collect()
 }

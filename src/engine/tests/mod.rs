@@ -1,5 +1,6 @@
 //! Each sentence of the semantics as a small scene, and a seeded simulation against a naive model.
 
+mod allowed;
 mod growing;
 mod hand;
 mod hits;

@@ -427,6 +427,7 @@ impl Simulation {
             marks: marks.clone(),
         });
         let restored = Restored {
+            allowed: self.engine.allowed().cloned().collect(),
             generation: self.engine.generation(),
             bans: self.table.values().cloned().collect(),
             trackers: trackers.collect(),
