@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::addresses;
+use super::crawlers;
 use super::found::Found;
 use super::keys;
 use super::section::{Section, absolute};
@@ -19,6 +20,7 @@ pub(super) fn read(section: Section<'_>) -> Daemon {
         log: log(section),
         filter_path: section
             .settle_list("filter_path", directories, || (vec![PathBuf::from("/etc/fail2ban/filter.d")], "")),
+        resolver: crawlers::resolver(section),
     }
 }
 

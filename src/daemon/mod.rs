@@ -15,6 +15,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod verify;
 
 pub use empty::empty;
 pub use plan::{clients, engine_settings, lenses, surroundings};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::totals::Totals;
+use super::verify::Verifier;
 use crate::engine::{Effects, Engine, Notice};
 use crate::observe::Log;
 use crate::os::clock;
@@ -24,6 +25,7 @@ pub(super) struct Owner {
     pub(super) engine: Engine,
     pub(super) log: Log,
     pub(super) keeper: Keeper,
+    pub(super) verifier: Verifier,
     /// What the next transaction stores: everything since the last one, so that bans and read positions agree.
     unsaved: Transaction,
     /// The newest position of each file, for readers that are started again.
@@ -41,14 +43,25 @@ impl Owner {
         engine: Engine,
         log: Log,
         keeper: Keeper,
+        verifier: Verifier,
         kept: (Vec<Checkpoint>, Vec<PublishedFile>, Vec<JailTotals>),
         wanted: watch::Sender<Wanted>,
     ) -> Self {
         let stored_generation = engine.generation();
         let (positions, files) = (HashMap::new(), HashMap::new());
         let (unsaved, totals) = (Transaction::default(), Totals::new(kept.2));
-        let mut owner =
-            Self { engine, log, keeper, unsaved, positions, files, totals, stored_generation, wanted };
+        let mut owner = Self {
+            engine,
+            log,
+            keeper,
+            verifier,
+            unsaved,
+            positions,
+            files,
+            totals,
+            stored_generation,
+            wanted,
+        };
         owner.remember(&kept.0);
         owner.files.extend(kept.1.into_iter().map(|file| ((file.output.clone(), file.path.clone()), file)));
         owner
@@ -89,6 +102,7 @@ impl Owner {
         if effects.notices.iter().any(|notice| matches!(notice, Notice::AllowanceOver(_))) {
             self.allowed_changed();
         }
+        effects.verify.iter().for_each(|claim| self.verifier.ask(*claim));
         self.unsaved.changes.extend(effects.changes);
         let generation = self.engine.generation();
         self.wanted.send_if_modified(|wanted| {

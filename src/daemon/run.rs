@@ -17,6 +17,7 @@ use super::owner::Owner;
 use super::plan;
 use super::sources::{Readers, Reading};
 use super::start::{self, DaemonError, Loaded, Outputs};
+use super::verify::Answered;
 use crate::address::Address;
 use crate::config::Config;
 use crate::control::{Call, FailCode, Peer, Reply};
@@ -44,6 +45,8 @@ pub(super) struct Circuit {
     /// The threads that follow the lists, until they are followed anew.
     pub(super) following: Following,
     pub(super) news: mpsc::Receiver<News>,
+    /// What is true of those who say to be crawlers.
+    pub(super) answers: mpsc::UnboundedReceiver<Answered>,
     pub(super) host: Host,
     /// What the readers know of the machines around; the same as the engine does.
     pub(super) around: Surroundings,
@@ -90,6 +93,7 @@ pub(super) enum Received {
     Snapshot(crate::publish::SnapshotRequest),
     Call(Call),
     List(News),
+    Verified(Answered),
     Expiry,
     Second,
     Released,
@@ -176,6 +180,7 @@ impl Circuit {
             Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
             Some(report) = self.outputs.reports.recv() => Received::Report(report),
             Some(call) = self.calls.recv() => Received::Call(call),
+            Some(answered) = self.answers.recv() => Received::Verified(answered),
             Some(news) = self.news.recv() => Received::List(news),
             message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
             () = ready(()), if due => Received::Expiry,
@@ -196,6 +201,10 @@ impl Circuit {
             Received::Report(report) => self.report(report),
             Received::Snapshot(request) => self.owner.answer(request),
             Received::Call(call) => self.command(call.request, call.peer, call.reply),
+            Received::Verified((claim, answer)) => {
+                let effects = self.owner.engine.verified(claim, &answer, clock::now());
+                self.owner.carry(effects, false);
+            }
             Received::List(news) => self.take_list(news),
             Received::Expiry => self.owner.tick(clock::now()),
             Received::Second => self.each_second(),
@@ -254,6 +263,7 @@ impl Circuit {
     fn reconfigure_engine(&mut self) {
         let crowds = self.crowds.iter().flat_map(|(name, all)| all.iter().map(|one| (name.clone(), *one)));
         let settings = plan::settings(&self.config, &self.lists, self.host.addresses(), crowds.collect());
+        self.owner.verifier.reconfigure(&self.config, &self.lists);
         self.around.replace(settings.protected.trusted.clone(), settings.protected.host.clone());
         let effects = self.owner.engine.reconfigure(settings, clock::now());
         self.owner.carry(effects, true);

@@ -12,6 +12,7 @@ use super::owner::Owner;
 use super::plan;
 use super::run::Circuit;
 use super::sources::{Readers, StartError};
+use super::verify::Verifier;
 use crate::config::{self, Config, Needs, Options, Problems};
 use crate::control::{Call, ControlError, Listener, serve};
 use crate::engine::{Engine, Restored};
@@ -124,10 +125,17 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         let log = log.clone();
         move |event| log.store(&event)
     })?;
+    let (verifier, answers) = Verifier::new(&config, &lists);
     let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
     let (wanted, _) = watch::channel(wanted);
-    let mut owner =
-        Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
+    let mut owner = Owner::new(
+        engine,
+        log.clone(),
+        keeper,
+        verifier,
+        (checkpoints, files.clone(), totals),
+        wanted.clone(),
+    );
     owner.carry(effects, false);
     let (reports, _) = watch::channel(unreported(&config));
     let outputs = Outputs::start(&config, &files, &wanted, log);
@@ -148,6 +156,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         lists,
         following,
         news,
+        answers,
         host,
         around,
         crowds: BTreeMap::new(),

@@ -15,6 +15,7 @@ use crate::control::{Call, Peer, Reply, Request};
 use crate::engine::{Order, Term};
 use crate::observe::Log;
 use crate::os::clock;
+use crate::resolve::News;
 use crate::terms::Batch;
 
 /// How long anything may take that takes milliseconds on an idle machine.
@@ -246,4 +247,25 @@ async fn whom_an_answered_command_allows_is_out_of_the_list_and_stored() {
     assert_eq!(kept(), []);
     let Reply::Allowed(left) = ask(&mut circuit, Request::Allowed).await else { panic!() };
     assert_eq!(left, []);
+}
+
+#[tokio::test]
+async fn an_address_that_a_name_has_now_is_unbanned_and_kept_for_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let rest = format!("[defaults]\nignoreip = \"dns:office.invalid\"\n{}", list("out/list"));
+    let mut circuit = circuit(directory.path(), &rest);
+    let effects = circuit.owner.engine.ban(order(Term::Forever), clock::now()).unwrap();
+    circuit.owner.carry(effects, false);
+    let (name, addresses) = ("office.invalid".parse().unwrap(), vec!["198.51.100.1".parse().unwrap()]);
+    circuit.take(Received::List(News::Name { name, addresses }), &mut Waits::new());
+    assert_eq!(circuit.owner.engine.bans().count(), 0);
+    let why = circuit.owner.engine.why("198.51.100.1".parse().unwrap(), clock::now());
+    assert!(why.protected_by.unwrap().contains("(dns:office.invalid, ignoreip of [defaults] ("));
+    let (stored, durable) = oneshot::channel();
+    circuit.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
+    durable.await.unwrap().unwrap();
+    drop(circuit);
+    let (_, kept, _) =
+        crate::store::Store::open(&directory.path().join(start::DATABASE), clock::now()).unwrap();
+    assert_eq!((kept.names[0].name.as_str(), kept.names[0].addresses.len()), ("office.invalid", 1));
 }

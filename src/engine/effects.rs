@@ -1,12 +1,13 @@
 //! What comes out of the engine, and the orders that people give it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::address::Prefix;
 use crate::ban::Change;
-use crate::terms::{Allowance, JailName, OutputName, Pause};
+use crate::terms::{Allowance, Claim, JailName, OutputName, Pause};
 
 /// What a call led to, in order.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Effects {
     pub changes: Vec<Change>,
     /// What an operator should know.
     pub notices: Vec<Notice>,
+    /// Claims to look into; the answers go to [`Engine::verified`](super::Engine::verified).
+    pub verify: Vec<Claim>,
 }
 
 /// What an operator should know. Each is said seldom, however often it happens.
@@ -50,6 +53,13 @@ pub enum Notice {
     },
     /// A pause ended by itself.
     PauseOver(Pause),
+    /// A client is the crawler that it says to be, and was about to be banned, or was banned.
+    CrawlerSpared {
+        /// Who, and which one.
+        claim: Claim,
+        /// What proves it.
+        by: Arc<str>,
+    },
     /// An entry of the allow list by hand ended by itself.
     AllowanceOver(Allowance),
     /// Somebody was allowed inside of a banned prefix.
@@ -116,6 +126,12 @@ impl fmt::Display for Notice {
                 write!(f, "the pause of jail {jail} is over: verdicts ban again")
             }
             Self::PauseOver(_) => f.write_str("the pause of all jails is over: verdicts ban again"),
+            Self::CrawlerSpared { claim: Claim { address, crawler }, by } => {
+                write!(
+                    f,
+                    "{address} is the crawler {crawler} ({by}), and is not banned where that is ignored"
+                )
+            }
             Self::AllowanceOver(Allowance { prefix, .. }) => {
                 write!(f, "{prefix} is not allowed by hand any more: its time is over")
             }

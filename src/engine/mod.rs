@@ -6,6 +6,7 @@
 
 mod allowed;
 mod changes;
+mod claims;
 mod effects;
 mod guard;
 mod hand;
@@ -31,6 +32,7 @@ use crate::address::Prefix;
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
 use crate::terms::{Allowance, Pause, PriorEntry, TrackerEntry};
+use claims::Claims;
 use guard::Guard;
 use outputs::Outputs;
 use slots::Slots;
@@ -40,6 +42,8 @@ pub struct Engine {
     slots: Slots,
     outputs: Outputs,
     guard: Guard,
+    /// Clients that say they are a crawler.
+    claims: Claims,
     table: Table,
     echoes: Echoes,
     /// Earlier bans, for those that grow with them.
@@ -67,6 +71,7 @@ impl Engine {
             slots: Slots::new(&settings.manual),
             outputs: Outputs::default(),
             guard: Guard::new(&settings.protected),
+            claims: Claims::new(settings.verifies),
             table: Table::default(),
             echoes: Echoes::default(),
             priors: Priors::default(),
@@ -114,6 +119,7 @@ impl Engine {
         self.seed = settings.seed;
         self.outputs.configure(&settings.outputs, &settings.picky);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
+        self.lay_over_crawlers();
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
         self.apply_protection(now, &mut effects);
@@ -157,7 +163,7 @@ impl Engine {
     /// When [`Engine::tick`] has something to end.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
-        pauses.chain(self.guard.next_end()).chain(self.table.next_end()).min()
+        pauses.chain(self.guard.next_end()).chain(self.claims.next_end()).chain(self.table.next_end()).min()
     }
 
     /// Grows with every change of what outputs carry.

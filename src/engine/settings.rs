@@ -19,6 +19,8 @@ pub struct Settings {
     pub picky: Vec<(OutputName, Holds)>,
     /// Who is never banned by any jail.
     pub protected: Protection,
+    /// Whether somebody answers the questions of [`Effects::verify`](super::Effects::verify).
+    pub verifies: bool,
     /// What chance is drawn from: the jitter of bans. Not to be guessed from outside; the same in each `replay`.
     pub seed: u64,
 }
