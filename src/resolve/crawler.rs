@@ -74,7 +74,7 @@ impl Resolver {
 fn lies_in(name: &str, domains: &[&str]) -> bool {
     let within =
         |domain: &&str| name.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    domains.iter().any(|domain| within(&domain))
+    domains.iter().any(within)
 }
 
 /// The servers that `/etc/resolv.conf` names; as the C library has it, this machine where it names none.

@@ -20,7 +20,7 @@ use crate::os::clock;
 /// Between two looks at files; each costs a `stat` for each file.
 const FILES_EACH: Duration = Duration::from_secs(1);
 /// Between two look-ups of names, as often as the records of most names are renewed.
-const NAMES_EACH: Duration = Duration::from_secs(60);
+const NAMES_EACH: Duration = Duration::from_mins(1);
 /// The same after a look-up that failed.
 const NAMES_AGAIN: Duration = Duration::from_secs(15);
 /// More addresses of one name are not taken: an office has a few.

@@ -78,8 +78,9 @@ pub(super) fn reply(message: &[u8], id: u16, name: &str, kind: Kind) -> Option<R
     let mut records = Vec::new();
     for _ in 0..answers.min(RECORDS) {
         // A reply that was cut, or lies about its length, has the records up to there.
-        let Some(record) = reader.record() else { break };
-        records.extend(record);
+        if reader.record(&mut records).is_none() {
+            break;
+        }
     }
     Some(Reply { truncated: flags & 0x0200 != 0, code: (flags & 0xf) as u8, records })
 }
@@ -158,8 +159,8 @@ impl<'m> Reader<'m> {
         None
     }
 
-    /// The next record; `Some(None)` for one that is of no interest.
-    fn record(&mut self) -> Option<Option<(String, Data)>> {
+    /// Reads the next record, and adds it to `records` where it is of interest.
+    fn record(&mut self, records: &mut Vec<(String, Data)>) -> Option<()> {
         let owner = self.name()?;
         let (kind, class) = (self.word()?, self.word()?);
         self.bytes(4)?;
@@ -184,7 +185,8 @@ impl<'m> Reader<'m> {
             _ => None,
         };
         self.at = end;
-        Some(owner.ok().zip(data))
+        records.extend(owner.ok().zip(data));
+        Some(())
     }
 }
 

@@ -100,7 +100,7 @@ impl Crawler {
     pub fn claimed_by(user_agent: &[u8]) -> Option<Self> {
         let lower = user_agent.to_ascii_lowercase();
         let holds = |mark: &&str| lower.windows(mark.len()).any(|part| part == mark.as_bytes());
-        Self::ALL.into_iter().find(|crawler| crawler.marks().iter().any(|mark| holds(&mark)))
+        Self::ALL.into_iter().find(|crawler| crawler.marks().iter().any(&holds))
     }
 }
 

@@ -76,10 +76,7 @@ fn a_crawler_that_is_one_is_allowed_where_it_is_ignored_until_that_is_old() {
     );
     scene.engine.reconfigure(settings(vec![ignoring("j"), jail("k")], &["web"]), at(12));
     assert_eq!(thrice(&mut scene, 13), (Vec::new(), Vec::new()), "another configuration forgets nothing");
-    let (banned, _) = (0..3).fold((Vec::new(), 0), |(mut all, n), _| {
-        all.extend(scene.offend(BOT, 13, &["k"]));
-        (all, n)
-    });
+    let banned: Vec<String> = (0..3).flat_map(|_| scene.offend(BOT, 13, &["k"])).collect();
     assert_eq!(banned, ["banned 203.0.113.7 by k until 313"], "another jail bans it");
     scene.tick(7 * 3600);
     assert_eq!(thrice(&mut scene, 7 * 3600).1, [claim()], "asked again");
