@@ -43,6 +43,7 @@ fn engine(bans: Vec<Ban>) -> Engine {
         outputs: vec![output()],
         picky: Vec::new(),
         protected: Protection::default(),
+        verifies: false,
         seed: 0,
     };
     Engine::new(settings, Restored { bans, ..Restored::default() }, at(0)).0
@@ -55,6 +56,7 @@ fn client(number: u32) -> Address {
 
 fn offence(number: u32, second: i64) -> Observation {
     Observation {
+        claims: None,
         address: client(number),
         at: at(second),
         logged: None,

@@ -28,6 +28,8 @@ pub struct Allowlist {
     /// The lengths that occur, longest first: a look-up tries each.
     v4: Vec<u8>,
     v6: Vec<u8>,
+    /// More entries, which come and go while the others stay.
+    over: Option<Arc<Allowlist>>,
 }
 
 impl Allowlist {
@@ -38,7 +40,12 @@ impl Allowlist {
         sorted.dedup_by_key(|entry| entry.prefix);
         let index = sorted.iter().enumerate().map(|(i, entry)| (entry.prefix, i)).collect();
         let (v4, v6) = (lengths(&sorted, true), lengths(&sorted, false));
-        Self { sorted, index, v4, v6 }
+        Self { sorted, index, v4, v6, over: None }
+    }
+
+    /// Has these entries count, too, in place of those that were laid over before. Costs nothing for the others.
+    pub fn lay_over(&mut self, more: Self) {
+        self.over = (!more.is_empty()).then(|| Arc::new(more));
     }
 
     /// The narrowest entry that holds `address`.
@@ -48,6 +55,11 @@ impl Allowlist {
 
     /// The narrowest entry that holds all of `prefix`.
     pub fn covering(&self, prefix: Prefix) -> Option<&AllowEntry> {
+        let over = self.over.as_deref().and_then(|over| over.own_covering(prefix));
+        self.own_covering(prefix).into_iter().chain(over).max_by_key(|entry| entry.prefix.length())
+    }
+
+    fn own_covering(&self, prefix: Prefix) -> Option<&AllowEntry> {
         if self.sorted.len() <= FEW {
             let around = self.sorted.iter().filter(|entry| entry.prefix.covers(prefix));
             return around.max_by_key(|entry| entry.prefix.length());
@@ -58,13 +70,17 @@ impl Allowlist {
         found.next().map(|i| &self.sorted[*i])
     }
 
-    /// The entries that lie inside `prefix` (equal ones included), in order.
+    /// The entries that lie inside `prefix` (equal ones included), in order; then those that are laid over.
     pub fn inside(&self, prefix: Prefix) -> impl Iterator<Item = &AllowEntry> {
+        self.own_inside(prefix).chain(self.over.iter().flat_map(move |over| over.own_inside(prefix)))
+    }
+
+    fn own_inside(&self, prefix: Prefix) -> impl Iterator<Item = &AllowEntry> {
         let start = self.sorted.partition_point(|entry| entry.prefix < prefix);
         self.sorted[start..].iter().take_while(move |entry| prefix.covers(entry.prefix))
     }
 
-    /// All entries, in order.
+    /// All entries but those that are laid over, in order.
     pub fn entries(&self) -> &[AllowEntry] {
         &self.sorted
     }
@@ -122,6 +138,19 @@ mod tests {
         assert_eq!(inside("192.0.2.0/24"), ["192.0.2.0/24", "192.0.2.7"]);
         assert_eq!(inside("192.0.2.0/25"), ["192.0.2.7"]);
         assert!(inside("192.0.2.8/29").is_empty());
+    }
+
+    #[test]
+    fn what_is_laid_over_counts_until_something_else_is() {
+        let mut base = list(&["192.0.2.0/24"]);
+        base.lay_over(list(&["192.0.2.7", "203.0.113.7"]));
+        let found = |list: &Allowlist, a: &str| list.find(a.parse().unwrap()).map(|e| e.origin.to_string());
+        assert_eq!(found(&base, "203.0.113.7").as_deref(), Some("203.0.113.7"));
+        assert_eq!(found(&base, "192.0.2.7").as_deref(), Some("192.0.2.7"), "the narrower one");
+        assert_eq!(base.inside("192.0.2.0/24".parse().unwrap()).count(), 2);
+        base.lay_over(Allowlist::default());
+        assert_eq!(found(&base, "203.0.113.7"), None);
+        assert_eq!(found(&base, "192.0.2.7").as_deref(), Some("192.0.2.0/24"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The configuration for verbs that work on it themselves.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::exit::CliError;
 use super::globals::Globals;
 use super::screen;
 use crate::config::{self, Config, Needs, Options, Problems, Source};
 use crate::publish;
-use crate::resolve::Lists;
+use crate::resolve::{Lists, system_lookup};
 use crate::terms::{SourceName, escape};
 
 /// Reads what a verb needs of the configuration; warnings go to stderr.
@@ -55,6 +56,18 @@ pub(super) fn lists(config: &Config) -> Result<Lists, CliError> {
             errors.iter().map(|error| escape::line(&error.to_string()).into_owned()).collect();
         CliError::Unusable(told.join("\n"))
     })
+}
+
+/// How long `replay` waits for the addresses of names.
+const NAMES_WITHIN: Duration = Duration::from_secs(5);
+
+/// The same for a rehearsal, names looked up once. One that has no answer in time protects nobody, and this is told.
+pub(super) fn lists_and_names(config: &Config) -> Result<Lists, CliError> {
+    let mut lists = lists(config)?;
+    for problem in lists.resolve_once(&system_lookup(), NAMES_WITHIN) {
+        screen::remark(&format!("{}: nobody is protected by it here", escape::line(&problem.to_string())));
+    }
+    Ok(lists)
 }
 
 /// Names for an operator to choose from.

@@ -4,6 +4,7 @@
 //! exit code or what went wrong. The smallest example to imitate is `resume`.
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are help texts: backticks would show")]
 
+mod allow;
 mod ban;
 mod belonging;
 mod by;
@@ -88,6 +89,7 @@ enum Verb {
     History(history::History),
     Ban(ban::Ban),
     Unban(unban::Unban),
+    Allow(allow::Allow),
     Pause(pause::Pause),
     Resume(resume::Resume),
     Empty(empty::Empty),
@@ -137,6 +139,7 @@ impl Verb {
             Self::History(verb) => verb.execute(globals),
             Self::Ban(verb) => verb.execute(globals),
             Self::Unban(verb) => verb.execute(globals),
+            Self::Allow(verb) => verb.execute(globals),
             Self::Pause(verb) => verb.execute(globals),
             Self::Resume(verb) => verb.execute(globals),
             Self::Empty(verb) => verb.execute(globals),

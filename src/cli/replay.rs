@@ -238,7 +238,7 @@ fn size_of(logs: &[(PathBuf, &Source)]) -> Option<u64> {
 impl Side {
     fn load(path: Option<PathBuf>) -> Result<Self, CliError> {
         let config = load::with(&Options::new(path, Needs::REPLAY), config::load_for_replay)?;
-        let lists = load::lists(&config)?;
+        let lists = load::lists_and_names(&config)?;
         Ok(Self { config, lists })
     }
 }

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "run",
     "check",
     "replay",
@@ -17,6 +17,7 @@ const VERBS: [&str; 19] = [
     "history",
     "ban",
     "unban",
+    "allow",
     "pause",
     "resume",
     "empty",

@@ -41,5 +41,6 @@ fn written(entry: &ListEntry) -> toml::Value {
     toml::Value::String(match entry {
         ListEntry::Prefix { prefix, .. } => prefix.to_string(),
         ListEntry::File { path, .. } => format!("file:{}", path.display()),
+        ListEntry::Name { name, .. } => format!("dns:{name}"),
     })
 }

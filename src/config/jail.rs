@@ -18,7 +18,7 @@ use crate::filter::{Conditions, Suggest};
 use crate::jail::{Escalation, Jitter, Settings, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
-use crate::terms::{JailName, OutputName, SourceName, nearest};
+use crate::terms::{Crawler, JailName, OutputName, SourceName, nearest};
 
 /// What jails can refer to.
 pub(super) struct World<'a> {
@@ -40,6 +40,7 @@ fn same(one: &Found<ListEntry>, other: &Found<ListEntry>) -> bool {
     match (&one.value, &other.value) {
         (ListEntry::Prefix { prefix: one, .. }, ListEntry::Prefix { prefix: other, .. }) => one == other,
         (ListEntry::File { path: one, .. }, ListEntry::File { path: other, .. }) => one == other,
+        (ListEntry::Name { name: one, .. }, ListEntry::Name { name: other, .. }) => one == other,
         _ => false,
     }
 }
@@ -200,6 +201,8 @@ impl Layers<'_> {
             ignore: self.conditions("ignore", |partial| partial.ignore.as_ref()),
             distinct,
             ignoreip: self.ignoreip(),
+            crawlers: self.crawlers(),
+            crawler_ranges: Vec::new(),
             maxretry,
             findtime,
             bantime,
@@ -290,6 +293,11 @@ impl Layers<'_> {
         union.extend(own.filter(|own| !self.defaults.ignoreip.iter().any(|other| same(other, own))).cloned());
         addresses::show(self.section, "ignoreip", &union);
         union.into_iter().map(|found| found.value).collect()
+    }
+
+    fn crawlers(&self) -> Vec<Crawler> {
+        let found = self.pick(|partial| partial.crawlers.as_ref());
+        self.section.settle_list("ignore_crawlers", found, || (Vec::new(), "none"))
     }
 
     fn conditions(

@@ -10,16 +10,24 @@ pub(super) struct Keys {
 }
 
 /// The tables of a configuration.
-pub(super) const TABLES: [&str; 7] = ["daemon", "real_ip", "defaults", "source", "jail", "output", "filter"];
+pub(super) const TABLES: [&str; 8] =
+    ["daemon", "real_ip", "crawlers", "defaults", "source", "jail", "output", "filter"];
 
 pub(super) const TOP: Keys = Keys {
-    known: &["jails", "daemon", "real_ip", "defaults", "source", "jail", "output", "filter"],
+    known: &["jails", "daemon", "real_ip", "crawlers", "defaults", "source", "jail", "output", "filter"],
     later: &["notify", "fleet"],
 };
 
-pub(super) const DAEMON: Keys = Keys { known: &["state", "socket", "log", "filter_path"], later: &["http"] };
+pub(super) const DAEMON: Keys =
+    Keys { known: &["state", "socket", "log", "filter_path", "resolver"], later: &["http"] };
 
 pub(super) const REAL_IP: Keys = Keys { known: &["trusted_proxies"], later: &[] };
+
+/// The crawlers that can be verified.
+pub(super) const CRAWLERS: Keys = Keys {
+    known: &["google", "bing", "apple", "yandex", "duckduckgo", "baidu", "seznam", "mojeek", "yahoo"],
+    later: &[],
+};
 
 pub(super) const SOURCE: Keys = Keys {
     known: &[
@@ -64,8 +72,9 @@ pub(super) const JAIL: Keys = Keys {
         "where",
         "ignore",
         "ignoreip",
+        "ignore_crawlers",
     ],
-    later: &["value", "ignore_crawlers", "storm"],
+    later: &["value", "storm"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };
@@ -96,10 +105,11 @@ pub(super) const OUTPUT: Keys = Keys {
 pub(super) const RELOAD: Keys = Keys { known: &["pid_file", "process", "command", "signal"], later: &[] };
 
 /// Every table and the keys that this version reads there; `""` is the top, `output.reload` a table inside of another.
-pub const KNOWN: [(&str, &[&str]); 11] = [
+pub const KNOWN: [(&str, &[&str]); 12] = [
     ("", TOP.known),
     ("daemon", DAEMON.known),
     ("real_ip", REAL_IP.known),
+    ("crawlers", CRAWLERS.known),
     ("source", SOURCE.known),
     ("jail", JAIL.known),
     ("jail.group", GROUP.known),

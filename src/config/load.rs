@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::clients;
+use super::crawlers;
 use super::daemon;
 use super::effective;
 use super::environment;
@@ -137,9 +138,9 @@ pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
 }
 
 /// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to; and which backend of
-/// `HAProxy` has no servers on purpose, only an operator knows.
+/// `HAProxy` has no servers on purpose, only an operator knows. Who is a false crawler nobody finds out in a rehearsal.
 fn shipped_jails() -> String {
-    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver"];
+    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver", "fake-crawlers"];
     let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     format!("[{}]", names.join(", "))
@@ -184,10 +185,13 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     let manual = jail::manual(defaults_section, &defaults);
     let all_sources = part("source", needs.sources);
     let sources = source::read_all(reading, all_sources);
-    let Jails { enabled, disabled } = match needs.jails {
+    let crawlers_section = part("crawlers", needs.jails);
+    let crawlers = crawlers::ranges(crawlers_section);
+    let Jails { mut enabled, disabled } = match needs.jails {
         Need::Unread => Jails::default(),
         _ => jail::read_all(&world, top, part("jail", needs.jails), &defaults),
     };
+    crawlers::give(crawlers_section, &crawlers, &mut enabled);
     let host = Host { state: &daemon.state, root: options.root };
     let outputs = output::read_all(reading, part("output", needs.outputs), host);
     wiring::check_outputs(reading, &outputs, &sources);
@@ -197,6 +201,7 @@ fn tables(options: &Options, gathered: &Gathered, reading: &Reading) -> Config {
     Config {
         daemon,
         trusted_proxies,
+        crawlers,
         sources,
         jails: enabled,
         disabled,

@@ -8,6 +8,7 @@
 mod addresses;
 mod check;
 mod clients;
+mod crawlers;
 mod daemon;
 mod effective;
 mod environment;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::addresses;
+use super::crawlers;
 use super::found::{Found, Show};
 use super::growing;
 use super::keys;
@@ -20,7 +21,7 @@ use crate::filter::Conditions;
 use crate::jail::{Escalation, Jitter, Rate};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
-use crate::terms::nearest;
+use crate::terms::{Crawler, nearest};
 
 /// More offences than this within one window are not counted one by one.
 const HIGHEST_MAXRETRY: u32 = 1_000_000;
@@ -51,6 +52,7 @@ pub(super) struct Partial {
     pub(super) only: Option<Found<ConditionTables>>,
     pub(super) ignore: Option<Found<ConditionTables>>,
     pub(super) ignoreip: Vec<Found<ListEntry>>,
+    pub(super) crawlers: Option<Vec<Found<Crawler>>>,
 }
 
 /// The tables of `[[where]]` or `[[ignore]]`, compiled, and as they were written.
@@ -101,6 +103,7 @@ impl Partial {
             only: conditions(section, "where"),
             ignore: conditions(section, "ignore"),
             ignoreip: addresses::read(section, "ignoreip"),
+            crawlers: crawlers::ignored(section),
         }
     }
 }

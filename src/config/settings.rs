@@ -1,5 +1,7 @@
 //! What a configuration says, every value resolved.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::filter::{Conditions, Filter};
 use crate::reader::{FileReading, HostFromPath};
 use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
-use crate::terms::{JailName, OutputName, SourceName};
+use crate::terms::{Crawler, JailName, OutputName, SourceName};
 use crate::{jail, publish, source};
 
 /// A whole configuration.
@@ -23,6 +25,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// `trusted_proxies` of `[real_ip]`; a bare address or range here is never banned either.
     pub trusted_proxies: Vec<ListEntry>,
+    /// The ranges that the operators of crawlers publish.
+    pub crawlers: BTreeMap<Crawler, Vec<ListEntry>>,
     /// By name.
     pub sources: Vec<Source>,
     /// The enabled ones, by name.
@@ -56,6 +60,8 @@ pub struct Daemon {
     pub log: LogFormat,
     /// Directories of more filters.
     pub filter_path: Vec<PathBuf>,
+    /// The DNS servers that verify crawlers; none: the system's.
+    pub resolver: Vec<SocketAddr>,
 }
 
 /// The form of banmap's own log.
@@ -106,6 +112,10 @@ pub struct Jail {
     pub distinct: Option<Field>,
     /// Never banned by this jail: the union of all files, `[defaults]` and the jail.
     pub ignoreip: Vec<ListEntry>,
+    /// Never banned by this jail, once they are verified.
+    pub crawlers: Vec<Crawler>,
+    /// The published ranges of these.
+    pub crawler_ranges: Vec<ListEntry>,
     /// So many offences within `findtime` ban; at least 1.
     pub maxretry: u32,
     /// The sliding window; longer than 0.
@@ -155,12 +165,18 @@ impl Config {
     /// Every list entry of the configuration: what `Lists::open` has to read.
     pub fn list_entries(&self) -> impl Iterator<Item = &ListEntry> {
         let jails = self.jails.iter().flat_map(|jail| &jail.ignoreip);
-        self.trusted_proxies.iter().chain(&self.manual.ignoreip).chain(jails)
+        let crawlers = self.crawlers.values().flatten();
+        self.trusted_proxies.iter().chain(&self.manual.ignoreip).chain(jails).chain(crawlers)
     }
 
     /// The trusted proxies, resolved.
     pub fn trusted(&self, lists: &Lists) -> Allowlist {
         lists.allowlist(&self.trusted_proxies)
+    }
+
+    /// The published ranges of crawlers, resolved.
+    pub fn crawler_ranges(&self, lists: &Lists) -> BTreeMap<Crawler, Allowlist> {
+        self.crawlers.iter().map(|(crawler, entries)| (*crawler, lists.allowlist(entries))).collect()
     }
 
     /// The built-in jail of bans by hand: all outputs; it counts nothing.
@@ -203,7 +219,9 @@ impl Jail {
             group: self.group,
             distinct: self.distinct.is_some(),
             simulate: self.simulate,
-            allow: lists.allowlist(&self.ignoreip),
+            allow: lists.allowlist(self.ignoreip.iter().chain(&self.crawler_ranges)),
+            crawlers: self.crawlers.clone(),
+            fakes: self.filter.definition().fake_crawlers,
             outputs: self.outputs.clone(),
             max_tracked: self.max_tracked,
         }

@@ -1,6 +1,7 @@
 //! Whole configurations: what they say, and what is said about wrong ones.
 
 mod checking;
+mod crawlers;
 mod effective;
 mod growing;
 mod merging;

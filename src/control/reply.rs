@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{Ban, Origin};
-use crate::terms::{Evidence, JailName, SourceName, Tracked};
+use crate::terms::{Allowance, Evidence, JailName, SourceName, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Reply {
     Status(Status),
     /// To `List`.
     Bans(Vec<BanRow>),
+    /// To `Allowed`, by address.
+    Allowed(Vec<AllowedRow>),
     /// To `Why`.
     Why(Why),
     /// To `History`, oldest first.
@@ -123,6 +125,30 @@ impl From<&Ban> for BanRow {
             simulated: ban.simulated,
             spared: Vec::new(),
         }
+    }
+}
+
+/// One entry of the allow list by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedRow {
+    /// Who is allowed.
+    pub address: Prefix,
+    /// Since when.
+    #[serde(with = "wire::time")]
+    pub since: Timestamp,
+    /// When it ends; `null` is not before it is removed.
+    #[serde(with = "wire::optional_time")]
+    pub until: Option<Timestamp>,
+    /// Who gave the command.
+    pub uid: Option<u32>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+impl From<&Allowance> for AllowedRow {
+    fn from(entry: &Allowance) -> Self {
+        let Allowance { prefix, since, until, uid, reason } = entry.clone();
+        Self { address: prefix, since, until, uid, reason }
     }
 }
 

@@ -113,6 +113,30 @@ pub enum Request {
         #[serde(default)]
         no_wait: bool,
     },
+    /// Allow by hand, in all jails, and unban. An entry takes the place of an earlier one of the same prefix.
+    Allow {
+        /// Who; at most `MAX_TARGETS`.
+        targets: Vec<Prefix>,
+        /// How long; else until it is removed.
+        #[serde(default)]
+        duration: Option<BanLength>,
+        /// Why, in the operator's words.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// Take entries off the allow list by hand.
+    Disallow {
+        /// Which; at most `MAX_TARGETS`.
+        targets: Vec<Prefix>,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// Who is allowed by hand.
+    Allowed,
     /// Judge and log, but ban nobody new.
     Pause {
         /// This jail only.
@@ -156,16 +180,21 @@ impl Request {
     /// Takes the targets of a command with many out, as far as one request may not hold them.
     pub(super) fn split_off(&mut self) -> Vec<Prefix> {
         match self {
-            Self::Ban { targets, .. } | Self::Unban { targets, .. } => {
-                targets.split_off(targets.len().min(MAX_TARGETS))
-            }
+            Self::Ban { targets, .. }
+            | Self::Unban { targets, .. }
+            | Self::Allow { targets, .. }
+            | Self::Disallow { targets, .. } => targets.split_off(targets.len().min(MAX_TARGETS)),
             _ => Vec::new(),
         }
     }
 
     /// Adds the targets that were sent before it.
     pub(super) fn join(&mut self, before: Vec<Prefix>) {
-        if let Self::Ban { targets, .. } | Self::Unban { targets, .. } = self {
+        if let Self::Ban { targets, .. }
+        | Self::Unban { targets, .. }
+        | Self::Allow { targets, .. }
+        | Self::Disallow { targets, .. } = self
+        {
             targets.extend(before);
         }
     }
@@ -173,9 +202,11 @@ impl Request {
     /// Whether it names more targets than one request may, in words for the one who sent it.
     pub(super) fn excess(&self) -> Option<String> {
         let targets = match self {
-            Self::Ban { targets, .. } | Self::Unban { targets, .. } | Self::Targets { targets } => {
-                targets.len()
-            }
+            Self::Ban { targets, .. }
+            | Self::Unban { targets, .. }
+            | Self::Allow { targets, .. }
+            | Self::Disallow { targets, .. }
+            | Self::Targets { targets } => targets.len(),
             _ => 0,
         };
         (targets > MAX_TARGETS)
@@ -186,7 +217,13 @@ impl Request {
     pub(super) fn flaw(&self) -> Option<String> {
         match self {
             Self::Ban { targets, .. } if targets.is_empty() => Some("nobody to ban is named".to_owned()),
-            Self::Ban { reason: Some(reason), .. } if reason.len() > MAX_REASON => {
+            Self::Allow { targets, .. } if targets.is_empty() => Some("nobody to allow is named".to_owned()),
+            Self::Disallow { targets, .. } if targets.is_empty() => {
+                Some("no entry to remove is named".to_owned())
+            }
+            Self::Ban { reason: Some(reason), .. } | Self::Allow { reason: Some(reason), .. }
+                if reason.len() > MAX_REASON =>
+            {
                 Some(format!("the reason has {} bytes: write at most {MAX_REASON}", reason.len()))
             }
             Self::Unban { targets, all: false, jail: None, .. } if targets.is_empty() => {
@@ -209,10 +246,16 @@ impl Request {
             | Self::Status { .. }
             | Self::List { .. }
             | Self::Why { .. }
+            | Self::Allowed
             | Self::History { .. }
             | Self::Targets { .. } => true,
             Self::Ban { dry_run, .. } | Self::Unban { dry_run, .. } => *dry_run,
-            Self::Pause { .. } | Self::Resume { .. } | Self::Reload | Self::Empty { .. } => false,
+            Self::Allow { .. }
+            | Self::Disallow { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Reload
+            | Self::Empty { .. } => false,
         }
     }
 }

@@ -76,6 +76,14 @@ impl Circuit {
                     self.answer_order(outcome, &By { peer, reason: None, no_wait }, answer);
                 }
             }
+            Request::Allow { targets, duration, reason, no_wait } => {
+                let by = By { peer, reason, no_wait };
+                self.allow(targets, duration, &by, now, answer);
+            }
+            Request::Disallow { targets, no_wait } => {
+                self.disallow(&targets, &By { peer, reason: None, no_wait }, now, answer);
+            }
+            Request::Allowed => self.reply(answer, Self::allowed),
             Request::Pause { jail, duration } => {
                 let until = duration.and_then(|length| now.checked_add(length).ok());
                 self.pause(jail, until, peer, answer);

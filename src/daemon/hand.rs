@@ -69,6 +69,13 @@ pub(super) struct Outcome {
     forgotten: usize,
 }
 
+/// What an order came to, for the one who gave it.
+pub(super) struct Done {
+    pub(super) messages: Vec<String>,
+    pub(super) bans: Vec<BanRow>,
+    pub(super) refused: Vec<Refusal>,
+}
+
 impl Circuit {
     /// Bans all of them in one step: one generation, one transaction.
     pub(super) fn ban(
@@ -253,10 +260,16 @@ impl Circuit {
     /// listed with what was refused, so that the command does not end as if all were well.
     fn finish(&mut self, outcome: Outcome, no_wait: bool, answer: Answer) {
         let mut messages = outcome.messages();
-        let Outcome { effects, mut refused, .. } = outcome;
+        let Outcome { effects, refused, .. } = outcome;
         let changes = effects.changes.iter().filter(|change| is_by_hand(change));
         let bans: Vec<BanRow> = changes.map(|change| self.changed(change)).collect();
         messages.extend(self.left_out(&bans));
+        self.carry_out(effects, Done { messages, bans, refused }, no_wait, answer);
+    }
+
+    /// The same for any order; `done` is what its answer says.
+    pub(super) fn carry_out(&mut self, effects: Effects, done: Done, no_wait: bool, answer: Answer) {
+        let Done { messages, bans, mut refused } = done;
         self.owner.carry(effects, true);
         let (durable, generation) = (self.durable(), self.owner.engine.generation());
         let reports = self.reports.subscribe();
@@ -384,7 +397,7 @@ fn addresses(number: usize) -> String {
     if number == 1 { "1 address".to_owned() } else { format!("{number} addresses") }
 }
 
-fn refusal_of(prefix: Prefix, refusal: &Refused) -> Refusal {
+pub(super) fn refusal_of(prefix: Prefix, refusal: &Refused) -> Refusal {
     Refusal { target: prefix.to_string(), reason: refusal.to_string() }
 }
 

@@ -1,6 +1,7 @@
 //! Wiring: start, run, reload the configuration, stop. What is decided is decided in the rooms; here what one tells is
 //! carried to the others.
 
+mod allow;
 mod commands;
 mod empty;
 mod hand;
@@ -14,6 +15,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod verify;
 mod why;
 
 pub use empty::empty;

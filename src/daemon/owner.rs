@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::totals::Totals;
+use super::verify::Verifier;
 use crate::engine::{Effects, Engine, Notice};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::publish::{Report, SnapshotRequest, Wanted};
+use crate::resolve::Lists;
 use crate::store::{Ack, HistoryEvent, JailTotals, Keeper, Transaction};
-use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, SourceName};
+use crate::terms::{Batch, Checkpoint, OutputName, PublishedFile, ResolvedName, SourceName};
 
 /// So many changes do not wait for the next second: under a flood they and their lines would fill the memory, while the
 /// store knows what to drop.
@@ -23,6 +25,7 @@ pub(super) struct Owner {
     pub(super) engine: Engine,
     pub(super) log: Log,
     pub(super) keeper: Keeper,
+    pub(super) verifier: Verifier,
     /// What the next transaction stores: everything since the last one, so that bans and read positions agree.
     unsaved: Transaction,
     /// The newest position of each file, for readers that are started again.
@@ -40,14 +43,25 @@ impl Owner {
         engine: Engine,
         log: Log,
         keeper: Keeper,
+        verifier: Verifier,
         kept: (Vec<Checkpoint>, Vec<PublishedFile>, Vec<JailTotals>),
         wanted: watch::Sender<Wanted>,
     ) -> Self {
         let stored_generation = engine.generation();
         let (positions, files) = (HashMap::new(), HashMap::new());
         let (unsaved, totals) = (Transaction::default(), Totals::new(kept.2));
-        let mut owner =
-            Self { engine, log, keeper, unsaved, positions, files, totals, stored_generation, wanted };
+        let mut owner = Self {
+            engine,
+            log,
+            keeper,
+            verifier,
+            unsaved,
+            positions,
+            files,
+            totals,
+            stored_generation,
+            wanted,
+        };
         owner.remember(&kept.0);
         owner.files.extend(kept.1.into_iter().map(|file| ((file.output.clone(), file.path.clone()), file)));
         owner
@@ -85,6 +99,10 @@ impl Owner {
         if effects.notices.iter().any(|notice| matches!(notice, Notice::PauseOver(_))) {
             self.pauses_changed();
         }
+        if effects.notices.iter().any(|notice| matches!(notice, Notice::AllowanceOver(_))) {
+            self.allowed_changed();
+        }
+        effects.verify.iter().for_each(|claim| self.verifier.ask(*claim));
         self.unsaved.changes.extend(effects.changes);
         let generation = self.engine.generation();
         self.wanted.send_if_modified(|wanted| {
@@ -166,6 +184,19 @@ impl Owner {
     /// The pauses as they are now, with the next transaction.
     pub(super) fn pauses_changed(&mut self) {
         self.unsaved.pauses = Some(self.engine.pauses().to_vec());
+    }
+
+    /// The allow list by hand as it is now, with the next transaction.
+    pub(super) fn allowed_changed(&mut self) {
+        self.unsaved.allowed = Some(self.engine.allowed().cloned().collect());
+    }
+
+    /// The names of lists with their addresses as they are now, with the next transaction.
+    pub(super) fn names_changed(&mut self, lists: &Lists) {
+        let names = lists
+            .answers()
+            .map(|(name, addresses)| ResolvedName { name: name.to_string(), addresses: addresses.to_vec() });
+        self.unsaved.names = Some(names.collect());
     }
 
     /// Ends the store's thread; what it could not write is said.

@@ -17,6 +17,7 @@ use super::owner::Owner;
 use super::plan;
 use super::sources::{Readers, Reading};
 use super::start::{self, DaemonError, Loaded, Outputs};
+use super::verify::Answered;
 use crate::address::Address;
 use crate::config::Config;
 use crate::control::{Call, FailCode, Peer, Reply};
@@ -25,7 +26,7 @@ use crate::os::clock;
 use crate::os::lock::Lock;
 use crate::publish::{self, Report, Wanted};
 use crate::reader::{Surroundings, Told};
-use crate::resolve::Lists;
+use crate::resolve::{Following, Lists, News, system_lookup};
 use crate::source::Registry;
 use crate::store::{HistoryEvent, HistoryKind};
 use crate::terms::SourceName;
@@ -41,6 +42,11 @@ pub(super) struct Circuit {
     pub(super) path: Option<PathBuf>,
     pub(super) config: Arc<Config>,
     pub(super) lists: Lists,
+    /// The threads that follow the lists, until they are followed anew.
+    pub(super) following: Following,
+    pub(super) news: mpsc::Receiver<News>,
+    /// What is true of those who say to be crawlers.
+    pub(super) answers: mpsc::UnboundedReceiver<Answered>,
     pub(super) host: Host,
     /// What the readers know of the machines around; the same as the engine does.
     pub(super) around: Surroundings,
@@ -86,6 +92,8 @@ pub(super) enum Received {
     Report(Report),
     Snapshot(crate::publish::SnapshotRequest),
     Call(Call),
+    List(News),
+    Verified(Answered),
     Expiry,
     Second,
     Released,
@@ -172,6 +180,8 @@ impl Circuit {
             Some(request) = self.outputs.snapshots.recv() => Received::Snapshot(request),
             Some(report) = self.outputs.reports.recv() => Received::Report(report),
             Some(call) = self.calls.recv() => Received::Call(call),
+            Some(answered) = self.answers.recv() => Received::Verified(answered),
+            Some(news) = self.news.recv() => Received::List(news),
             message = self.readings.recv(), if waits.reading => message.map_or(Received::ReadersEnded, Received::Reading),
             () = ready(()), if due => Received::Expiry,
             () = soonest(expiry), if expiry.is_some() => Received::Expiry,
@@ -191,6 +201,11 @@ impl Circuit {
             Received::Report(report) => self.report(report),
             Received::Snapshot(request) => self.owner.answer(request),
             Received::Call(call) => self.command(call.request, call.peer, call.reply),
+            Received::Verified((claim, answer)) => {
+                let effects = self.owner.engine.verified(claim, &answer, clock::now());
+                self.owner.carry(effects, false);
+            }
+            Received::List(news) => self.take_list(news),
             Received::Expiry => self.owner.tick(clock::now()),
             Received::Second => self.each_second(),
             Received::Reload => self.reloads.push((None, None)),
@@ -224,9 +239,7 @@ impl Circuit {
     fn each_second(&mut self) {
         self.owner.tick(clock::now());
         self.owner.save();
-        let refreshed = self.lists.refresh();
-        self.owner.log.lists(&refreshed.problems);
-        if refreshed.changed || self.host.has_changed(clock::monotonic()) {
+        if self.host.has_changed(clock::monotonic()) {
             self.reconfigure_engine();
         }
         for source in self.readers.newly_lost() {
@@ -235,9 +248,22 @@ impl Circuit {
         self.owner.log.quiet_second();
     }
 
+    /// A list from elsewhere is another one, or cannot be read.
+    fn take_list(&mut self, news: News) {
+        match self.lists.take(news) {
+            Ok(true) => {
+                self.owner.names_changed(&self.lists);
+                self.reconfigure_engine();
+            }
+            Ok(false) => {}
+            Err(problem) => self.owner.log.lists(&problem),
+        }
+    }
+
     fn reconfigure_engine(&mut self) {
         let crowds = self.crowds.iter().flat_map(|(name, all)| all.iter().map(|one| (name.clone(), *one)));
         let settings = plan::settings(&self.config, &self.lists, self.host.addresses(), crowds.collect());
+        self.owner.verifier.reconfigure(&self.config, &self.lists);
         self.around.replace(settings.protected.trusted.clone(), settings.protected.host.clone());
         let effects = self.owner.engine.reconfigure(settings, clock::now());
         self.owner.carry(effects, true);
@@ -313,12 +339,17 @@ impl Circuit {
     }
 
     /// Puts a new configuration in the place of the old one. Bans and read positions stay.
-    pub(super) async fn exchange(&mut self, loaded: Loaded) -> Result<String, DaemonError> {
+    pub(super) async fn exchange(&mut self, mut loaded: Loaded) -> Result<String, DaemonError> {
         let (new, old) = (&loaded.config.daemon, &self.config.daemon);
         if (&new.state, &new.socket, new.log) != (&old.state, &old.socket, old.log) {
             self.owner.log.needs_restart();
         }
         self.end_readers().await;
+        for (name, addresses) in self.lists.answers() {
+            loaded.lists.resolved(name, addresses.to_vec());
+        }
+        let (tell, news) = mpsc::channel(start::NEWS);
+        let following = loaded.lists.follow(system_lookup(), tell)?;
         let around = plan::around(&loaded.config, &loaded.lists, self.host.addresses());
         let positions = self.owner.positions();
         let started = Readers::start(plan::followings(&loaded.config, &around, &positions, &self.registry));
@@ -334,6 +365,8 @@ impl Circuit {
             self.outputs.stop(&mut self.owner).await;
         }
         (self.config, self.lists, self.around) = (Arc::new(loaded.config), loaded.lists, around);
+        (self.following, self.news) = (following, news);
+        self.owner.names_changed(&self.lists);
         let is_guarded = |name: &SourceName| {
             self.config.sources.iter().any(|source| source.settings.name == *name && source.guard)
         };

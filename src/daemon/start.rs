@@ -12,6 +12,7 @@ use super::owner::Owner;
 use super::plan;
 use super::run::Circuit;
 use super::sources::{Readers, StartError};
+use super::verify::Verifier;
 use crate::config::{self, Config, Needs, Options, Problems};
 use crate::control::{Call, ControlError, Listener, serve};
 use crate::engine::{Engine, Restored};
@@ -19,10 +20,10 @@ use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
 use crate::publish::{self, EventSink, Feed, Publisher, Wanted};
-use crate::resolve::{ListError, Lists};
+use crate::resolve::{ListError, Lists, system_lookup};
 use crate::source::Registry;
 use crate::store::{Keeper, Kept, Store, StoreError};
-use crate::terms::PublishedFile;
+use crate::terms::{PublishedFile, ResolvedName};
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub(super) const LOCK: &str = "banmap.lock";
 /// The name of the database in the state directory.
 pub(super) const DATABASE: &str = "banmap.sqlite3";
 
+/// So much news of lists waits; the threads that find more wait for their turn.
+pub(super) const NEWS: usize = 16;
+
 /// A configuration with its lists.
 pub(super) struct Loaded {
     pub(super) config: Config,
@@ -97,15 +101,20 @@ pub(super) fn lock(state: &Path) -> Result<Lock, DaemonError> {
 ///
 /// Must be called within a tokio runtime.
 pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<Circuit, DaemonError> {
-    let Loaded { config, lists } = loaded;
+    let Loaded { config, mut lists } = loaded;
     let now = clock::now();
     let state_lock = lock(&config.daemon.state)?;
     let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
     for event in &events {
         log.store(event);
     }
-    let Kept { generation, bans, trackers, priors, checkpoints, pauses, files, totals } = kept;
-    let restored = Restored { generation, bans, trackers, priors, pauses };
+    let Kept { generation, bans, trackers, priors, checkpoints, pauses, allowed, names, files, totals } =
+        kept;
+    let restored = Restored { generation, bans, trackers, priors, pauses, allowed };
+    for ResolvedName { name, addresses } in names {
+        // A name that is no name is not asked for.
+        let _ = name.parse().map(|name| lists.resolved(&name, addresses));
+    }
     let host = Host::new(clock::monotonic());
     let (engine, effects) =
         Engine::new(plan::settings(&config, &lists, host.addresses(), Vec::new()), restored, now);
@@ -116,10 +125,17 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         let log = log.clone();
         move |event| log.store(&event)
     })?;
+    let (verifier, answers) = Verifier::new(&config, &lists);
     let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
     let (wanted, _) = watch::channel(wanted);
-    let mut owner =
-        Owner::new(engine, log.clone(), keeper, (checkpoints, files.clone(), totals), wanted.clone());
+    let mut owner = Owner::new(
+        engine,
+        log.clone(),
+        keeper,
+        verifier,
+        (checkpoints, files.clone(), totals),
+        wanted.clone(),
+    );
     owner.carry(effects, false);
     let (reports, _) = watch::channel(unreported(&config));
     let outputs = Outputs::start(&config, &files, &wanted, log);
@@ -131,11 +147,16 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let around = plan::around(&config, &lists, host.addresses());
     let followings = plan::followings(&config, &around, &owner.positions(), &registry);
     let (readers, readings) = Readers::start(followings)?;
+    let (tell, news) = mpsc::channel(NEWS);
+    let following = lists.follow(system_lookup(), tell)?;
     Ok(Circuit {
         started: now,
         path,
         config: Arc::new(config),
         lists,
+        following,
+        news,
+        answers,
         host,
         around,
         crowds: BTreeMap::new(),

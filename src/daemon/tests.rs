@@ -15,6 +15,7 @@ use crate::control::{Call, Peer, Reply, Request};
 use crate::engine::{Order, Term};
 use crate::observe::Log;
 use crate::os::clock;
+use crate::resolve::News;
 use crate::terms::Batch;
 
 /// How long anything may take that takes milliseconds on an idle machine.
@@ -247,4 +248,59 @@ async fn many_bans_by_hand_are_one_generation_and_their_end_is_another() {
 
 fn net(n: u32) -> std::net::IpAddr {
     std::net::Ipv4Addr::from(0xc633_6400 + n).into()
+}
+
+#[tokio::test]
+async fn whom_an_answered_command_allows_is_out_of_the_list_and_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut circuit = circuit(directory.path(), &list("out/list"));
+    let targets = || vec!["198.51.100.1".parse().unwrap()];
+    let reason = Some("the \u{1b}[31mnew\u{1b}[0m office".to_owned());
+    let ban = Request::ban(targets());
+    ask(&mut circuit, ban.clone()).await;
+    let allow = Request::Allow { targets: targets(), duration: None, reason: reason.clone(), no_wait: false };
+    let Reply::Done { messages, bans, refused } = ask(&mut circuit, allow).await else { panic!() };
+    assert!(refused.is_empty(), "{refused:?}");
+    assert_eq!(messages, ["allow add: 198.51.100.1"]);
+    assert_eq!(bans.len(), 1, "the ban that ended");
+    let published = std::fs::read_to_string(directory.path().join("out/list")).unwrap();
+    assert!(!published.contains("198.51.100.1"), "{published}");
+    let database = directory.path().join(start::DATABASE);
+    let kept = || crate::store::Store::open(&database, clock::now()).unwrap().1.allowed;
+    assert_eq!(kept().len(), 1);
+    assert_eq!((kept()[0].uid, &kept()[0].reason), (Some(7), &reason));
+    let Reply::Done { refused, .. } = ask(&mut circuit, ban).await else { panic!() };
+    assert!(refused[0].reason.contains("allowed by hand: 198.51.100.1, by uid 7"), "{refused:?}");
+    let history = Request::History { address: Some(targets()[0]), since: None, jail: None };
+    let Reply::History(rows) = ask(&mut circuit, history).await else { panic!() };
+    let commands: Vec<_> =
+        rows.iter().filter_map(|row| row.uid.and(Some((row.text.as_deref()?, &row.reason)))).collect();
+    assert_eq!(commands, [("ban", &None), ("allow add", &reason)]);
+    let remove = Request::Disallow { targets: targets(), no_wait: false };
+    let Reply::Done { messages, .. } = ask(&mut circuit, remove).await else { panic!() };
+    assert_eq!(messages, ["allow remove: 198.51.100.1"]);
+    assert_eq!(kept(), []);
+    let Reply::Allowed(left) = ask(&mut circuit, Request::Allowed).await else { panic!() };
+    assert_eq!(left, []);
+}
+
+#[tokio::test]
+async fn an_address_that_a_name_has_now_is_unbanned_and_kept_for_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let rest = format!("[defaults]\nignoreip = \"dns:office.invalid\"\n{}", list("out/list"));
+    let mut circuit = circuit(directory.path(), &rest);
+    let effects = circuit.owner.engine.ban(order(Term::Forever), clock::now()).unwrap();
+    circuit.owner.carry(effects, false);
+    let (name, addresses) = ("office.invalid".parse().unwrap(), vec!["198.51.100.1".parse().unwrap()]);
+    circuit.take(Received::List(News::Name { name, addresses }), &mut Waits::new());
+    assert_eq!(circuit.owner.engine.bans().count(), 0);
+    let why = circuit.owner.engine.why("198.51.100.1".parse::<Prefix>().unwrap(), clock::now());
+    assert!(why.protected_by.unwrap().contains("(dns:office.invalid, ignoreip of [defaults] ("));
+    let (stored, durable) = oneshot::channel();
+    circuit.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
+    durable.await.unwrap().unwrap();
+    drop(circuit);
+    let (_, kept, _) =
+        crate::store::Store::open(&directory.path().join(start::DATABASE), clock::now()).unwrap();
+    assert_eq!((kept.names[0].name.as_str(), kept.names[0].addresses.len()), ("office.invalid", 1));
 }

@@ -15,6 +15,8 @@ impl Engine {
     pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
         self.expire_some(now, self.slice, effects);
         self.expire_pauses(now, effects);
+        self.expire_allowed(now, effects);
+        self.expire_claims(now, effects);
     }
 
     /// Ends at most `limit` bans that are over at `now`, the longest over first.

@@ -1,12 +1,13 @@
 //! What comes out of the engine, and the orders that people give it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::address::{Address, AllowEntry, Prefix};
 use crate::ban::Change;
-use crate::terms::{JailName, Offence, OutputName, Pause};
+use crate::terms::{Allowance, Claim, JailName, Offence, OutputName, Pause};
 
 /// What a call led to, in order.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Effects {
     pub notices: Vec<Notice>,
     /// Offences that were not counted, since their address is protected: for `replay`, which shows what that changes.
     pub spared: Vec<Spared>,
+    /// Claims to look into; the answers go to [`Engine::verified`](super::Engine::verified).
+    pub verify: Vec<Claim>,
 }
 
 /// An offence of somebody who is protected.
@@ -65,6 +68,42 @@ pub enum Notice {
     },
     /// A pause ended by itself.
     PauseOver(Pause),
+    /// A client is the crawler that it says to be, and was about to be banned, or was banned.
+    CrawlerSpared {
+        /// Who, and which one.
+        claim: Claim,
+        /// What proves it.
+        by: Arc<str>,
+    },
+    /// An entry of the allow list by hand ended by itself.
+    AllowanceOver(Allowance),
+    /// Somebody was allowed inside of a banned prefix.
+    Split {
+        /// Who.
+        prefix: Prefix,
+        /// The banned prefix.
+        within: Prefix,
+        /// Whose ban that is.
+        jail: JailName,
+        /// The outputs that cannot hold the prefix without them, and hold nothing of it from now on.
+        left_out: Vec<OutputName>,
+    },
+    /// Somebody is not allowed any more, but another rule protects them all the same.
+    StillProtected {
+        /// Who.
+        prefix: Prefix,
+        /// The rule.
+        rule: String,
+    },
+    /// Somebody is not allowed any more, and a wider ban holds them.
+    BannedWithin {
+        /// Who.
+        prefix: Prefix,
+        /// The banned prefix.
+        within: Prefix,
+        /// Whose ban that is.
+        jail: JailName,
+    },
     /// A ban was ended by hand, but a wider one still bans.
     StillBanned {
         /// What was unbanned.
@@ -102,6 +141,30 @@ impl fmt::Display for Notice {
                 write!(f, "the pause of jail {jail} is over: verdicts ban again")
             }
             Self::PauseOver(_) => f.write_str("the pause of all jails is over: verdicts ban again"),
+            Self::CrawlerSpared { claim: Claim { address, crawler }, by } => {
+                write!(
+                    f,
+                    "{address} is the crawler {crawler} ({by}), and is not banned where that is ignored"
+                )
+            }
+            Self::AllowanceOver(Allowance { prefix, .. }) => {
+                write!(f, "{prefix} is not allowed by hand any more: its time is over")
+            }
+            Self::Split { prefix, within, jail, left_out } if left_out.is_empty() => {
+                write!(f, "{within} stays banned by {jail}, without {prefix}")
+            }
+            Self::Split { prefix, within, jail, left_out } => {
+                let outputs: Vec<&str> = left_out.iter().map(OutputName::as_str).collect();
+                let outputs = outputs.join(", ");
+                write!(
+                    f,
+                    "{within} stays banned by {jail}, without {prefix}; {outputs} cannot hold it so, and does not hold it at all"
+                )
+            }
+            Self::StillProtected { prefix, rule } => write!(f, "{prefix} is still protected: {rule}"),
+            Self::BannedWithin { prefix, within, jail } => {
+                write!(f, "{prefix} is banned as part of {within} by {jail} from now on")
+            }
             Self::StillBanned { prefix, by, jail } => {
                 write!(f, "{prefix} is still banned as part of {by} by {jail}")
             }
@@ -201,6 +264,32 @@ pub enum Refusal {
         within: Prefix,
         /// Whose ban that is.
         jail: JailName,
+    },
+    /// Nobody could be banned any more, or nearly nobody.
+    #[error(
+        "`{prefix}` is too wide to be allowed by hand: at most an IPv4 /8 or an IPv6 /7; `pause` bans nobody at all"
+    )]
+    TooMuchAllowed {
+        /// Who was to be allowed.
+        prefix: Prefix,
+    },
+    /// The allow list by hand is full.
+    #[error(
+        "`{prefix}` is one too many: the allow list by hand holds {limit} entries; a \"file:\" in ignoreip holds more"
+    )]
+    AllowedFull {
+        /// Who was to be allowed.
+        prefix: Prefix,
+        /// How many fit.
+        limit: usize,
+    },
+    /// It is not allowed by hand.
+    #[error("`{prefix}` is not allowed by hand{}", rule.as_ref().map(|rule| format!("; it is protected: {rule}")).unwrap_or_default())]
+    NotAllowed {
+        /// Who was to be taken off the list.
+        prefix: Prefix,
+        /// The rule that protects it, if one does.
+        rule: Option<String>,
     },
     /// There is nothing to resume.
     #[error("{} not paused", .0.as_ref().map_or("no jail is".to_owned(), |jail| format!("jail `{jail}` is")))]

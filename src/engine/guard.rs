@@ -1,12 +1,19 @@
-//! Who is never banned: loopback, this host, trusted proxies, crowds, and each jail's allow list.
+//! Who is never banned: loopback, this host, trusted proxies, crowds, who is allowed by hand, and each jail's allow list.
+
+use jiff::Timestamp;
 
 use super::Protection;
 use crate::address::{Address, AllowEntry, Allowlist, Group, Prefix};
+use crate::terms::Allowance;
 
 /// Protection that holds for every jail; a jail's own allow list is handed in.
 pub(super) struct Guard {
     /// Loopback, this host, trusted proxies, crowds; the origin is the whole rule in words.
+    fixed: Vec<AllowEntry>,
+    /// The same, and who is allowed by hand.
     always: Allowlist,
+    /// When the first of those allowed by hand is so no more.
+    next_end: Option<Timestamp>,
 }
 
 impl Guard {
@@ -23,7 +30,20 @@ impl Guard {
             prefix: Prefix::host(*address),
             origin: format!("wrong-client guard: most lines of source {source} come from it").into(),
         });
-        Self { always: loopback().chain(host).chain(trusted).chain(crowds).collect() }
+        let fixed: Vec<AllowEntry> = loopback().chain(host).chain(trusted).chain(crowds).collect();
+        Self { always: fixed.iter().cloned().collect(), fixed, next_end: None }
+    }
+
+    /// Exactly these are allowed by hand from now on.
+    pub(super) fn allow<'a>(&mut self, allowed: impl Iterator<Item = &'a Allowance> + Clone) {
+        self.next_end = allowed.clone().filter_map(|entry| entry.until).min();
+        let entries = allowed.map(|entry| AllowEntry { prefix: entry.prefix, origin: by_hand(entry).into() });
+        self.always = self.fixed.iter().cloned().chain(entries).collect();
+    }
+
+    /// When the first of those allowed by hand is so no more.
+    pub(super) fn next_end(&self) -> Option<Timestamp> {
+        self.next_end
     }
 
     /// The rule that protects `address` from every jail.
@@ -75,6 +95,15 @@ impl Guard {
         let prefix = Prefix::group(address, group);
         if self.reaches_into(allow, prefix) { Prefix::host(address) } else { prefix }
     }
+}
+
+/// `allowed by hand: 203.0.113.0/24, by uid 1000 since 2026-05-01T10:00:00Z until 2026-05-02T10:00:00Z: the new office`
+fn by_hand(entry: &Allowance) -> String {
+    let whole = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+    let by = entry.uid.map(|uid| format!(" by uid {uid}")).unwrap_or_default();
+    let until = entry.until.map(|until| format!(" until {}", whole(until))).unwrap_or_default();
+    let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("allowed by hand: {},{by} since {}{until}{reason}", entry.prefix, whole(entry.since))
 }
 
 /// Addresses that only this machine can have, or none.

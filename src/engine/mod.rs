@@ -4,7 +4,9 @@
 //! `replay` and `test` drive the same engine. One owner calls it; each call that changes something first ends
 //! some of what is over at `now`: never more than a slice, so that none takes long.
 
+mod allowed;
 mod changes;
+mod claims;
 mod effects;
 mod guard;
 mod hand;
@@ -17,7 +19,7 @@ mod settings;
 mod slots;
 mod snapshot;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -26,9 +28,11 @@ pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
 
+use crate::address::Prefix;
 use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
-use crate::terms::{Pause, PriorEntry, TrackerEntry};
+use crate::terms::{Allowance, Pause, PriorEntry, TrackerEntry};
+use claims::Claims;
 use guard::Guard;
 use outputs::Outputs;
 use slots::Slots;
@@ -38,6 +42,8 @@ pub struct Engine {
     slots: Slots,
     outputs: Outputs,
     guard: Guard,
+    /// Clients that say they are a crawler.
+    claims: Claims,
     table: Table,
     echoes: Echoes,
     /// Earlier bans, for those that grow with them.
@@ -45,6 +51,8 @@ pub struct Engine {
     seed: u64,
     texts: Texts,
     pauses: Vec<Pause>,
+    /// Who is allowed by hand.
+    allowed: BTreeMap<Prefix, Allowance>,
     generation: u64,
     /// The generation that all changes of a step have, while one is taken.
     step: Option<u64>,
@@ -65,12 +73,14 @@ impl Engine {
             slots: Slots::new(&settings.manual),
             outputs: Outputs::default(),
             guard: Guard::new(&settings.protected),
+            claims: Claims::new(settings.verifies),
             table: Table::default(),
             echoes: Echoes::default(),
             priors: Priors::default(),
             seed: settings.seed,
             texts: Texts::default(),
             pauses: restored.pauses,
+            allowed: restored.allowed.into_iter().map(|entry| (entry.prefix, entry)).collect(),
             generation: restored.generation + 1,
             step: None,
             slice: Self::SLICE,
@@ -84,6 +94,7 @@ impl Engine {
         }
         engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
+        engine.guard.allow(engine.allowed.values());
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
@@ -107,9 +118,11 @@ impl Engine {
         let mut effects = Effects::default();
         self.expire(now, &mut effects);
         self.guard = Guard::new(&settings.protected);
+        self.guard.allow(self.allowed.values());
         self.seed = settings.seed;
         self.outputs.configure(&settings.outputs, &settings.picky);
         self.slots.configure(settings.jails, &settings.manual, &mut self.outputs);
+        self.lay_over_crawlers();
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
         self.apply_protection(now, &mut effects);
@@ -153,7 +166,7 @@ impl Engine {
     /// When [`Engine::tick`] has something to end.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
-        pauses.chain(self.table.next_end()).min()
+        pauses.chain(self.guard.next_end()).chain(self.claims.next_end()).chain(self.table.next_end()).min()
     }
 
     /// The generation of the next change of what outputs carry.

@@ -3,27 +3,38 @@
 use jiff::Timestamp;
 
 use super::changes::counts_later;
+use super::claims::Regard;
 use super::effects::may_say_again;
 use super::slots::Crowded;
 use super::{Effects, Engine, Notice, Spared};
 use crate::address::{Address, AllowEntry, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
 use crate::jail::{Counted, Offender, TextId, Verdict, chance};
-use crate::terms::{Evidence, Observation, Offence};
+use crate::terms::{Crawler, Evidence, Observation, Offence};
 
 /// So many bans that are over end with each record: more than a record begins, so that `replay`, too, keeps up.
 const ENDED_EACH: usize = 16;
 
 /// What the offences of one record have in common.
-struct Seen {
-    address: Address,
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) address: Address,
     /// Never later than `now`.
     at: Timestamp,
-    now: Timestamp,
+    pub(super) now: Timestamp,
+    /// The crawler that the client says to be.
+    pub(super) claims: Option<Crawler>,
     /// The record's line, until an offence is counted.
     text: Option<Box<str>>,
     /// Where the line went.
     kept: TextId,
+}
+
+impl Seen {
+    /// The same, for later.
+    pub(super) fn kept_only(&self) -> Self {
+        Self { text: None, ..*self }
+    }
 }
 
 impl Engine {
@@ -33,6 +44,8 @@ impl Engine {
         self.expire_some(now, ENDED_EACH.min(self.slice), effects);
         self.expire_around(Prefix::host(observation.address), now, effects);
         self.expire_pauses(now, effects);
+        self.expire_allowed(now, effects);
+        self.expire_claims(now, effects);
         let standing = self.standing(&observation, now);
         if let Some(standing) = &standing {
             self.count_hits(&observation, standing, now, effects);
@@ -44,10 +57,13 @@ impl Engine {
         if let Some(rule) = self.guard.always(observation.address) {
             return self.spare(&observation, rule, now, effects);
         }
-        let Observation { address, at, refused, offences, text, .. } = observation;
-        let mut seen = Seen { address, at: at.min(now), now, text, kept: TextId::NONE };
+        let Observation { address, at, refused, offences, claims, text, .. } = observation;
+        let mut seen = Seen { address, at: at.min(now), now, claims, text, kept: TextId::NONE };
         for offence in &offences {
             let Some(jail) = self.slots.configured(&offence.jail) else { continue };
+            if standing.is_some() {
+                self.ask_about_banned(jail, &seen, effects);
+            }
             if !standing.as_ref().is_some_and(|standing| self.is_hit(standing, jail, refused)) {
                 self.count(jail, offence, &mut seen, effects);
             }
@@ -56,15 +72,35 @@ impl Engine {
 
     /// Counts an offence, unless the jail allows its address.
     fn count(&mut self, jail: JailId, offence: &Offence, seen: &mut Seen, effects: &mut Effects) {
-        let slot = self.slots.get_mut(jail);
-        if let Some(entry) = slot.settings.allow.find(seen.address) {
+        if let Some(entry) = self.slots.get(jail).settings.allow.find(seen.address) {
             let Seen { address, at, .. } = *seen;
             effects.spared.push(Spared { offence: offence.clone(), address, at, by: entry.clone() });
             return;
         }
+        match self.regard(jail, offence, seen, effects) {
+            Regard::Passes => {}
+            regard => self.judge(jail, offence, seen, &regard, effects),
+        }
+    }
+
+    /// Keeps the record's line.
+    pub(super) fn keep(&mut self, seen: &mut Seen) {
         if let Some(text) = seen.text.take() {
             seen.kept = self.texts.keep(seen.at, text);
         }
+    }
+
+    /// Counts an offence that is one; what follows from it waits where `regard` says so.
+    pub(super) fn judge(
+        &mut self,
+        jail: JailId,
+        offence: &Offence,
+        seen: &mut Seen,
+        regard: &Regard,
+        effects: &mut Effects,
+    ) {
+        self.keep(seen);
+        let slot = self.slots.get_mut(jail);
         let settings = &slot.settings;
         let prefix = self.guard.group(&settings.allow, seen.address, settings.group);
         let distinct = offence.distinct.filter(|_| settings.distinct).unwrap_or(0);
@@ -74,15 +110,19 @@ impl Engine {
         let group = Prefix::group(seen.address, slot.settings.group);
         // A request within its rate is no offence.
         let offended = slot.settings.rate.is_none() || verdict.is_some();
-        let crowded = if offended { slot.crowded(group, seen.now, counted) } else { Vec::new() };
         let evicted = slot.tracker.evicted();
-        if slot.said_full.map_or(0, |(_, said)| said) != evicted {
+        let crowded = if offended {
+            self.crowd_when_known(regard, jail, (group, counted), seen.now)
+        } else {
+            Vec::new()
+        };
+        if self.slots.get(jail).said_full.map_or(0, |(_, said)| said) != evicted {
             self.say_full(jail, evicted, seen.now, effects);
         }
         if let Some(verdict) = verdict {
             let ban = self.verdict_ban(jail, prefix, &verdict, None);
             self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
-            self.decide(jail, ban, seen.now, effects);
+            self.decide_when_known(regard, jail, ban, seen.now, effects);
         }
         for Crowded { prefix, verdict, reason } in crowded {
             self.widen(jail, prefix, &verdict, reason, seen.now, effects);
@@ -108,7 +148,7 @@ impl Engine {
 
     /// Bans a prefix as a whole, unless an output could not leave out who is protected inside it: there the prefix would
     /// be missing, and with it those bans that it covers.
-    fn widen(
+    pub(super) fn widen(
         &mut self,
         jail: JailId,
         prefix: Prefix,
@@ -133,7 +173,7 @@ impl Engine {
     }
 
     /// A verdict becomes a ban, is withheld, or was over before it was found.
-    fn decide(&mut self, jail: JailId, ban: Ban, now: Timestamp, effects: &mut Effects) {
+    pub(super) fn decide(&mut self, jail: JailId, ban: Ban, now: Timestamp, effects: &mut Effects) {
         if self.is_paused(&ban.jail) {
             effects.changes.push(Change::Withheld(ban.into()));
         } else if ban.is_over(now) {

@@ -3,7 +3,7 @@
 use crate::address::{Address, Allowlist, Prefix};
 use crate::ban::Ban;
 use crate::jail;
-use crate::terms::{OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
+use crate::terms::{Allowance, OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
 
 /// The engine's part of the configuration.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub picky: Vec<(OutputName, Holds)>,
     /// Who is never banned by any jail.
     pub protected: Protection,
+    /// Whether somebody answers the questions of [`Effects::verify`](super::Effects::verify).
+    pub verifies: bool,
     /// What chance is drawn from: the jitter of bans. Not to be guessed from outside; the same in each `replay`.
     pub seed: u64,
 }
@@ -50,4 +52,6 @@ pub struct Restored {
     pub priors: Vec<PriorEntry>,
     /// Pauses that had not ended.
     pub pauses: Vec<Pause>,
+    /// Who is allowed by hand; entries that ended meanwhile included.
+    pub allowed: Vec<Allowance>,
 }

@@ -60,6 +60,8 @@ pub struct Definition {
     pub description: String,
     /// Thresholds that go with it.
     pub suggest: Suggest,
+    /// What it matches is an offence only where the client is not the crawler that it says to be; who judges finds out.
+    pub fake_crawlers: bool,
     /// Any of these makes an offence.
     pub rules: Vec<ConditionSet>,
     /// Any of these makes it none after all.

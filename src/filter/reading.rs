@@ -8,8 +8,8 @@ use crate::record::Field;
 use crate::terms::{nearest, parse_duration, seconds_duration};
 
 /// The keys of a filter.
-const FILTER_KEYS: [&str; 7] =
-    ["description", "suggest", "rule", "ignore", "failregex", "ignoreregex", "samples"];
+const FILTER_KEYS: [&str; 8] =
+    ["description", "suggest", "fake_crawlers", "rule", "ignore", "failregex", "ignoreregex", "samples"];
 /// What a filter may suggest.
 const SUGGEST_KEYS: [&str; 3] = ["maxretry", "findtime", "distinct"];
 /// What only a jail decides, because it depends on the site and not on the offence.
@@ -35,6 +35,7 @@ impl Definition {
         let definition = Self {
             description: text(table, "description", &mut problems).unwrap_or_default(),
             suggest: suggest(table, &mut problems),
+            fake_crawlers: flag(table, "fake_crawlers", &mut problems),
             rules: sets(table, "rule", &mut problems),
             ignore: sets(table, "ignore", &mut problems),
             failregex: texts(table, "failregex", &mut problems),
@@ -294,6 +295,14 @@ fn text(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Option<String>
         problems.push(Problem::new(key, format!("a text expected, not {}", shown(value))));
     }
     value.as_str().map(str::to_owned)
+}
+
+fn flag(table: &Table, key: &str, problems: &mut Vec<Problem>) -> bool {
+    let value = table.get(key);
+    if let Some(value) = value.filter(|value| !value.is_bool()) {
+        problems.push(Problem::new(key, format!("true or false expected, not {}", shown(value))));
+    }
+    value.and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn texts(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {

@@ -21,6 +21,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "bad-bots",
     "bad-request",
     "exploit-requests",
+    "fake-crawlers",
     "gitea-login",
     "grafana-login",
     "haproxy-badrequest",

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Escalation, Jitter, Rate, Widen};
 use crate::address::{Allowlist, Group};
-use crate::terms::{JailName, OutputName};
+use crate::terms::{Crawler, JailName, OutputName};
 
 /// One jail, resolved: every value is set.
 #[derive(Clone, Debug)]
@@ -35,6 +35,10 @@ pub struct Settings {
     pub simulate: bool,
     /// Never banned by this jail: the union of all `ignoreip` and this jail's own.
     pub allow: Allowlist,
+    /// Crawlers that it does not ban, once they are verified.
+    pub crawlers: Vec<Crawler>,
+    /// What its filter matches is an offence only where the client is not the crawler that it says to be.
+    pub fakes: bool,
     /// The outputs that carry its bans.
     pub outputs: Vec<OutputName>,
     /// At most so many prefixes are tracked at once; the least useful gives way.
@@ -61,6 +65,8 @@ impl Settings {
             distinct: false,
             simulate: false,
             allow: Allowlist::default(),
+            crawlers: Vec::new(),
+            fakes: false,
             outputs: Vec::new(),
             max_tracked: Self::MAX_TRACKED,
         }

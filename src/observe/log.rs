@@ -213,11 +213,9 @@ impl Log {
         }
     }
 
-    /// Lists that changed and cannot be used.
-    pub fn lists(&self, problems: &[ListError]) {
-        for problem in problems {
-            warn!("{} (the last good list stays in force)", escape(problem));
-        }
+    /// A list that changed and cannot be used, or a name that cannot be resolved.
+    pub fn lists(&self, problem: &ListError) {
+        warn!("{} (the last good list stays in force)", escape(problem));
     }
 
     /// What is hardly meant so in the configuration.

@@ -17,9 +17,9 @@ use super::prefilter::{Chosen, Prefilter};
 use super::unwrap::Unwrapped;
 use crate::address::Address;
 use crate::filter::Required;
-use crate::record::{Format, Record, Reference, Targets, header, wrapper_time};
+use crate::record::{Field, Format, Record, Reference, Targets, header, wrapper_time};
 use crate::source::last_lines;
-use crate::terms::{Observation, Offence};
+use crate::terms::{Crawler, Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
@@ -416,7 +416,9 @@ impl Pass<'_> {
         let logged = record.time().or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
         let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
-        self.out.push(Observation { address, at, logged, refused: record.refused(), offences, text });
+        let claims = if offences.is_empty() { None } else { record.field(&Field::UserAgent) };
+        let claims = claims.and_then(|user_agent| Crawler::claimed_by(&user_agent));
+        self.out.push(Observation { address, at, logged, refused: record.refused(), offences, claims, text });
     }
 
     /// The time that a line's wrapper names.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::name::{HostName, HostNameError};
 use crate::address::{Prefix, PrefixError};
 
-/// An address, a range, or a file of them.
+/// An address, a range, a file of them, or a name that has some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListEntry {
     /// An address or a prefix.
@@ -22,24 +23,29 @@ pub enum ListEntry {
         /// Where the file was named.
         origin: Arc<str>,
     },
+    /// `dns:NAME`: the addresses that a name has.
+    Name {
+        /// The name.
+        name: HostName,
+        /// Where it was written.
+        origin: Arc<str>,
+    },
 }
 
 /// An entry that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// No address, no prefix, and no list.
-    #[error("{0}: write an address, a prefix such as \"192.0.2.0/24\", or \"file:PATH\"")]
+    #[error("{0}: write an address, a prefix such as \"192.0.2.0/24\", \"file:PATH\" or \"dns:NAME\"")]
     Prefix(#[from] PrefixError),
     /// Several addresses in one text, as fail2ban has them.
     #[error(
         "`{0}` holds several entries: write each as a text of its own, [\"192.0.2.1\", \"198.51.100.0/24\"]"
     )]
     Several(String),
-    /// A list whose addresses come from the DNS.
-    #[error(
-        "`{0}`: names are not resolved by this version: write the addresses, or a \"file:PATH\" that holds them"
-    )]
-    Dns(String),
+    /// `dns:` with something that is no name.
+    #[error("{0}: write \"dns:office.example\"")]
+    Name(#[from] HostNameError),
     /// `file:` alone.
     #[error("`file:` names no file: write \"file:/etc/banmap/allow.txt\"")]
     NoPath,
@@ -54,8 +60,8 @@ impl ListEntry {
             let named = if path.is_empty() { Err(EntryError::NoPath) } else { Ok(base.join(path)) };
             return named.map(|path| Self::File { path, origin });
         }
-        if text.starts_with("dns:") {
-            return Err(EntryError::Dns(text.to_owned()));
+        if let Some(name) = text.strip_prefix("dns:") {
+            return Ok(Self::Name { name: name.trim().parse()?, origin });
         }
         if text.contains(|c: char| c.is_whitespace() || matches!(c, ',' | ';')) {
             return Err(EntryError::Several(text.to_owned()));
@@ -66,7 +72,7 @@ impl ListEntry {
     /// Where it was written.
     pub fn origin(&self) -> &Arc<str> {
         match self {
-            Self::Prefix { origin, .. } | Self::File { origin, .. } => origin,
+            Self::Prefix { origin, .. } | Self::File { origin, .. } | Self::Name { origin, .. } => origin,
         }
     }
 }
@@ -86,6 +92,8 @@ mod tests {
         assert_eq!(read("192.0.2.1"), Ok(prefix("192.0.2.1")));
         assert_eq!(read(" 2001:db8::/32 "), Ok(prefix("2001:db8::/32")));
         assert_eq!(read("file:/srv/allow.txt"), Ok(file("/srv/allow.txt")));
+        let name = ListEntry::Name { name: "office.example".parse().unwrap(), origin: "here".into() };
+        assert_eq!(read("dns: Office.example"), Ok(name));
         assert_eq!(read("file:lists/allow.txt"), Ok(file("/etc/banmap/lists/allow.txt")));
     }
 
@@ -95,7 +103,8 @@ mod tests {
             ("localhost", "`localhost` is not an IP address: write an address"),
             ("192.0.2.0/33", "the prefix length must be a number from 0 to 32: write an address"),
             ("127.0.0.1/8 ::1", "write each as a text of its own"),
-            ("dns:office.example", "names are not resolved by this version"),
+            ("dns:192.0.2.1", "`192.0.2.1` is no host name"),
+            ("dns:", "write \"dns:office.example\""),
             ("file:", "names no file"),
             ("", "`` is not an IP address"),
         ] {

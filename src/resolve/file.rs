@@ -1,12 +1,16 @@
-//! Reading one `file:` list: an address or prefix a line, `#` begins a comment, blank lines are skipped.
+//! Reading one `file:` list: an address or prefix a line, `#` begins a comment, blank lines are skipped. Or, as Google, Bing
+//! and others publish the ranges of their crawlers, JSON: `{"prefixes": [{"ipv4Prefix": "192.0.2.0/27"}, …]}`.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
+use super::name::HostName;
 use crate::address::{AllowEntry, Prefix, PrefixError};
 
 /// Larger files are refused: a list of a million prefixes is smaller.
@@ -57,6 +61,24 @@ pub enum ListError {
         /// The text, and what is wrong with it.
         error: PrefixError,
     },
+    /// JSON without a list of prefixes.
+    #[error("{path}: {error}: as JSON a list is {{\"prefixes\": [{{\"ipv4Prefix\": \"192.0.2.0/27\"}}]}}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: String,
+    },
+    /// A name has no address, or the resolver did not answer.
+    #[error("dns:{name}: cannot be resolved ({named_by}): {error}")]
+    Name {
+        /// The name.
+        name: HostName,
+        /// Where the configuration names it.
+        named_by: String,
+        /// What the resolver said.
+        error: io::Error,
+    },
     /// There are more bad lines than were told.
     #[error("{path}: {count} more lines hold no address")]
     More {
@@ -65,6 +87,12 @@ pub enum ListError {
         /// How many.
         count: usize,
     },
+}
+
+impl ListError {
+    pub(super) fn name(name: &HostName, named_by: &str, error: io::Error) -> Self {
+        Self::Name { name: name.clone(), named_by: named_by.to_owned(), error }
+    }
 }
 
 /// What changes when a file changes.
@@ -126,6 +154,10 @@ fn load(path: &Path, named_by: &str) -> Result<(Stamp, Vec<u8>), ListError> {
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<AllowEntry>, Vec<ListError>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if text.trim_ascii_start().starts_with(b"{") {
+        return parse_json(path, text)
+            .map_err(|error| vec![ListError::Json { path: path.to_owned(), error }]);
+    }
     let mut entries = Vec::new();
     let mut problems = Vec::new();
     let mut untold = 0;
@@ -147,6 +179,35 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<AllowEntry>, Vec<ListError>> {
         problems.push(ListError::More { path: path.to_owned(), count: untold });
     }
     if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+/// Published ranges: <https://developers.google.com/static/search/apis/ipranges/googlebot.json>,
+/// <https://www.bing.com/toolbox/bingbot.json>, <https://search.developer.apple.com/applebot.json>.
+#[derive(Deserialize)]
+struct Published {
+    prefixes: Vec<PublishedPrefix>,
+}
+
+#[derive(Deserialize)]
+enum PublishedPrefix {
+    #[serde(rename = "ipv4Prefix")]
+    V4(String),
+    #[serde(rename = "ipv6Prefix")]
+    V6(String),
+}
+
+fn parse_json(path: &Path, text: &[u8]) -> Result<Vec<AllowEntry>, String> {
+    let published: Published = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if published.prefixes.is_empty() {
+        return Err("`prefixes` is empty".to_owned());
+    }
+    let origin: Arc<str> = format!("file:{}", path.display()).into();
+    let entry = |published: PublishedPrefix| {
+        let (PublishedPrefix::V4(text) | PublishedPrefix::V6(text)) = published;
+        let prefix = text.parse().map_err(|error: PrefixError| error.to_string())?;
+        Ok(AllowEntry { prefix, origin: origin.clone() })
+    };
+    published.prefixes.into_iter().map(entry).collect()
 }
 
 fn parse_line(line: &[u8]) -> Result<Option<Prefix>, PrefixError> {
@@ -190,6 +251,17 @@ mod tests {
         assert!(problems[0].starts_with("/l:2: "), "{}", problems[0]);
         assert!(problems[1].starts_with("/l:3: `192.0.2.2/64`: the prefix length"), "{}", problems[1]);
         assert!(problems[2].starts_with("/l:4: "), "{}", problems[2]);
+    }
+
+    #[test]
+    fn published_ranges_are_json() {
+        let text = br#"{"creationTime": "2026-05-01T10:00:00.000000",
+            "prefixes": [{"ipv6Prefix": "2001:db8:4801:10::/64"}, {"ipv4Prefix": "192.0.2.0/27"}]}"#;
+        assert_eq!(shown(text).unwrap(), ["2001:db8:4801:10::/64 file:/l", "192.0.2.0/27 file:/l"]);
+        for wrong in [r#"{"prefixes": []}"#, "{}", r#"{"prefixes": [{"ipv4Prefix": "x"}]}"#, "{<html>"] {
+            let problems = shown(wrong.as_bytes()).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains("as JSON a list is"), "{problems:?}");
+        }
     }
 
     #[test]

@@ -5,9 +5,11 @@ use rusqlite::{Connection, Row};
 
 use super::columns::{Unreadable, marks, origin, path, time, tracked};
 use super::{JailTotals, Kept};
+use crate::address::Address;
 use crate::ban::Ban;
 use crate::terms::{
-    Checkpoint, Fingerprint, JailName, Master, Pause, PriorEntry, PublishedFile, TrackerEntry,
+    Allowance, Checkpoint, Fingerprint, JailName, Master, Pause, PriorEntry, PublishedFile, ResolvedName,
+    TrackerEntry,
 };
 
 /// Rows of one table that were passed over.
@@ -48,13 +50,15 @@ pub(super) fn salvage(connection: &Connection) -> (Kept, bool) {
 type Table = fn(&mut Loader, &Connection) -> rusqlite::Result<()>;
 
 /// The tables that a start needs.
-pub(super) const TABLES: [(&str, Table); 8] = [
+pub(super) const TABLES: [(&str, Table); 10] = [
     ("meta", Loader::meta),
     ("bans", Loader::bans),
     ("trackers", Loader::trackers),
     ("priors", Loader::priors),
     ("checkpoints", Loader::checkpoints),
     ("pauses", Loader::pauses),
+    ("allowed", Loader::allowed),
+    ("names", Loader::names),
     ("files", Loader::files),
     ("totals", Loader::totals),
 ];
@@ -182,6 +186,29 @@ impl Loader {
             let jail: Option<String> = row.get(0)?;
             let jail = jail.map(|name| name.parse()).transpose()?;
             this.kept.pauses.push(Pause { jail, until: row.get::<_, Option<i64>>(1)?.map(time) });
+            Ok(())
+        })
+    }
+
+    fn allowed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "SELECT address, since, until, uid, reason FROM allowed";
+        self.rows(connection, "allowed", sql, |this, row| {
+            let entry = Allowance {
+                prefix: text(row, 0)?.parse()?,
+                since: time(row.get(1)?),
+                until: row.get::<_, Option<i64>>(2)?.map(time),
+                uid: row.get(3)?,
+                reason: row.get(4)?,
+            };
+            this.kept.allowed.push(entry);
+            Ok(())
+        })
+    }
+
+    fn names(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.rows(connection, "names", "SELECT name, addresses FROM names", |this, row| {
+            let addresses: Result<Vec<Address>, _> = text(row, 1)?.split(' ').map(str::parse).collect();
+            this.kept.names.push(ResolvedName { name: row.get(0)?, addresses: addresses? });
             Ok(())
         })
     }

@@ -252,6 +252,8 @@ fn taken_over(kept: &Kept) -> Transaction {
         priors: kept.priors.clone(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
+        allowed: Some(kept.allowed.clone()),
+        names: Some(kept.names.clone()),
         files: kept.files.clone(),
         totals: kept.totals.clone(),
         ..Transaction::default()

@@ -98,6 +98,8 @@ impl Batch {
         let rest = &mut self.rest;
         rest.generation = later.generation.or(rest.generation);
         rest.pauses = later.pauses.or(rest.pauses.take());
+        rest.allowed = later.allowed.or(rest.allowed.take());
+        rest.names = later.names.or(rest.names.take());
         rest.trackers.extend(later.trackers);
         rest.priors.extend(later.priors);
         rest.checkpoints.extend(later.checkpoints);

@@ -6,7 +6,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::columns::{marks_text, nanos, origin_word, path_column, tracked_word};
 use super::{HistoryEvent, HistoryKind, Transaction};
 use crate::ban::{Ban, Change};
-use crate::terms::{Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, TrackerEntry};
+use crate::terms::{
+    Allowance, Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, ResolvedName, TrackerEntry,
+};
 
 /// So many lines are kept for one ban; of more, the newest.
 const LINES_PER_BAN: usize = 200;
@@ -34,6 +36,12 @@ pub(super) fn write<'a>(
     transaction.checkpoints.iter().try_for_each(|checkpoint| writer.checkpoint(checkpoint))?;
     if let Some(pauses) = &transaction.pauses {
         writer.pauses(pauses)?;
+    }
+    if let Some(allowed) = &transaction.allowed {
+        writer.allowed(allowed)?;
+    }
+    if let Some(names) = &transaction.names {
+        writer.names(names)?;
     }
     for (output, path) in &transaction.forgotten {
         let sql = "DELETE FROM files WHERE output = ?1 AND path = ?2";
@@ -239,6 +247,25 @@ impl<'c> Writer<'c> {
         let mut insert = self.prepared("INSERT INTO pauses VALUES (?1, ?2)")?;
         for pause in pauses {
             insert.execute(params![pause.jail.as_ref().map(JailName::as_str), pause.until.map(nanos)])?;
+        }
+        Ok(())
+    }
+
+    fn allowed(&mut self, allowed: &[Allowance]) -> rusqlite::Result<()> {
+        self.prepared("DELETE FROM allowed")?.execute([])?;
+        let mut insert = self.prepared("INSERT INTO allowed VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for Allowance { prefix, since, until, uid, reason } in allowed {
+            insert.execute(params![prefix.to_string(), nanos(*since), until.map(nanos), uid, reason])?;
+        }
+        Ok(())
+    }
+
+    fn names(&mut self, names: &[ResolvedName]) -> rusqlite::Result<()> {
+        self.prepared("DELETE FROM names")?.execute([])?;
+        let mut insert = self.prepared("INSERT INTO names VALUES (?1, ?2)")?;
+        for ResolvedName { name, addresses } in names {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            insert.execute(params![name, addresses.join(" ")])?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-pub(super) const MIGRATIONS: [&str; 4] = [FIRST, CURSORS, PRIORS, GROUPS];
+pub(super) const MIGRATIONS: [&str; 6] = [FIRST, CURSORS, PRIORS, GROUPS, ALLOWED, NAMES];
 
 /// The place in a journal, where a file has its offset.
 const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
@@ -41,6 +41,32 @@ CREATE TABLE trackers (
 ) WITHOUT ROWID;
 INSERT INTO trackers SELECT jail, address, 'offences', marks FROM old_trackers;
 DROP TABLE old_trackers;
+";
+
+/// Who is allowed by hand.
+const ALLOWED: &str = "
+CREATE TABLE allowed (
+    address TEXT PRIMARY KEY,    -- an address, or a prefix as first/length
+    since   INTEGER NOT NULL,
+    until   INTEGER,             -- NULL: until it is removed
+    uid     INTEGER,             -- who gave the command
+    reason  TEXT
+) WITHOUT ROWID;
+
+CREATE VIEW show_allowed AS
+SELECT address,
+       strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000000000, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000000000, 'unixepoch') AS until,
+       uid, reason
+FROM allowed ORDER BY allowed.since;
+";
+
+/// The last good answer for each name that lists hold.
+const NAMES: &str = "
+CREATE TABLE names (
+    name      TEXT PRIMARY KEY,
+    addresses TEXT NOT NULL      -- with spaces between
+) WITHOUT ROWID;
 ";
 
 // `bans.event` is the history row that began the ban: its evidence hangs there, so that nothing moves when it ends.

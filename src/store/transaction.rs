@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::HistoryEvent;
 use crate::ban::{Ban, Change};
-use crate::terms::{Checkpoint, JailName, OutputName, Pause, PriorEntry, PublishedFile, TrackerEntry};
+use crate::terms::{
+    Allowance, Checkpoint, JailName, OutputName, Pause, PriorEntry, PublishedFile, ResolvedName, TrackerEntry,
+};
 
 /// The counters of a jail that go on over restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub struct Kept {
     pub checkpoints: Vec<Checkpoint>,
     /// Jails that are paused.
     pub pauses: Vec<Pause>,
+    /// Who is allowed by hand, by address.
+    pub allowed: Vec<Allowance>,
+    /// The last good answer for each name that lists hold, by name.
+    pub names: Vec<ResolvedName>,
     /// Output files as they were committed.
     pub files: Vec<PublishedFile>,
     /// Counters of the jails.
@@ -59,6 +65,10 @@ pub struct Transaction {
     pub checkpoints: Vec<Checkpoint>,
     /// All pauses, where one began or ended.
     pub pauses: Option<Vec<Pause>>,
+    /// Everybody who is allowed by hand, where an entry came or went.
+    pub allowed: Option<Vec<Allowance>>,
+    /// All names and their addresses, where one has others.
+    pub names: Option<Vec<ResolvedName>>,
     /// Output files that are forgotten: done before `files` is stored.
     pub forgotten: Vec<(OutputName, PathBuf)>,
     /// Output files that were committed or verified.
@@ -74,6 +84,8 @@ impl Transaction {
     pub fn is_empty(&self) -> bool {
         self.generation.is_none()
             && self.pauses.is_none()
+            && self.allowed.is_none()
+            && self.names.is_none()
             && self.changes.is_empty()
             && self.trackers.is_empty()
             && self.priors.is_empty()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::{JailName, OutputName};
+use crate::address::{Address, Prefix};
 
 /// Judging goes on, but nobody new is banned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,30 @@ pub struct Pause {
     pub jail: Option<JailName>,
     /// When it ends by itself; `None` is not before `resume`.
     pub until: Option<Timestamp>,
+}
+
+/// An entry of the allow list that is kept by hand: never banned by any jail while it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Who is allowed.
+    pub prefix: Prefix,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it ends by itself; `None` is not before it is removed.
+    pub until: Option<Timestamp>,
+    /// Who gave the command.
+    pub uid: Option<u32>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// A name, and the addresses that it had when it was last looked up with success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedName {
+    /// The name, in lower case.
+    pub name: String,
+    /// Its addresses; never none.
+    pub addresses: Vec<Address>,
 }
 
 /// A server's master process: the pid alone may be used again by another.

@@ -3,6 +3,7 @@
 //! Values only: nothing here reads, judges or writes.
 
 mod checkpoint;
+mod crawler;
 mod duration;
 pub mod escape;
 mod kept;
@@ -13,8 +14,9 @@ mod prior;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use crawler::{Claim, Crawler, Verification};
 pub use duration::{DurationError, parse_duration, seconds_duration, show_duration};
-pub use kept::{Master, Pause, PublishedFile};
+pub use kept::{Allowance, Master, Pause, PublishedFile, ResolvedName};
 pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::{Checkpoint, JailName, SourceName};
+use super::{Checkpoint, Crawler, JailName, SourceName};
 use crate::address::Address;
 
 /// A record that one jail's filter matched.
@@ -30,6 +30,8 @@ pub struct Observation {
     pub refused: bool,
     /// The jails it is an offence for.
     pub offences: SmallVec<[Offence; 2]>,
+    /// The crawler that it says to be; only for offences.
+    pub claims: Option<Crawler>,
     /// The line, lossily decoded and cut; only for offences, and only where evidence is kept.
     pub text: Option<Box<str>>,
 }

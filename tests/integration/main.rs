@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod allowed;
 mod chains;
 mod command_line;
 mod crash;

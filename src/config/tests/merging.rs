@@ -24,6 +24,7 @@ fn entries(list: &[ListEntry]) -> Vec<String> {
     let show = |entry: &ListEntry| match entry {
         ListEntry::Prefix { prefix, .. } => prefix.to_string(),
         ListEntry::File { path, .. } => format!("file:{}", path.display()),
+        ListEntry::Name { name, .. } => format!("dns:{name}"),
     };
     list.iter().map(show).collect()
 }
@@ -70,11 +71,11 @@ fn shared<T: Send + Sync>(_: &T) {}
 fn without_a_configuration_every_shipped_filter_can_be_a_jail() {
     let site = Site::empty().needs(Needs::REPLAY);
     let config = crate::config::load_for_replay(&site.options()).unwrap();
-    let chosen_only = 3;
+    let chosen_only = 4;
     assert_eq!(
         config.jails.len(),
         crate::filter::SHIPPED.len() - chosen_only,
-        "all but seo-bots, ai-crawlers, haproxy-noserver"
+        "all but seo-bots, ai-crawlers, haproxy-noserver, fake-crawlers"
     );
     assert_eq!(strings(&config.jails[0].sources), ["log"]);
     shared(&config);

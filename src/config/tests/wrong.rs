@@ -345,7 +345,7 @@ fn outputs() {
 #[test]
 fn jails() {
     let text = "jails = [\"wordpres-login\", \"manual\", \"sshd[mode=x]\"]\n[source.site]\npath = \"/l/a.log\"\n\
-                [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office\"]\nfindtime = 0\n\
+                [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office!\"]\nfindtime = 0\n\
                 [jail.plain]\nsource = \"sit\"\noutputs = [\"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
                 storm = \"warn\"\nport = \"http\"\n\
                 [filter.plain]\nrule = [{ status = 404 }]\n[jail.b]\nfilter = \"plain\"\nsource = [\"site\", \"site\"]\nbantime = 0\nsimulate = 1\n\
@@ -356,9 +356,9 @@ fn jails() {
             "banmap.toml:1:10: [jail.wordpres-login] filter: there is no filter `wordpres-login` | did you mean \"wordpress-login\"?",
             "banmap.toml:1:28: `manual` is the built-in jail of bans by hand | give the jail another name, and `filter` the filter's",
             "banmap.toml:1:38: jail `sshd[mode=x]` is no usable name: letters, digits, `-`, `_` and `.` are, at most 64 of them, not beginning with `-` or `.`",
-            "banmap.toml:5:13: [defaults] ignoreip: `localhost` is not an IP address: write an address, a prefix such as \"192.0.2.0/24\", or \"file:PATH\"",
+            "banmap.toml:5:13: [defaults] ignoreip: `localhost` is not an IP address: write an address, a prefix such as \"192.0.2.0/24\", \"file:PATH\" or \"dns:NAME\"",
             "banmap.toml:5:26: [defaults] ignoreip: `127.0.0.1/8 ::1` holds several entries: write each as a text of its own, [\"192.0.2.1\", \"198.51.100.0/24\"]",
-            "banmap.toml:5:45: [defaults] ignoreip: `dns:office`: names are not resolved by this version: write the addresses, or a \"file:PATH\" that holds them",
+            "banmap.toml:5:45: [defaults] ignoreip: `office!` is no host name: letters, digits, `-` and `_`, with dots between parts of at most 63 of them: write \"dns:office.example\"",
             "banmap.toml:6:12: [defaults] findtime: must be longer than 0",
             "banmap.toml:8:10: [jail.plain] source: there is no [source.sit] | did you mean \"site\"?",
             "banmap.toml:9:12: [jail.plain] outputs: there is no [output.o] | there is none at all: add [output.o]",

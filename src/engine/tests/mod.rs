@@ -1,5 +1,7 @@
 //! Each sentence of the semantics as a small scene, and a seeded simulation against a naive model.
 
+mod allowed;
+mod claims;
 mod growing;
 mod hand;
 mod hits;
@@ -67,6 +69,7 @@ fn settings(jails: Vec<jail::Settings>, outputs: &[&str]) -> Settings {
             host: vec![address("192.0.2.80")],
             crowds: Vec::new(),
         },
+        verifies: true,
         seed: 7,
     }
 }
@@ -153,6 +156,7 @@ fn record(client: &str, second: i64, jails: &[&str]) -> Observation {
         logged: Some(at(second)),
         refused: false,
         offences: jails.iter().map(|name| Offence { jail: jail_name(name), distinct: None }).collect(),
+        claims: None,
         text: Some(format!("{client} at {second}").into()),
     }
 }

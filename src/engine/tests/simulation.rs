@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::{Model, Row};
 use super::*;
 use crate::jail::{Escalation, Growth, Jitter, Rate, Scope, Widen};
-use crate::terms::{Mark, Pause, PriorEntry, Tracked, TrackerEntry};
+use crate::terms::{Allowance, Mark, Pause, PriorEntry, Tracked, TrackerEntry};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -148,6 +148,8 @@ struct Simulation {
     random: Random,
     engine: Engine,
     model: Model,
+    /// What is configured; the model is told of who is allowed by hand as if that were, too.
+    configured: Settings,
     now: i64,
     clients: Vec<Address>,
     generations: Vec<u64>,
@@ -172,7 +174,8 @@ impl Simulation {
             random: Random(seed),
             generations: vec![engine.generation()],
             engine,
-            model: Model::new(settings),
+            model: Model::new(settings.clone()),
+            configured: settings,
             now: 0,
             clients: clients(),
             windows: BTreeMap::new(),
@@ -192,7 +195,8 @@ impl Simulation {
         match self.random.below(200) {
             0..=159 => self.observe(),
             160..=164 => self.tick(),
-            165..=171 => self.ban(),
+            165 => self.allow(),
+            166..=171 => self.ban(),
             172..=178 => self.unban(),
             179 => self.unban_all(),
             180..=182 => self.pause(),
@@ -245,6 +249,7 @@ impl Simulation {
         let mut offences: Vec<Offence> = offences.collect();
         offences.dedup_by(|a, b| a.jail == b.jail);
         let observation = Observation {
+            claims: None,
             offences: offences.into_iter().collect(),
             refused: self.random.one_in(4),
             at: at(self.now - late),
@@ -404,9 +409,35 @@ impl Simulation {
 
     fn reconfigure(&mut self) {
         let settings = random_settings(&mut self.random);
-        self.model.reconfigure(settings.clone(), self.now);
+        self.configured = settings.clone();
+        self.model.reconfigure(self.with_allowed(), self.now);
         let effects = self.engine.reconfigure(settings, at(self.now));
         self.agree(&effects);
+    }
+
+    /// Somebody comes to the list by hand, or goes from it.
+    fn allow(&mut self) {
+        self.tick();
+        let prefix = prefix(PREFIXES[self.random.below(PREFIXES.len())]);
+        let there = self.engine.allowed().next().map(|entry| entry.prefix);
+        let (effects, refused) = if let Some(there) = there {
+            self.engine.disallow(&[there], at(self.now))
+        } else {
+            let entry = Allowance { prefix, since: at(self.now), until: None, uid: None, reason: None };
+            self.engine.allow(vec![entry], at(self.now))
+        };
+        assert!(refused.is_empty(), "{refused:?}");
+        self.model.reconfigure(self.with_allowed(), self.now);
+        self.agree(&effects);
+    }
+
+    fn with_allowed(&self) -> Settings {
+        let mut settings = self.configured.clone();
+        let trusted = settings.protected.trusted.entries().to_vec();
+        let by_hand =
+            self.engine.allowed().map(|entry| AllowEntry { prefix: entry.prefix, origin: "by hand".into() });
+        settings.protected.trusted = trusted.into_iter().chain(by_hand).collect();
+        settings
     }
 
     /// What ends later is not forgotten before.
@@ -427,6 +458,7 @@ impl Simulation {
             marks: marks.clone(),
         });
         let restored = Restored {
+            allowed: self.engine.allowed().cloned().collect(),
             generation: self.engine.generation(),
             bans: self.table.values().cloned().collect(),
             trackers: trackers.collect(),
@@ -434,7 +466,7 @@ impl Simulation {
             pauses: self.engine.pauses().to_vec(),
         };
         self.model.restart(self.now);
-        let (engine, effects) = Engine::new(self.model.settings.clone(), restored, at(self.now));
+        let (engine, effects) = Engine::new(self.configured.clone(), restored, at(self.now));
         self.engine = engine;
         self.agree(&effects);
         self.engine.slice = self.slice;

@@ -15,7 +15,10 @@ use tempfile::TempDir;
 use super::{HistoryKind, HistoryQuery, Kept, Store, Transaction};
 use crate::ban::{Ban, Change, Origin};
 use crate::os::clock;
-use crate::terms::{Checkpoint, Evidence, Fingerprint, JailName, Mark, PriorEntry, Tracked, TrackerEntry};
+use crate::terms::{
+    Allowance, Checkpoint, Evidence, Fingerprint, JailName, Mark, PriorEntry, ResolvedName, Tracked,
+    TrackerEntry,
+};
 
 /// A time `seconds` after an arbitrary moment, with nanoseconds that must survive.
 fn at(seconds: i64) -> Timestamp {
@@ -52,6 +55,22 @@ fn banned(ban: &Ban) -> Change {
 fn tracker(address: &str, name: &str, marks: &[(i64, u64)]) -> TrackerEntry {
     let marks = marks.iter().map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct }).collect();
     TrackerEntry { jail: jail(name), prefix: address.parse().unwrap(), what: Tracked::Offences, marks }
+}
+
+fn allowance(address: &str, until: Option<i64>) -> Allowance {
+    let reason = Some("the \"new\" office".to_owned());
+    Allowance {
+        prefix: address.parse().unwrap(),
+        since: at(1),
+        until: until.map(at),
+        uid: Some(1000),
+        reason,
+    }
+}
+
+fn resolved(name: &str, addresses: &[&str]) -> ResolvedName {
+    let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    ResolvedName { name: name.to_owned(), addresses }
 }
 
 fn prior(address: &str, name: Option<&str>, bans: u32) -> PriorEntry {

@@ -209,6 +209,7 @@ fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
     let old = Connection::open(place.path()).unwrap();
     let first_version =
         "ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
+        DROP VIEW show_allowed; DROP TABLE allowed; DROP TABLE names;
         CREATE TABLE first AS SELECT jail, address, marks FROM trackers; DROP TABLE trackers;
         CREATE TABLE trackers (jail TEXT NOT NULL, address TEXT NOT NULL, marks TEXT NOT NULL,
             PRIMARY KEY (jail, address)) WITHOUT ROWID;

@@ -5,9 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
-use super::{Place, at, ban, banned, bans, checkpoint, jail, prior, story, tracker, whole_history};
+use super::{
+    Place, allowance, at, ban, banned, bans, checkpoint, jail, prior, resolved, story, tracker, whole_history,
+};
 use crate::ban::{Ban, Change, Ended, Origin};
-use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
+use crate::terms::{Allowance, Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -48,6 +50,11 @@ fn everything_comes_back_as_it_was() {
             Pause { jail: None, until: None },
             Pause { jail: Some(jail("login")), until: Some(at(9)) },
         ],
+        allowed: vec![
+            allowance("192.0.2.0/24", None),
+            Allowance { uid: None, reason: None, ..allowance("2001:db8::1", Some(9)) },
+        ],
+        names: vec![resolved("home.example", &["2001:db8::1"]), resolved("x.example", &["192.0.2.1", "::2"])],
         files: vec![unverified, file],
         totals: vec![JailTotals { jail: jail("login"), offences: 3, hits: 2, bans: 1 }],
     };
@@ -58,6 +65,8 @@ fn everything_comes_back_as_it_was() {
         priors: kept.priors.clone(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
+        allowed: Some(kept.allowed.clone()),
+        names: Some(kept.names.clone()),
         files: kept.files.clone(),
         totals: kept.totals.clone(),
         ..Transaction::default()
@@ -90,6 +99,8 @@ fn what_is_over_is_forgotten() {
         priors: vec![prior("192.0.2.8", None, 1), prior("192.0.2.8", Some("login"), 1)],
         checkpoints: vec![checkpoint(7, 10), checkpoint(8, 10)],
         pauses: Some(vec![Pause { jail: None, until: None }]),
+        allowed: Some(vec![allowance("192.0.2.0/24", None)]),
+        names: Some(vec![resolved("home.example", &["2001:db8::1"])]),
         files: vec![file("/old"), file("/new")],
         ..Transaction::default()
     };
@@ -100,6 +111,8 @@ fn what_is_over_is_forgotten() {
         priors: vec![prior("192.0.2.8", Some("login"), 0), prior("192.0.2.8", None, 0)],
         checkpoints: vec![Checkpoint { finished: true, ..checkpoint(7, 20) }],
         pauses: Some(Vec::new()),
+        allowed: Some(Vec::new()),
+        names: Some(Vec::new()),
         forgotten: vec![("apache".parse().unwrap(), "/old".into())],
         ..Transaction::default()
     };
