@@ -21,6 +21,7 @@ mod pause;
 mod ping;
 mod progress;
 mod rehearsal;
+mod release;
 mod reload;
 mod replay;
 mod resume;
@@ -80,6 +81,7 @@ enum Verb {
     Unban(unban::Unban),
     Pause(pause::Pause),
     Resume(resume::Resume),
+    Release(release::Release),
     Empty(empty::Empty),
     Reload(reload::Reload),
     Ping(ping::Ping),
@@ -128,6 +130,7 @@ impl Verb {
             Self::Unban(verb) => verb.execute(globals),
             Self::Pause(verb) => verb.execute(globals),
             Self::Resume(verb) => verb.execute(globals),
+            Self::Release(verb) => verb.execute(globals),
             Self::Empty(verb) => verb.execute(globals),
             Self::Reload(reload::Reload {}) => reload::execute(globals),
             Self::Ping(ping::Ping {}) => ping::execute(globals),

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "run",
     "check",
     "replay",
@@ -18,6 +18,7 @@ const VERBS: [&str; 18] = [
     "unban",
     "pause",
     "resume",
+    "release",
     "empty",
     "reload",
     "ping",
@@ -94,6 +95,7 @@ fn what_operators_type_is_understood() {
         "pause",
         "pause x --for 30m",
         "resume x",
+        "release x --drop --json",
         "empty nginx",
         "empty /var/lib/banmap/out/old.conf",
         "reload",

@@ -58,6 +58,8 @@ pub(super) const JAIL: Keys = Keys {
         "extend",
         "rate",
         "max_tracked",
+        "max_bans",
+        "storm",
         "simulate",
         "group",
         "distinct",
@@ -65,7 +67,7 @@ pub(super) const JAIL: Keys = Keys {
         "ignore",
         "ignoreip",
     ],
-    later: &["value", "ignore_crawlers", "storm"],
+    later: &["value", "ignore_crawlers"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };

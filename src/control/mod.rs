@@ -18,7 +18,9 @@ pub use client::Client;
 pub use error::ControlError;
 pub use history::{HistoryEvent, HistoryRow};
 pub use listener::Listener;
-pub use reply::{BanRow, Counting, Earlier, EvidenceRow, FailCode, Near, Refusal, Reply, Why};
+pub use reply::{
+    BanRow, Counting, Earlier, EvidenceRow, FailCode, HeldRow, Holding, Near, Refusal, Reply, Why,
+};
 pub use request::{BanLength, MAX_TARGETS, Request};
 pub use server::{Call, Event, Peer, serve};
 pub use status::{Cap, FileState, FileStatus, JailStatus, OutputState, OutputStatus, SourceStatus, Status};

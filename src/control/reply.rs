@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
-use crate::ban::{Ban, Origin};
+use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, Origin};
 use crate::terms::{Evidence, JailName, Tracked};
 
 /// One answer.
@@ -134,6 +134,44 @@ pub struct Why {
     /// The jails whose next ban of it would be longer, since it was banned before.
     #[serde(default)]
     pub earlier: Vec<Earlier>,
+    /// Verdicts that wait, and ban nobody yet.
+    #[serde(default)]
+    pub held: Vec<HeldRow>,
+}
+
+/// A verdict that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRow {
+    /// The ban that it would be.
+    pub verdict: BanRow,
+    /// Why it waits.
+    pub why: Holding,
+    /// When it waits no longer.
+    #[serde(with = "wire::time")]
+    pub held_until: Timestamp,
+    /// Whether it bans then; else it is dropped.
+    pub enforced_then: bool,
+}
+
+/// Why a verdict waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holding {
+    /// Its jail bans suspiciously many at once.
+    Storm,
+    /// It is being asked whether its client is the crawler that it says it is.
+    Crawler,
+}
+
+impl From<&HeldBan> for HeldRow {
+    fn from(held: &HeldBan) -> Self {
+        let why = match held.why {
+            HeldFor::Storm => Holding::Storm,
+            HeldFor::Crawler => Holding::Crawler,
+        };
+        let enforced_then = held.then == AtEnd::Enforce;
+        Self { verdict: BanRow::from(&held.ban), why, held_until: held.until, enforced_then }
+    }
 }
 
 /// A line that speaks for a ban.
@@ -269,6 +307,7 @@ mod tests {
             history: Vec::new(),
             near: Vec::new(),
             earlier: Vec::new(),
+            held: Vec::new(),
         };
         let why = serde_json::to_value(why).unwrap();
         assert_has(&why, &["address", "banned", "bans", "protected_by", "evidence", "history"]);

@@ -12,7 +12,7 @@ use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
-use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, Near, Peer, Reply, Request, Why};
+use crate::control::{BanRow, Earlier, EvidenceRow, FailCode, HeldRow, Near, Peer, Reply, Request, Why};
 use crate::engine::{self, Order, Refusal as Refused};
 use crate::os::clock;
 use crate::publish::{self, Report};
@@ -72,6 +72,7 @@ impl Circuit {
                 self.pause(jail, until, peer, answer);
             }
             Request::Resume { jail } => self.resume(jail, peer, answer),
+            Request::Release { jail, drop } => self.release_held(&jail, drop, peer, answer),
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
             Request::Empty { what } => match self.empty(&what) {
                 Ok(done) => self.answer_when_stored(done, answer),
@@ -122,6 +123,7 @@ impl Circuit {
             history: Vec::new(),
             near: near.collect(),
             earlier: known.earlier.into_iter().map(earlier).collect(),
+            held: known.held.iter().map(HeldRow::from).collect(),
         };
         let query = HistoryQuery {
             address: Some(address),

@@ -104,8 +104,9 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     for event in &events {
         log.store(event);
     }
-    let Kept { generation, bans, trackers, priors, checkpoints, pauses, files, totals } = kept;
-    let restored = Restored { generation, bans, trackers, priors, pauses };
+    let Kept { generation, bans, trackers, priors, held, checkpoints, pauses, files, totals, seed } = kept;
+    let seed = seed.unwrap_or_else(plan::chance);
+    let restored = Restored { generation, bans, trackers, priors, held, pauses };
     let host = Host::new(clock::monotonic());
     let (engine, effects) =
         Engine::new(plan::settings(&config, &lists, host.addresses(), Vec::new()), restored, now);
@@ -129,7 +130,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
     let registry = Registry::default();
     let around = plan::around(&config, &lists, host.addresses());
-    let followings = plan::followings(&config, &around, &owner.positions(), &registry);
+    let followings = plan::followings(&config, &around, &owner.positions(), &registry, seed);
     let (readers, readings) = Readers::start(followings)?;
     Ok(Circuit {
         started: now,
@@ -152,6 +153,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         pings: Vec::new(),
         reloads: Vec::new(),
         serving,
+        seed,
         state_lock,
     })
 }

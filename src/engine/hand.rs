@@ -136,6 +136,7 @@ impl Engine {
     }
 
     fn forget_windows(&mut self, prefix: Prefix, only: Option<JailId>) {
+        self.forget_held(Some(prefix), only);
         let only = only.map(|only| self.slots.get(only).name().clone());
         for slot in self.slots.iter_mut() {
             if only.as_ref().is_none_or(|only| only == slot.name()) {
@@ -179,6 +180,9 @@ impl Engine {
         for (prefix, jail) in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
             self.slots.get_mut(jail).forget_banned(prefix);
+        }
+        if since.is_none() {
+            self.forget_held(None, only);
         }
         if only.is_none() && since.is_none() {
             self.slots.iter_mut().for_each(super::slots::Slot::forget_all);

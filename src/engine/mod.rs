@@ -6,8 +6,10 @@
 
 mod changes;
 mod effects;
+mod full;
 mod guard;
 mod hand;
+mod held;
 mod hits;
 mod observe;
 mod outputs;
@@ -16,20 +18,24 @@ mod questions;
 mod settings;
 mod slots;
 mod snapshot;
+mod storm;
 
 use std::collections::VecDeque;
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Term};
 pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
+pub use storm::Pace;
 
-use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
+use crate::ban::{Echoes, Ended, HeldEntry, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
-use crate::terms::{Pause, PriorEntry, TrackerEntry};
+use crate::terms::{ClientSample, Pause, PriorEntry, SourceName, TrackerEntry};
 use guard::Guard;
+use held::Held;
 use outputs::Outputs;
 use slots::Slots;
 
@@ -45,6 +51,11 @@ pub struct Engine {
     seed: u64,
     texts: Texts,
     pauses: Vec<Pause>,
+    held: Held,
+    /// How the records are read that come next.
+    pace: Pace,
+    /// The clients of each source, as they were last told.
+    clients: HashMap<SourceName, ClientSample>,
     generation: u64,
     /// So many bans end in one call.
     slice: usize,
@@ -69,6 +80,9 @@ impl Engine {
             seed: settings.seed,
             texts: Texts::default(),
             pauses: restored.pauses,
+            held: Held::default(),
+            pace: Pace::default(),
+            clients: HashMap::new(),
             generation: restored.generation + 1,
             slice: Self::SLICE,
             ineffective: VecDeque::new(),
@@ -81,6 +95,7 @@ impl Engine {
         }
         engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
+        engine.restore_held(restored.held, now);
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
@@ -128,6 +143,7 @@ impl Engine {
         for (_, prefix, jail, why) in ended {
             self.end(prefix, jail, why, now, effects);
         }
+        self.forget_pointless();
     }
 
     /// Ends what is over at `now`, and forgets some of what is no longer needed. Of many bans that are over a part ends:
@@ -136,6 +152,7 @@ impl Engine {
         /// Addresses of a jail that are forgotten at once: some 100 µs.
         const SWEEP: usize = 1024;
         self.expire(now, effects);
+        self.tick_storms(now, effects);
         self.slots.iter_mut().for_each(|slot| slot.sweep(now, SWEEP));
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
@@ -150,7 +167,7 @@ impl Engine {
     /// When [`Engine::tick`] has something to end.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
-        pauses.chain(self.table.next_end()).min()
+        pauses.chain(self.table.next_end()).chain(self.held.next_end()).min()
     }
 
     /// Grows with every change of what outputs carry.
@@ -166,6 +183,11 @@ impl Engine {
     /// The windows that changed since this was last asked, for the store. Without marks: no longer tracked.
     pub fn take_changed_trackers(&mut self) -> Vec<TrackerEntry> {
         self.slots.take_changed()
+    }
+
+    /// The held verdicts that changed since this was last asked, for the store.
+    pub fn take_changed_held(&mut self) -> Vec<HeldEntry> {
+        self.held.take_changed()
     }
 
     /// The earlier bans that changed since this was last asked, for the store. Without bans: no longer remembered.

@@ -3,6 +3,7 @@
 //! Values only: nothing here reads, judges or writes.
 
 mod checkpoint;
+mod clients;
 mod duration;
 pub mod escape;
 mod kept;
@@ -13,6 +14,7 @@ mod prior;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use clients::ClientSample;
 pub use duration::{DurationError, parse_duration, seconds_duration, show_duration};
 pub use kept::{Master, Pause, PublishedFile};
 pub use names::{JailName, NameError, OutputName, SourceName};

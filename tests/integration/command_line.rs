@@ -74,6 +74,7 @@ fn why(banned: bool) -> Reply {
         history: vec![event],
         near: vec![near],
         earlier: vec![earlier],
+        held: Vec::new(),
     })
 }
 
