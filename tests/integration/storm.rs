@@ -34,7 +34,7 @@ fn of_many_clients_so_many_are_no_storm() {
         scene.append(LOG, visitors(2400));
     }
     scene.append(LOG, rush(0, 60));
-    scene.wait_until_held(&daemon, 0, 60);
+    wait_until_held(&daemon, 0, 60);
     assert!(!daemon.log().contains("a storm in jail"), "{}", daemon.log());
 }
 
@@ -45,7 +45,7 @@ fn a_storm_is_held_over_a_crash_and_released_by_hand() {
     let mut daemon = scene.start(&format!("{SITE}{HOLD}"));
     scene.append(LOG, visitors(100) + &rush(0, 100));
     daemon.wait_logged("a storm in jail login");
-    scene.wait_until_held(&daemon, 50, 50);
+    wait_until_held(&daemon, 50, 50);
     let (code, why) = daemon.ask(&["why", "203.0.0.99"]);
     assert_eq!((code, &why["banned"], &why["held"][0]["why"]), (1, &false.into(), &"storm".into()), "{why}");
     let shown = daemon.cli(&["why", "203.0.0.99"]);
@@ -60,11 +60,11 @@ fn a_storm_is_held_over_a_crash_and_released_by_hand() {
     daemon.signal(Signal::SIGKILL);
     drop(daemon);
     daemon = scene.start_again();
-    scene.wait_until_held(&daemon, 50, 50);
+    wait_until_held(&daemon, 50, 50);
     let released = daemon.cli(&["release", "login", "--json"]);
     assert_eq!(released.status.code(), Some(0), "{released:?}");
     assert_eq!(String::from_utf8_lossy(&released.stdout).lines().count(), 50);
-    scene.wait_until_held(&daemon, 0, 100);
+    wait_until_held(&daemon, 0, 100);
     assert_eq!(scene.listed().len(), 100);
     let history = String::from_utf8(daemon.cli(&["history", "--json"]).stdout).unwrap();
     let by_hand = history.lines().find(|line| line.contains("release: 50 held verdicts")).unwrap();
@@ -73,17 +73,15 @@ fn a_storm_is_held_over_a_crash_and_released_by_hand() {
     assert_eq!(daemon.cli(&["release", "nobody"]).status.code(), Some(2));
 }
 
-impl Scene {
-    /// Waits until so many verdicts are held, and so many bans are in force.
-    #[track_caller]
-    fn wait_until_held(&self, daemon: &Daemon, held: u64, bans: u64) {
-        let counts = || {
-            let jail = daemon.jail("login");
-            (jail["held"].as_u64(), jail["bans_current"].as_u64())
-        };
-        let explain = || format!("{held} held and {bans} banned, not {:?}\n{}", counts(), daemon.log());
-        wait_or(SOON, || counts() == (Some(held), Some(bans)), explain);
-    }
+/// Waits until so many verdicts are held, and so many bans are in force.
+#[track_caller]
+fn wait_until_held(daemon: &Daemon, held: u64, bans: u64) {
+    let counts = || {
+        let jail = daemon.jail("login");
+        (jail["held"].as_u64(), jail["bans_current"].as_u64())
+    };
+    let explain = || format!("{held} held and {bans} banned, not {:?}\n{}", counts(), daemon.log());
+    wait_or(SOON, || counts() == (Some(held), Some(bans)), explain);
 }
 
 #[test]
