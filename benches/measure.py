@@ -7,6 +7,7 @@
     python3 benches/measure.py catch-up        # how soon a live file's ban is decided while a large backlog is read
     python3 benches/measure.py latency         # last line appended -> map in place; -> nginx answers 444
     python3 benches/measure.py bans            # 100,000 bans: commit, restart, memory; idle CPU
+    python3 benches/measure.py flood           # every line of another forged address: memory while it lasts, and how far behind
 
 Everything happens in a temporary directory and on loopback; what is started here is ended here. Needs python3; `latency`
 also nginx; `speed` compares with grep and, where it is installed, ripgrep. CPU seconds are user + system of the process; memory is its peak resident set (VmHWM).
@@ -19,6 +20,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -468,6 +470,68 @@ def catch_up(options):
                 print(f"meanwhile: last line of a live file of {what:15} -> banned   {spread(times[path])}")
 
 
+FLOOD = """
+[jail.flood]
+maxretry = %d
+storm = "%s"
+bantime = "1h"
+[filter.flood]
+description = "the rule that is flooded"
+rule = [{ method = "POST", path = "^/flood$" }]
+"""
+
+
+def flood(options):
+    """A log that grows at full speed, each line of another address: at each tenth memory, what is unread, what is unstored."""
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        output = f'[output.list]\nkind = "list"\npath = "{folder}/list"\n'
+        with Daemon(folder, output, extra=FLOOD % (options.maxretry, options.storm)) as daemon:
+            print(f"{options.lines:,} lines, maxretry {options.maxretry}, storm {options.storm}: resident "
+                  f"{memory(daemon.process.pid, 'VmRSS') / 1024:.1f} MB before")
+            print(f"{'written':>11} {'after s':>8} {'RSS MB':>8} {'read':>11} {'bans':>9} {'stored':>9} {'state MB':>9}")
+            began, block = time.perf_counter(), 1000
+            for first in range(0, options.lines, block):
+                pour(daemon.log, first, block)
+                if (first + block) % (options.lines // 10) < block:
+                    flood_row(daemon, folder, first + block, began)
+            until(lambda: flood_state(daemon)[0] >= options.lines, 600, "all is read", 0.05)
+            read = time.perf_counter() - began
+            until(lambda: stored(folder) == flood_state(daemon)[1], 600, "all is stored", 0.2)
+            kept = time.perf_counter() - began
+            time.sleep(3)
+            flood_row(daemon, folder, options.lines, began)
+            print(f"all read after {read:.1f} s, all stored after {kept:.1f} s, {cpu_of(daemon.process.pid):.1f} CPU s; "
+                  f"peak resident {memory(daemon.process.pid) / 1024:.1f} MB")
+
+
+def pour(path, first, number):
+    """Appends so many lines, each of another address, with one write."""
+    stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    octets = lambda n: f"{11 + (n >> 24)}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+    with open(path, "a") as log:
+        log.write("".join(f'{octets(n)} - - [{stamp}] "POST /flood HTTP/1.1" 401 548 "-" "Mozilla/5.0"\n'
+                          for n in range(first, first + number)))
+
+
+def flood_state(daemon):
+    """Lines that were read, bans in force."""
+    status = json.loads(daemon.cli("status", "--json").stdout)
+    lines = sum(file["lines"] for source in status["sources"].values() for file in source["files"])
+    return lines, status["jails"]["flood"]["bans_current"]
+
+
+def stored(folder):
+    with sqlite3.connect(f"file:{folder}/state/banmap.sqlite3?mode=ro", uri=True) as database:
+        return database.execute("SELECT count(*) FROM bans").fetchone()[0]
+
+
+def flood_row(daemon, folder, written, began):
+    lines, bans_now = flood_state(daemon)
+    size = sum(os.path.getsize(f"{folder}/state/{name}") for name in os.listdir(f"{folder}/state")) / 1e6
+    print(f"{written:11,} {time.perf_counter() - began:8.1f} {memory(daemon.process.pid, 'VmRSS') / 1024:8.1f} {lines:11,} "
+          f"{bans_now:9,} {stored(folder):9,} {size:9.1f}", flush=True)
+
+
 def is_behind(daemon, path):
     """Whether the daemon has not yet read that file to its end."""
     answer = daemon.cli("status", "--json").stdout
@@ -508,10 +572,16 @@ def main():
     verb = verbs.add_parser("bans")
     verb.add_argument("--count", type=int, default=100_000)
     verb.add_argument("--idle", type=int, default=20)
+    verb = verbs.add_parser("flood")
+    verb.add_argument("--lines", type=int, default=1_000_000)
+    verb.add_argument("--maxretry", type=int, default=5)
+    verb.add_argument("--storm", default="warn", help="`storm` of the jail")
+    verb.add_argument("--dir", help="where the temporary directory is made")
     options = parser.parse_args()
     if not os.path.exists(BANMAP):
         sys.exit("build it first: cargo build --release")
-    verbs = {"throughput": throughput, "speed": speed, "catch-up": catch_up, "latency": latency, "bans": bans}
+    verbs = {"throughput": throughput, "speed": speed, "catch-up": catch_up, "latency": latency, "bans": bans,
+             "flood": flood}
     verbs[options.verb](options)
 
 

@@ -3,6 +3,7 @@
 //! Pure: time is an argument, effects are returned as `Change`s.
 
 mod echoes;
+mod held;
 mod output_set;
 mod prefix_map;
 mod row;
@@ -10,6 +11,7 @@ mod snapshot;
 mod table;
 
 pub use echoes::{Echo, Echoes};
+pub use held::{AtEnd, HeldBan, HeldEntry, HeldFor};
 pub use output_set::OutputSet;
 pub use row::{Ban, Change, Ended, Origin};
 pub use snapshot::Snapshot;

@@ -64,6 +64,8 @@ pub enum Change {
     Extended(Arc<Ban>),
     /// A jail's verdict that bans nobody, since the jail is paused.
     Withheld(Arc<Ban>),
+    /// A verdict that waits, and bans nobody yet.
+    Held(Arc<Ban>),
     /// Found when it was already over (catching up): kept as history, never published or announced.
     Past(Arc<Ban>),
     /// The row is gone.
@@ -78,6 +80,7 @@ impl Change {
             | Self::Prolonged(ban)
             | Self::Extended(ban)
             | Self::Withheld(ban)
+            | Self::Held(ban)
             | Self::Past(ban)
             | Self::Ended(ban, _) => ban,
         }

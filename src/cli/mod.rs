@@ -27,6 +27,7 @@ mod pause;
 mod ping;
 mod progress;
 mod rehearsal;
+mod release;
 mod reload;
 mod replay;
 mod report;
@@ -92,6 +93,7 @@ enum Verb {
     Allow(allow::Allow),
     Pause(pause::Pause),
     Resume(resume::Resume),
+    Release(release::Release),
     Empty(empty::Empty),
     Reload(reload::Reload),
     Ping(ping::Ping),
@@ -142,6 +144,7 @@ impl Verb {
             Self::Allow(verb) => verb.execute(globals),
             Self::Pause(verb) => verb.execute(globals),
             Self::Resume(verb) => verb.execute(globals),
+            Self::Release(verb) => verb.execute(globals),
             Self::Empty(verb) => verb.execute(globals),
             Self::Reload(reload::Reload {}) => reload::execute(globals),
             Self::Ping(ping::Ping {}) => ping::execute(globals),

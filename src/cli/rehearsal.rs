@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::ban::{Ban, Change, Snapshot};
 use crate::config::{Config, Source};
 use crate::daemon::{clients, engine_settings, lenses, surroundings};
-use crate::engine::{Effects, Engine, Restored, Settings};
+use crate::engine::{Effects, Engine, Notice, Pace, Restored, Settings};
 use crate::os::clock;
 use crate::reader::{Meter, Reader, Whole, next_of};
 use crate::record::Reference;
@@ -22,6 +22,9 @@ use crate::terms::{JailName, Observation, OutputName};
 
 /// How often, in log time, the engine forgets what is no longer needed: the daemon has it do so all the time.
 const TIDY_EACH: SignedDuration = SignedDuration::from_secs(10);
+
+/// So many storms are told: where there are more, the first ones tell enough.
+const STORMS: usize = 20;
 
 /// Which logs, and how much of them.
 pub(super) struct Rehearsal<'a> {
@@ -59,6 +62,8 @@ pub(super) struct Outcome {
     /// Records that a filter matched, once for each jail; those of banned and of protected clients included.
     pub(super) offences: u64,
     pub(super) bans: u64,
+    /// When a jail banned suspiciously many, in words.
+    storms: Vec<String>,
     /// Logs whose format was not recognised, or many of whose lines do not parse, with an example.
     pub(super) doubts: Vec<String>,
     /// Of each log, whom most of its lines come from now that can be no client.
@@ -77,6 +82,8 @@ struct Court {
     now: Timestamp,
     /// When the engine last forgot what is no longer needed.
     tidied: Timestamp,
+    /// The second for which it was last told how many clients there are.
+    heard: i64,
     effects: Effects,
     ledger: Ledger,
 }
@@ -102,6 +109,7 @@ impl Rehearsal<'_> {
                 court.reconfigure(self.settings(&outcome));
             }
             if self.since.is_none_or(|since| observation.at >= since) {
+                court.hear(&self.logs, &readers);
                 court.judge(observation, &mut outcome, tell)?;
             }
         }
@@ -114,7 +122,7 @@ impl Rehearsal<'_> {
     }
 
     fn reader(&self, source: &Source) -> Reader {
-        let mut lenses = lenses(self.config, source);
+        let mut lenses = lenses(self.config, source, 0);
         lenses.retain(|lens| self.jails.is_empty() || self.jails.contains(&lens.jail));
         Reader::new(lenses, false)
     }
@@ -150,11 +158,23 @@ impl Court {
     fn new(settings: Settings, kept: usize) -> Self {
         let ledger = Ledger::new(&settings.jails, kept);
         let (engine, effects) = Engine::new(settings, Restored::default(), Timestamp::UNIX_EPOCH);
-        Self { engine, now: Timestamp::UNIX_EPOCH, tidied: Timestamp::UNIX_EPOCH, effects, ledger }
+        let (now, tidied, heard) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, i64::MIN);
+        Self { engine, now, tidied, heard, effects, ledger }
     }
 
     fn reconfigure(&mut self, settings: Settings) {
         self.engine.reconfigure(settings, self.now);
+    }
+
+    /// Tells the engine how many clients there are, once in a second of the logs while that matters.
+    fn hear(&mut self, logs: &[(PathBuf, &Source)], readers: &[Reader]) {
+        if self.heard == self.now.as_second() || !self.engine.wants_clients(self.now) {
+            return;
+        }
+        self.heard = self.now.as_second();
+        for ((_, source), reader) in logs.iter().zip(readers) {
+            self.engine.hear(&source.settings.name, Pace::Rehearsed, reader.sample());
+        }
     }
 
     fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
@@ -168,9 +188,13 @@ impl Court {
             self.ledger.offence(offence, observation.address, observation.at);
         }
         self.engine.observe(observation, self.now, &mut self.effects);
-        self.effects.notices.clear();
         for spared in self.effects.spared.drain(..) {
             self.ledger.spared(&spared, self.now);
+        }
+        for notice in self.effects.notices.drain(..).filter(|notice| matches!(notice, Notice::Storm { .. })) {
+            if outcome.storms.len() < STORMS {
+                outcome.storms.push(format!("{:.0}: {notice}", self.now));
+            }
         }
         for change in self.effects.changes.drain(..) {
             match change {
@@ -179,7 +203,7 @@ impl Court {
                     tell(&ban, self.ledger.banned(&ban))?;
                 }
                 Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
-                Change::Withheld(_) | Change::Ended(..) => {}
+                Change::Withheld(_) | Change::Held(_) | Change::Ended(..) => {}
             }
         }
         Ok(())
@@ -205,7 +229,7 @@ impl Outcome {
 
     /// What an operator should know about the logs, a line each.
     pub(super) fn remarks(&self) -> impl Iterator<Item = &String> {
-        self.crowds_met.values().chain(&self.doubts)
+        self.crowds_met.values().chain(&self.storms).chain(&self.doubts)
     }
 
     fn add(&mut self, log: &Whole<'_>) {

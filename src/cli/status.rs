@@ -83,6 +83,12 @@ fn jails(status: &control::Status, now: Timestamp, screen: &mut Screen) -> io::R
 /// What is as full as it may be, and gives way.
 fn full(status: &control::Status, screen: &mut Screen) -> io::Result<()> {
     for (name, jail) in &status.jails {
+        if jail.refused > 0 {
+            screen.line(format!(
+                "{name}: {} verdicts banned nobody, since it had as many bans as it may (`max_bans`)",
+                jail.refused
+            ))?;
+        }
         let told = [(jail.evicted, "tracked addresses"), (jail.unwatched, "watched networks")];
         for (gave_way, what) in told.into_iter().filter(|(gave_way, _)| *gave_way > 0) {
             screen.line(format!(
@@ -100,6 +106,8 @@ fn full(status: &control::Status, screen: &mut Screen) -> io::Result<()> {
 
 fn jail_state(jail: &JailStatus, now: Timestamp) -> Cell {
     match (jail.paused, jail.paused_until, jail.simulate) {
+        (false, ..) if jail.held > 0 => table::bad(&format!("{} held", jail.held)),
+        (false, ..) if jail.storm.is_some() => table::bad("storm"),
         (true, Some(until), _) => table::bad(&format!("paused for {}", times::left(Some(until), now))),
         (true, None, _) => table::bad("paused"),
         (false, _, true) => table::doubtful("simulated"),

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "run",
     "check",
     "replay",
@@ -20,6 +20,7 @@ const VERBS: [&str; 20] = [
     "allow",
     "pause",
     "resume",
+    "release",
     "empty",
     "reload",
     "ping",
@@ -99,6 +100,7 @@ fn what_operators_type_is_understood() {
         "pause",
         "pause x --for 30m",
         "resume x",
+        "release x --drop --json",
         "empty nginx",
         "empty /var/lib/banmap/out/old.conf",
         "reload",

@@ -10,7 +10,7 @@ use super::globals::Globals;
 use super::screen::{BOLD, GREEN, RED, Screen, many};
 use super::{history, list, table, times};
 use crate::address::Prefix;
-use crate::control::{self, ClientWay, Counting, Reply, Request, WayEnd};
+use crate::control::{self, ClientWay, Counting, HeldRow, Holding, Reply, Request, WayEnd};
 use crate::os::clock;
 use crate::terms::escape;
 use crate::terms::show_duration;
@@ -58,6 +58,9 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
     if let Some(protection) = &why.protected_by {
         screen.line(format!("  protected by {}", escape::line(protection)))?;
     }
+    for held in &why.held {
+        screen.line(format!("  {}", waiting(held, now)))?;
+    }
     for near in &why.near {
         screen.line(format!("  {}", nearness(near)))?;
     }
@@ -102,6 +105,18 @@ fn headline(why: &control::Why, now: Timestamp) -> String {
         ""
     };
     format!("{address} is {GREEN}not banned{GREEN:#}{reason}")
+}
+
+fn waiting(held: &HeldRow, now: Timestamp) -> String {
+    let HeldRow { verdict, why, held_until, enforced_then } = held;
+    let jail = &verdict.jail;
+    let why = match why {
+        Holding::Storm => format!("jail {jail} bans suspiciously many: `banmap release {jail}` lets it go"),
+        Holding::Crawler => "its client says that it is a crawler, and is being asked about".to_owned(),
+    };
+    let then = if *enforced_then { "bans" } else { "is dropped" };
+    let left = times::left(Some(*held_until), now);
+    format!("held, not banned: {}; {why}; it {then} in {left}", list::sentence(verdict, now))
 }
 
 fn nearness(near: &control::Near) -> String {

@@ -15,7 +15,7 @@ use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
 use crate::filter::{Conditions, Suggest};
-use crate::jail::{Escalation, Jitter, Settings, Widen};
+use crate::jail::{Escalation, Jitter, Settings, StormMode, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{Crawler, JailName, OutputName, SourceName, nearest};
@@ -212,6 +212,8 @@ impl Layers<'_> {
             extend: section.settle("extend", self.pick(|partial| partial.extend.as_ref()), false),
             rate,
             max_tracked: self.max_tracked(),
+            max_bans: self.max_bans(),
+            storm: self.storm(),
             group,
             simulate: section.settle("simulate", simulate, false),
         };
@@ -269,6 +271,16 @@ impl Layers<'_> {
         let found = self.pick(|partial| partial.max_tracked.as_ref());
         let default = u32::try_from(Settings::MAX_TRACKED).unwrap_or(u32::MAX);
         self.section.settle("max_tracked", found, default) as usize
+    }
+
+    fn max_bans(&self) -> usize {
+        let found = self.pick(|partial| partial.max_bans.as_ref());
+        let default = u32::try_from(Settings::MAX_BANS).unwrap_or(u32::MAX);
+        self.section.settle("max_bans", found, default) as usize
+    }
+
+    fn storm(&self) -> StormMode {
+        self.section.settle("storm", self.pick(|partial| partial.storm.as_ref()), StormMode::default())
     }
 
     fn distinct(&self) -> Option<Field> {

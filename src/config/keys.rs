@@ -66,6 +66,8 @@ pub(super) const JAIL: Keys = Keys {
         "extend",
         "rate",
         "max_tracked",
+        "max_bans",
+        "storm",
         "simulate",
         "group",
         "distinct",
@@ -74,7 +76,7 @@ pub(super) const JAIL: Keys = Keys {
         "ignoreip",
         "ignore_crawlers",
     ],
-    later: &["value", "storm"],
+    later: &["value"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };

@@ -18,7 +18,7 @@ use super::rules;
 use super::section::Section;
 use super::widen;
 use crate::filter::Conditions;
-use crate::jail::{Escalation, Jitter, Rate};
+use crate::jail::{Escalation, Jitter, Rate, StormMode};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
 use crate::terms::{Crawler, nearest};
@@ -28,6 +28,9 @@ const HIGHEST_MAXRETRY: u32 = 1_000_000;
 
 /// A hundred bytes each: more addresses than this fill the memory of most hosts.
 const HIGHEST_TRACKED: u32 = 10_000_000;
+
+const STORMS: [(&str, StormMode); 3] =
+    [("off", StormMode::Off), ("warn", StormMode::Warn), ("hold", StormMode::Hold)];
 
 /// The keys of a jail that one table sets; the rest is unset.
 #[derive(Clone, Default)]
@@ -44,6 +47,8 @@ pub(super) struct Partial {
     pub(super) extend: Option<Found<bool>>,
     pub(super) rate: Option<Found<Option<Rate>>>,
     pub(super) max_tracked: Option<Found<u32>>,
+    pub(super) max_bans: Option<Found<u32>>,
+    pub(super) storm: Option<Found<StormMode>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
     pub(super) v4: Option<Found<u32>>,
@@ -65,6 +70,13 @@ pub(super) struct ConditionTables {
 impl Show for ConditionTables {
     fn shown(&self) -> toml::Value {
         self.written.clone()
+    }
+}
+
+impl Show for StormMode {
+    fn shown(&self) -> toml::Value {
+        let word = STORMS.iter().find(|(_, mode)| mode == self).map_or("warn", |(word, _)| word);
+        toml::Value::String(word.to_owned())
     }
 }
 
@@ -94,6 +106,8 @@ impl Partial {
             extend: section.boolean("extend"),
             rate: rate::read(section),
             max_tracked: section.integer("max_tracked", 1000..=HIGHEST_TRACKED),
+            max_bans: section.integer("max_bans", 1000..=HIGHEST_TRACKED),
+            storm: section.choice("storm", &STORMS),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
             // Shorter ones would ban a good part of the world for one client.

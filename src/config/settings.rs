@@ -134,6 +134,10 @@ pub struct Jail {
     pub rate: Option<jail::Rate>,
     /// At most so many prefixes are tracked at once.
     pub max_tracked: usize,
+    /// At most so many bans.
+    pub max_bans: usize,
+    /// What happens when it bans suspiciously many at once.
+    pub storm: jail::StormMode,
     /// What is counted and banned.
     pub group: Group,
     /// Judge and show, but publish nothing.
@@ -224,6 +228,9 @@ impl Jail {
             fakes: self.filter.definition().fake_crawlers,
             outputs: self.outputs.clone(),
             max_tracked: self.max_tracked,
+            max_bans: self.max_bans,
+            storm: self.storm,
+            sources: self.sources.clone(),
         }
     }
 }

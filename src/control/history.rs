@@ -51,6 +51,8 @@ pub enum HistoryEvent {
     Prolonged,
     /// A verdict banned nobody, since the jail was paused.
     Withheld,
+    /// A verdict waited, and banned nobody yet.
+    Held,
     /// A ban was found when it was already over.
     Past,
     /// A ban's time was over.
@@ -83,6 +85,7 @@ impl HistoryEvent {
             Self::Banned => "banned",
             Self::Prolonged => "prolonged",
             Self::Withheld => "withheld",
+            Self::Held => "held",
             Self::Past => "past",
             Self::Expired => "expired",
             Self::Unbanned => "unbanned",
@@ -105,7 +108,7 @@ mod tests {
     #[test]
     fn words_are_those_of_json_and_new_ones_are_read() {
         let all = [
-            Banned, Prolonged, Withheld, Past, Expired, Unbanned, Allowed, Command, Reloaded, Paused,
+            Banned, Prolonged, Withheld, Held, Past, Expired, Unbanned, Allowed, Command, Reloaded, Paused,
             Resumed, Started, Stopped, Other,
         ];
         for event in all {

@@ -19,8 +19,8 @@ pub use error::ControlError;
 pub use history::{HistoryEvent, HistoryRow};
 pub use listener::Listener;
 pub use reply::{
-    AllowedRow, BanRow, ClientWay, Counting, Earlier, EvidenceRow, FailCode, Hop, Near, Refusal, Reply,
-    Spared, WayEnd, Why,
+    AllowedRow, BanRow, ClientWay, Counting, Earlier, EvidenceRow, FailCode, HeldRow, Holding, Hop, Near,
+    Refusal, Reply, Spared, WayEnd, Why,
 };
 pub use request::{BanLength, Request};
 pub use server::{Call, Event, Peer, serve};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
-use crate::ban::{Ban, Origin};
+use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, Origin};
 use crate::terms::{Allowance, Evidence, JailName, SourceName, Tracked};
 
 /// One answer.
@@ -188,6 +188,9 @@ pub struct Why {
     /// How the client of those lines was found, as the sources find it now; the way of the newest line first.
     #[serde(default)]
     pub clients: Vec<ClientWay>,
+    /// Verdicts that wait, and ban nobody yet.
+    #[serde(default)]
+    pub held: Vec<HeldRow>,
 }
 
 impl Why {
@@ -207,6 +210,7 @@ impl Why {
             near: Vec::new(),
             earlier: Vec::new(),
             clients: Vec::new(),
+            held: Vec::new(),
         }
     }
 }
@@ -251,6 +255,41 @@ pub enum WayEnd {
     First,
     /// What stands before it in the header is no address.
     Garbage,
+}
+
+/// A verdict that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRow {
+    /// The ban that it would be.
+    pub verdict: BanRow,
+    /// Why it waits.
+    pub why: Holding,
+    /// When it waits no longer.
+    #[serde(with = "wire::time")]
+    pub held_until: Timestamp,
+    /// Whether it bans then; else it is dropped.
+    pub enforced_then: bool,
+}
+
+/// Why a verdict waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holding {
+    /// Its jail bans suspiciously many at once.
+    Storm,
+    /// It is being asked whether its client is the crawler that it says it is.
+    Crawler,
+}
+
+impl From<&HeldBan> for HeldRow {
+    fn from(held: &HeldBan) -> Self {
+        let why = match held.why {
+            HeldFor::Storm => Holding::Storm,
+            HeldFor::Crawler => Holding::Crawler,
+        };
+        let enforced_then = held.then == AtEnd::Enforce;
+        Self { verdict: BanRow::from(&held.ban), why, held_until: held.until, enforced_then }
+    }
 }
 
 /// A line that speaks for a ban.

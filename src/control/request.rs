@@ -152,6 +152,14 @@ pub enum Request {
         #[serde(default)]
         jail: Option<JailName>,
     },
+    /// Let the verdicts of a jail go that the storm breaker holds, or drop them.
+    Release {
+        /// Whose.
+        jail: JailName,
+        /// Forget them instead.
+        #[serde(default)]
+        drop: bool,
+    },
     /// Read the configuration again: whole, or not at all.
     Reload,
     /// Write an empty list.
@@ -254,6 +262,7 @@ impl Request {
             | Self::Disallow { .. }
             | Self::Pause { .. }
             | Self::Resume { .. }
+            | Self::Release { .. }
             | Self::Reload
             | Self::Empty { .. } => false,
         }

@@ -67,6 +67,15 @@ pub struct JailStatus {
     /// Those of them that gave way since no more can be watched.
     #[serde(default)]
     pub unwatched: u64,
+    /// Verdicts that banned nobody, since the jail has as many bans as it may.
+    #[serde(default)]
+    pub refused: u64,
+    /// Verdicts that the storm breaker holds: they ban nobody until they are released.
+    #[serde(default)]
+    pub held: u64,
+    /// Since when it bans suspiciously many; `null` while it does not.
+    #[serde(default, with = "wire::optional_time")]
+    pub storm: Option<Timestamp>,
 }
 
 /// Something of which no more than so much is kept.

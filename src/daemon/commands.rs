@@ -89,6 +89,7 @@ impl Circuit {
                 self.pause(jail, until, peer, answer);
             }
             Request::Resume { jail } => self.resume(jail, peer, answer),
+            Request::Release { jail, drop } => self.release_held(&jail, drop, peer, answer),
             Request::Reload => self.reloads.push((Some(answer), Some(peer))),
             Request::Empty { what } => match self.empty(&what) {
                 Ok(done) => self.answer_when_stored(done, answer),

@@ -289,7 +289,7 @@ impl Circuit {
     }
 
     /// Stores all that is unsaved; yields when that is done, and what is wrong if it is not.
-    fn durable(&mut self) -> impl Future<Output = Option<String>> + use<> {
+    pub(super) fn durable(&mut self) -> impl Future<Output = Option<String>> + use<> {
         let (stored, durable) = oneshot::channel();
         self.owner.save_then(Some(Box::new(move |result| drop(stored.send(result)))));
         async {
@@ -420,7 +420,7 @@ fn is_answer(notice: &Notice) -> bool {
 }
 
 /// Waits until each output is at its best for `generation`; tells those that are not.
-async fn not_in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<Refusal> {
+pub(super) async fn not_in_force(mut reports: watch::Receiver<Reports>, generation: u64) -> Vec<Refusal> {
     let settled = |report: &Option<Report>| {
         report.as_ref().is_some_and(|report| report.settled && report.generation >= generation)
     };

@@ -8,6 +8,7 @@ mod hand;
 mod host;
 mod owner;
 mod plan;
+mod release;
 mod run;
 mod sources;
 mod start;

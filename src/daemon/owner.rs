@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::totals::Totals;
 use super::verify::Verifier;
-use crate::engine::{Effects, Engine, Notice};
+use crate::engine::{Effects, Engine, Notice, Pace};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::publish::{Report, SnapshotRequest, Wanted};
@@ -70,6 +70,8 @@ impl Owner {
     /// Judges a batch, in reading order.
     pub(super) fn judge(&mut self, batch: Batch, now: Timestamp) {
         let mut effects = Effects::default();
+        let pace = if batch.live { Pace::Live } else { Pace::Behind };
+        self.engine.hear(&batch.source, pace, batch.clients);
         for observation in batch.observations {
             self.engine.observe(observation, now, &mut effects);
         }
@@ -216,6 +218,7 @@ impl Owner {
         let mut transaction = std::mem::take(&mut self.unsaved);
         transaction.trackers = self.engine.take_changed_trackers();
         transaction.priors = self.engine.take_changed_priors();
+        transaction.held = self.engine.take_changed_held();
         transaction.totals = self.totals.changed(&self.engine);
         let generation = self.engine.generation();
         transaction.generation = (generation != self.stored_generation).then_some(generation);

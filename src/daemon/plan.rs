@@ -16,7 +16,12 @@ use crate::source::Registry;
 use crate::terms::{Checkpoint, SourceName};
 
 /// One for each process: a new configuration does not move the end of a ban that is found again.
-static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("jitter"));
+static SEED: LazyLock<u64> = LazyLock::new(chance);
+
+/// A number that nobody outside can guess.
+pub(super) fn chance() -> u64 {
+    RandomState::new().hash_one(0)
+}
 
 /// What the engine of a rehearsal judges by: the jails, the outputs' names, and who is never banned.
 pub fn engine_settings(config: &Config, lists: &Lists) -> Settings {
@@ -60,8 +65,8 @@ pub fn clients(source: &Source, around: &Surroundings) -> Clients {
     Clients { from: source.client.clone(), guard: source.guard, around: around.clone() }
 }
 
-/// What the jails of one source look for.
-pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
+/// What the jails of one source look for; `seed` is what different values are hashed with.
+pub fn lenses(config: &Config, source: &Source, seed: u64) -> Vec<Lens> {
     let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
     let lens = |jail: &crate::config::Jail| Lens {
         jail: jail.name.clone(),
@@ -69,6 +74,7 @@ pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
         only: jail.only.clone(),
         ignore: jail.ignore.clone(),
         distinct: jail.distinct.clone(),
+        seed,
     };
     looking.map(lens).collect()
 }
@@ -79,13 +85,14 @@ pub(super) fn followings(
     around: &Surroundings,
     checkpoints: &[Checkpoint],
     registry: &Registry,
+    seed: u64,
 ) -> Vec<Following> {
     let following = |source: &Source| Following {
         settings: source.settings.clone(),
         format: source.format.clone(),
         host: source.host.clone(),
         checkpoints: checkpoints.iter().filter(|c| c.source == source.settings.name).cloned().collect(),
-        reader: Reader::new(lenses(config, source), true).telling(clients(source, around)),
+        reader: Reader::new(lenses(config, source, seed), true).telling(clients(source, around)),
         findtime: findtime(config, source),
         registry: registry.clone(),
     };

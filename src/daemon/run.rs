@@ -71,6 +71,8 @@ pub(super) struct Circuit {
     pub(super) reloads: Vec<(Option<oneshot::Sender<Reply>>, Option<Peer>)>,
     /// The control socket's task; ends once `calls` is closed and the last replies are out.
     pub(super) serving: tokio::task::JoinHandle<()>,
+    /// What readers hash different values with, the same over restarts.
+    pub(super) seed: u64,
     pub(super) state_lock: Lock,
 }
 
@@ -352,7 +354,8 @@ impl Circuit {
         let following = loaded.lists.follow(system_lookup(), tell)?;
         let around = plan::around(&loaded.config, &loaded.lists, self.host.addresses());
         let positions = self.owner.positions();
-        let started = Readers::start(plan::followings(&loaded.config, &around, &positions, &self.registry));
+        let started =
+            Readers::start(plan::followings(&loaded.config, &around, &positions, &self.registry, self.seed));
         if started.is_err() {
             self.start_readers_again()?;
         }
@@ -386,7 +389,7 @@ impl Circuit {
     /// The new sources cannot be followed: the old ones go on.
     fn start_readers_again(&mut self) -> Result<(), DaemonError> {
         let positions = self.owner.positions();
-        let sources = plan::followings(&self.config, &self.around, &positions, &self.registry);
+        let sources = plan::followings(&self.config, &self.around, &positions, &self.registry, self.seed);
         let (readers, readings) = Readers::start(sources)?;
         (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
         Ok(())

@@ -108,9 +108,22 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     for event in &events {
         log.store(event);
     }
-    let Kept { generation, bans, trackers, priors, checkpoints, pauses, allowed, names, files, totals } =
-        kept;
-    let restored = Restored { generation, bans, trackers, priors, pauses, allowed };
+    let Kept {
+        generation,
+        bans,
+        trackers,
+        priors,
+        held,
+        checkpoints,
+        pauses,
+        allowed,
+        names,
+        files,
+        totals,
+        seed,
+    } = kept;
+    let seed = seed.unwrap_or_else(plan::chance);
+    let restored = Restored { generation, bans, trackers, priors, held, pauses, allowed };
     for ResolvedName { name, addresses } in names {
         // A name that is no name is not asked for.
         let _ = name.parse().map(|name| lists.resolved(&name, addresses));
@@ -145,7 +158,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
     let registry = Registry::default();
     let around = plan::around(&config, &lists, host.addresses());
-    let followings = plan::followings(&config, &around, &owner.positions(), &registry);
+    let followings = plan::followings(&config, &around, &owner.positions(), &registry, seed);
     let (readers, readings) = Readers::start(followings)?;
     let (tell, news) = mpsc::channel(NEWS);
     let following = lists.follow(system_lookup(), tell)?;
@@ -173,6 +186,7 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         pings: Vec::new(),
         reloads: Vec::new(),
         serving,
+        seed,
         state_lock,
     })
 }

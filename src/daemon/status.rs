@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use jiff::Timestamp;
+
 use super::run::Circuit;
 use crate::address::Prefix;
 use crate::control::{
@@ -86,6 +88,9 @@ fn jail(circuit: &Circuit, counts: &Counts) -> JailStatus {
         evicted: counts.evicted,
         watched: counts.watched as u64,
         unwatched: counts.unwatched,
+        refused: counts.refused,
+        held: counts.held as u64,
+        storm: counts.storm,
     }
 }
 
@@ -175,6 +180,24 @@ fn state(report: &Report) -> OutputState {
     }
 }
 
+/// A storm lasts, or verdicts wait since there was one.
+fn jails_in_storms(circuit: &Circuit) -> Vec<String> {
+    let said = |(jail, storm, held): (&JailName, Option<Timestamp>, usize)| match (storm, held) {
+        (Some(since), 0) => format!(
+            "jail {jail} bans suspiciously many since {since:.0}: an attack, or is the filter wrong? `banmap list --jail \
+             {jail}` shows whom, `banmap pause {jail}` stops it"
+        ),
+        (storm, held) => {
+            let lasting = if storm.is_some() { "lasts" } else { "is over" };
+            format!(
+                "jail {jail} has had a storm, which {lasting}: {held} verdicts wait, and are dropped after an hour; `banmap \
+                 release {jail}` bans them, with --drop they are forgotten"
+            )
+        }
+    };
+    circuit.owner.engine.storms().map(said).collect()
+}
+
 /// What an operator has to do something about, beside failed outputs and files.
 fn problems(circuit: &Circuit) -> Vec<String> {
     let engine = &circuit.owner.engine;
@@ -193,5 +216,15 @@ fn problems(circuit: &Circuit) -> Vec<String> {
     let lost = circuit.readers.lost().iter().map(|source| {
         format!("source {source} is not read any more: its reader failed (the log says why); restart banmap")
     });
-    paused.chain(ineffective).chain(lost).chain(circuit.owner.log.store_trouble()).collect()
+    let storms = jails_in_storms(circuit);
+    let full = engine.full().map(|(jail, limit)| {
+        format!("jail {jail} has as many bans as it may ({limit}, `max_bans`): it bans nobody new until some have ended")
+    });
+    paused
+        .chain(storms)
+        .chain(full)
+        .chain(ineffective)
+        .chain(lost)
+        .chain(circuit.owner.log.store_trouble())
+        .collect()
 }

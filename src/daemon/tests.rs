@@ -70,8 +70,13 @@ async fn a_flood_of_lines_holds_up_neither_the_end_of_a_ban_nor_saving() {
     let mut circuit = circuit(directory.path(), &list("out/list"));
     let (sender, readings) = mpsc::channel(8);
     circuit.readings = readings;
-    let batch =
-        || Batch { source: "flood".parse().unwrap(), observations: Vec::new(), checkpoints: Vec::new() };
+    let batch = || Batch {
+        source: "flood".parse().unwrap(),
+        observations: Vec::new(),
+        checkpoints: Vec::new(),
+        live: true,
+        clients: None,
+    };
     let flood = || while sender.try_send(Reading::Batch(batch())).is_ok() {};
     let mut waits = Waits::new();
     let (mut seconds, mut began) = (0, clock::monotonic());

@@ -14,7 +14,7 @@ use super::observe::Seen;
 use super::slots::Crowded;
 use super::{Effects, Engine, Notice};
 use crate::address::{AllowEntry, Allowlist, Prefix};
-use crate::ban::{Ban, JailId};
+use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, JailId};
 use crate::jail::Counted;
 use crate::terms::{Claim, Crawler, Offence, Verification};
 
@@ -179,6 +179,23 @@ impl Claims {
         self.standing.iter().filter_map(entry).collect()
     }
 
+    /// The verdicts that wait for an answer, about who lies around `asked`.
+    pub(super) fn held(&self, asked: Prefix) -> impl Iterator<Item = HeldBan> {
+        self.standing
+            .values()
+            .flat_map(|standing| match standing {
+                Standing::Asked { since, held } => held.iter().map(|held| (*since, held)).collect(),
+                Standing::Answered { .. } => Vec::new(),
+            })
+            .filter_map(move |(since, held)| {
+                let Held::Verdict(_, ban) = held else { return None };
+                let until = since.checked_add(HELD).unwrap_or(since);
+                let held =
+                    |ban| HeldBan { ban, why: HeldFor::Crawler, judged: since, until, then: AtEnd::Enforce };
+                ban.prefix.covers(asked).then(|| held(ban.clone()))
+            })
+    }
+
     /// When something is to be let go of.
     pub(super) fn next_end(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.front().map(|(deadline, _)| *deadline);
@@ -316,10 +333,10 @@ impl Engine {
                     effects.notices.push(Notice::CrawlerSpared { claim, by: by.clone() });
                 }
             }
-            Verification::Refuted => self.let_go(held, now, &mut effects),
+            Verification::Refuted => self.settle_held(held, now, &mut effects),
             Verification::Unknown => {
                 let verdicts = held.into_iter().filter(|held| !matches!(held, Held::Offence(..)));
-                self.let_go(verdicts, now, &mut effects);
+                self.settle_held(verdicts, now, &mut effects);
             }
         }
         effects
@@ -328,13 +345,13 @@ impl Engine {
     /// Lets verdicts go that have waited long enough, and crawlers whose confirmation is over.
     pub(super) fn expire_claims(&mut self, now: Timestamp, effects: &mut Effects) {
         while let Some(held) = self.claims.overdue(now) {
-            self.let_go(held, now, effects);
+            self.settle_held(held, now, effects);
         }
         let over = self.claims.expire(now);
         self.crawlers_changed(&over, now, effects);
     }
 
-    fn let_go(&mut self, held: impl IntoIterator<Item = Held>, now: Timestamp, effects: &mut Effects) {
+    fn settle_held(&mut self, held: impl IntoIterator<Item = Held>, now: Timestamp, effects: &mut Effects) {
         for held in held {
             match held {
                 Held::Verdict(jail, ban) => {

@@ -66,6 +66,38 @@ pub enum Notice {
         /// The outputs that cannot.
         outputs: Vec<OutputName>,
     },
+    /// A jail bans suspiciously many at once.
+    Storm {
+        /// The jail.
+        jail: JailName,
+        /// How many addresses it banned, or would have, within a minute.
+        bans: u32,
+        /// How many clients there were in that minute, about; `None` where no log tells.
+        clients: Option<u64>,
+        /// From now on verdicts wait.
+        holds: bool,
+    },
+    /// It does so no longer.
+    Calm {
+        /// The jail.
+        jail: JailName,
+        /// So many verdicts still wait.
+        held: usize,
+    },
+    /// Verdicts that the storm breaker held were dropped, since nobody let them go.
+    Dropped {
+        /// The jail.
+        jail: JailName,
+        /// How many.
+        verdicts: usize,
+    },
+    /// A jail has as many bans as it may, and bans nobody new; said once in 10 minutes.
+    Full {
+        /// The jail.
+        jail: JailName,
+        /// Its `max_bans`.
+        limit: usize,
+    },
     /// A pause ended by itself.
     PauseOver(Pause),
     /// A client is the crawler that it says to be, and was about to be banned, or was banned.
@@ -137,6 +169,21 @@ impl fmt::Display for Notice {
                 let outputs = outputs.join(", ");
                 write!(f, "jail {jail} bans {prefix} in parts only: {outputs} cannot hold it as a whole")
             }
+            Self::Full { jail, limit } => write!(
+                f,
+                "jail {jail} has as many bans as it may ({limit}, `max_bans`): it bans nobody new until some have ended"
+            ),
+            Self::Storm { jail, bans, clients, holds } => storm(f, jail, *bans, *clients, *holds),
+            Self::Calm { jail, held: 0 } => write!(f, "the storm of jail {jail} is over"),
+            Self::Calm { jail, held } => write!(
+                f,
+                "the storm of jail {jail} is over, and new verdicts ban again; {held} wait: `banmap release {jail}` bans them, \
+                 with --drop they are forgotten"
+            ),
+            Self::Dropped { jail, verdicts } => write!(
+                f,
+                "jail {jail}: {verdicts} verdicts that were held in a storm were dropped, since nobody released them"
+            ),
             Self::PauseOver(Pause { jail: Some(jail), .. }) => {
                 write!(f, "the pause of jail {jail} is over: verdicts ban again")
             }
@@ -169,6 +216,25 @@ impl fmt::Display for Notice {
                 write!(f, "{prefix} is still banned as part of {by} by {jail}")
             }
         }
+    }
+}
+
+fn storm(
+    f: &mut fmt::Formatter<'_>,
+    jail: &JailName,
+    bans: u32,
+    clients: Option<u64>,
+    holds: bool,
+) -> fmt::Result {
+    write!(f, "a storm in jail {jail}: {bans} addresses within a minute")?;
+    // Whoever is banned is a client, too, whatever the estimate says.
+    let clients = clients.map(|clients| clients.max(bans.into()));
+    clients.map_or(Ok(()), |clients| write!(f, " of about {clients} clients"))?;
+    f.write_str(" are more than a filter should find: an attack, or is the filter wrong? ")?;
+    if holds {
+        write!(f, "Its verdicts wait: `banmap release {jail}` bans them, with --drop they are forgotten")
+    } else {
+        write!(f, "`banmap list --jail {jail}` shows whom it bans; `banmap pause {jail}` stops it")
     }
 }
 
@@ -291,6 +357,9 @@ pub enum Refusal {
         /// The rule that protects it, if one does.
         rule: Option<String>,
     },
+    /// The storm breaker holds nothing of this jail.
+    #[error("no verdict of jail `{0}` is held")]
+    NothingHeld(JailName),
     /// There is nothing to resume.
     #[error("{} not paused", .0.as_ref().map_or("no jail is".to_owned(), |jail| format!("jail `{jail}` is")))]
     NotPaused(Option<JailName>),

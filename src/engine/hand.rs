@@ -218,6 +218,12 @@ impl Engine {
     }
 
     fn forget_windows(&mut self, prefixes: &[Prefix], only: Option<&JailName>) {
+        // Of a jail without a number nothing is held.
+        match only.map(|only| self.slots.id(only)) {
+            None => self.forget_held(Some(prefixes), None),
+            Some(Some(jail)) => self.forget_held(Some(prefixes), Some(jail)),
+            Some(None) => {}
+        }
         let meant = self.slots.iter_mut().filter(|slot| only.is_none_or(|only| only == slot.name()));
         meant.for_each(|slot| slot.forget(prefixes));
     }
@@ -261,6 +267,9 @@ impl Engine {
         for (prefix, jail) in ended {
             self.end(prefix, jail, Ended::Unbanned, now, &mut effects);
             self.slots.get_mut(jail).forget_banned(prefix);
+        }
+        if since.is_none() {
+            self.forget_held(None, only);
         }
         if only.is_none() && since.is_none() {
             self.slots.iter_mut().for_each(super::slots::Slot::forget_all);

@@ -8,8 +8,10 @@ mod allowed;
 mod changes;
 mod claims;
 mod effects;
+mod full;
 mod guard;
 mod hand;
+mod held;
 mod hits;
 mod observe;
 mod outputs;
@@ -18,22 +20,26 @@ mod questions;
 mod settings;
 mod slots;
 mod snapshot;
+mod storm;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Spared, Term};
 pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;
+pub use storm::Pace;
 
 use crate::address::Prefix;
-use crate::ban::{Echoes, Ended, OutputSet, Row, Table};
+use crate::ban::{Echoes, Ended, HeldEntry, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
-use crate::terms::{Allowance, Pause, PriorEntry, TrackerEntry};
+use crate::terms::{Allowance, ClientSample, Pause, PriorEntry, SourceName, TrackerEntry};
 use claims::Claims;
 use guard::Guard;
+use held::Held;
 use outputs::Outputs;
 use slots::Slots;
 
@@ -53,6 +59,11 @@ pub struct Engine {
     pauses: Vec<Pause>,
     /// Who is allowed by hand.
     allowed: BTreeMap<Prefix, Allowance>,
+    held: Held,
+    /// How the records are read that come next.
+    pace: Pace,
+    /// The clients of each source, as they were last told.
+    clients: HashMap<SourceName, ClientSample>,
     generation: u64,
     /// The generation that all changes of a step have, while one is taken.
     step: Option<u64>,
@@ -81,6 +92,9 @@ impl Engine {
             texts: Texts::default(),
             pauses: restored.pauses,
             allowed: restored.allowed.into_iter().map(|entry| (entry.prefix, entry)).collect(),
+            held: Held::default(),
+            pace: Pace::default(),
+            clients: HashMap::new(),
             generation: restored.generation + 1,
             step: None,
             slice: Self::SLICE,
@@ -95,6 +109,7 @@ impl Engine {
         engine.priors.restore(&restored.priors);
         engine.restore_trackers(&restored.trackers, now);
         engine.guard.allow(engine.allowed.values());
+        engine.restore_held(restored.held, now);
         let mut effects = Effects::default();
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
@@ -144,6 +159,7 @@ impl Engine {
         for (_, prefix, jail, why) in ended {
             self.end(prefix, jail, why, now, effects);
         }
+        self.forget_pointless();
     }
 
     /// Ends what is over at `now`, and forgets some of what is no longer needed. Of many bans that are over a part ends:
@@ -152,6 +168,7 @@ impl Engine {
         /// Addresses of a jail that are forgotten at once: some 100 µs.
         const SWEEP: usize = 1024;
         self.expire(now, effects);
+        self.tick_storms(now, effects);
         self.slots.iter_mut().for_each(|slot| slot.sweep(now, SWEEP));
         let outputs = &self.outputs;
         self.echoes.purge(now, |echo| outputs.still_carry(echo, now));
@@ -166,7 +183,8 @@ impl Engine {
     /// When [`Engine::tick`] has something to end.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let pauses = self.pauses.iter().filter_map(|pause| pause.until);
-        pauses.chain(self.guard.next_end()).chain(self.claims.next_end()).chain(self.table.next_end()).min()
+        let allowed = self.guard.next_end().into_iter().chain(self.claims.next_end());
+        pauses.chain(allowed).chain(self.table.next_end()).chain(self.held.next_end()).min()
     }
 
     /// The generation of the next change of what outputs carry.
@@ -195,6 +213,11 @@ impl Engine {
     /// The windows that changed since this was last asked, for the store. Without marks: no longer tracked.
     pub fn take_changed_trackers(&mut self) -> Vec<TrackerEntry> {
         self.slots.take_changed()
+    }
+
+    /// The held verdicts that changed since this was last asked, for the store.
+    pub fn take_changed_held(&mut self) -> Vec<HeldEntry> {
+        self.held.take_changed()
     }
 
     /// The earlier bans that changed since this was last asked, for the store. Without bans: no longer remembered.

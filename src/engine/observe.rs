@@ -184,7 +184,9 @@ impl Engine {
             let (simulated, before) = (ban.simulated, ban.until);
             self.note_end(ban.prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
             effects.changes.push(Change::Past(ban.into()));
-        } else {
+        } else if let Some(ban) = self.weather(jail, ban, now, effects)
+            && !self.is_full(jail, ban.prefix, now, effects)
+        {
             self.enforce(ban, jail, effects);
         }
     }

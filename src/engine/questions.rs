@@ -9,7 +9,7 @@ use super::hand::Spared;
 use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
 use crate::address::Prefix;
-use crate::ban::{Ban, JailId, Row};
+use crate::ban::{Ban, HeldBan, HeldFor, JailId, Row};
 use crate::jail::Texts;
 use crate::terms::{Evidence, JailName, OutputName, Tracked};
 
@@ -30,6 +30,8 @@ pub struct Why {
     pub windows: Vec<Near>,
     /// Jails whose next ban of it would be longer, since it was banned before.
     pub earlier: Vec<Earlier>,
+    /// Verdicts about prefixes that hold it, which wait and ban nobody yet.
+    pub held: Vec<HeldBan>,
     /// The lines behind windows. Those behind bans went out with the changes that told of them.
     pub evidence: Vec<Evidence>,
 }
@@ -99,6 +101,12 @@ pub struct Counts {
     pub watched: usize,
     /// Those of them that gave way.
     pub unwatched: u64,
+    /// Verdicts that banned nobody, since it has as many bans as it may.
+    pub refused: u64,
+    /// Verdicts that wait, since it has or had a storm.
+    pub held: usize,
+    /// Since when it bans suspiciously many.
+    pub storm: Option<Timestamp>,
 }
 
 /// Something of which no more than so much is kept, over all jails.
@@ -159,15 +167,28 @@ impl Engine {
             evicted: slot.tracker.evicted(),
             watched: slot.widening.iter().map(|widening| widening.load().0).sum(),
             unwatched: slot.widening.iter().map(|widening| widening.load().1).sum(),
+            refused: slot.refused,
+            held: self.held.count(id, HeldFor::Storm),
+            storm: slot.storm.since(),
         }
     }
 
+    /// The jails that have as many bans as they may.
+    pub fn full(&self) -> impl Iterator<Item = (&JailName, usize)> {
+        let full = self.slots.iter().filter(|(id, slot)| {
+            slot.refused > 0 && slot.configured && self.table.count_of(*id) >= slot.settings.max_bans
+        });
+        full.map(|(_, slot)| (slot.name(), slot.settings.max_bans))
+    }
+
     /// What is bounded over all jails, beside the tracked addresses.
-    pub fn caps(&self) -> [Cap; 2] {
+    pub fn caps(&self) -> [Cap; 3] {
         let (texts, priors) = (&self.texts, &self.priors);
+        let (used, limit, gave_way) = self.held.load();
         [
             Cap { name: "evidence", used: texts.bytes(), limit: Texts::LIMIT, gave_way: texts.dropped() },
             Cap { name: "earlier bans", used: priors.len(), limit: priors.cap(), gave_way: priors.evicted() },
+            Cap { name: "held verdicts", used, limit, gave_way },
         ]
     }
 
@@ -189,7 +210,8 @@ impl Engine {
         }
         let (inside, spared) = (self.bans_inside(asked, now), self.spared_inside(asked));
         let protected_by = self.protected_by(asked);
-        Why { banned, bans, inside, protected_by, spared, windows, earlier, evidence }
+        let held = self.held.around(asked).cloned().chain(self.claims.held(asked)).collect();
+        Why { banned, bans, inside, protected_by, spared, windows, earlier, held, evidence }
     }
 
     /// Whether a ban that lies around `asked` bans it: not if it is protected (for one address alone the ban would have

@@ -1,7 +1,7 @@
 //! What the engine needs to know: the jails, the outputs, who is protected, and what the store kept.
 
 use crate::address::{Address, Allowlist, Prefix};
-use crate::ban::Ban;
+use crate::ban::{Ban, HeldBan};
 use crate::jail;
 use crate::terms::{Allowance, OutputName, Pause, PriorEntry, SourceName, TrackerEntry};
 
@@ -50,6 +50,8 @@ pub struct Restored {
     pub trackers: Vec<TrackerEntry>,
     /// Earlier bans.
     pub priors: Vec<PriorEntry>,
+    /// Verdicts that wait.
+    pub held: Vec<HeldBan>,
     /// Pauses that had not ended.
     pub pauses: Vec<Pause>,
     /// Who is allowed by hand; entries that ended meanwhile included.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::outputs::Outputs;
 use crate::address::{Prefix, aggregate, holds};
 use crate::ban::{JailId, OutputSet};
-use crate::jail::{Counted, Escalation, Settings, Tracker, Verdict, Widening};
+use crate::jail::{Counted, Escalation, Settings, Storm, Tracker, Verdict, Widening};
 use crate::terms::{JailName, OutputName, Tracked, TrackerEntry, show_duration};
 
 /// One jail.
@@ -22,8 +22,13 @@ pub(super) struct Slot {
     /// Its bans are in all outputs: the built-in jail, and one of which only stored bans are known.
     everywhere: bool,
     pub(super) tally: Tally,
+    /// Whether it bans suspiciously many at once.
+    pub(super) storm: Storm,
     /// When it was last said that its tracker is full, and how many had given way.
     pub(super) said_full: Option<(Timestamp, u64)>,
+    /// Verdicts that banned nobody since it has as many bans as it may, and when this was last said.
+    pub(super) refused: u64,
+    pub(super) said_refused: Option<Timestamp>,
     /// When it was last said that a prefix was not banned as a whole.
     pub(super) said_narrow: Option<Timestamp>,
 }
@@ -59,7 +64,10 @@ impl Slot {
             configured,
             everywhere,
             tally: Tally::default(),
+            storm: Storm::default(),
             said_full: None,
+            refused: 0,
+            said_refused: None,
             said_narrow: None,
         }
     }
@@ -263,7 +271,8 @@ impl Slots {
     /// Has the store forget a window of a jail that is not known here.
     pub(super) fn let_go(&mut self, entry: &TrackerEntry) {
         let TrackerEntry { jail, prefix, what, .. } = entry;
-        self.gone.push(TrackerEntry { jail: jail.clone(), prefix: *prefix, what: *what, marks: Vec::new() });
+        let (jail, marks) = (jail.clone(), Vec::new());
+        self.gone.push(TrackerEntry { jail, prefix: *prefix, what: *what, marks, fresh: false });
     }
 
     pub(super) fn take_changed(&mut self) -> Vec<TrackerEntry> {

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Escalation, Jitter, Rate, Widen};
+use super::{Escalation, Jitter, Rate, StormMode, Widen};
 use crate::address::{Allowlist, Group};
-use crate::terms::{Crawler, JailName, OutputName};
+use crate::terms::{Crawler, JailName, OutputName, SourceName};
 
 /// One jail, resolved: every value is set.
 #[derive(Clone, Debug)]
@@ -43,11 +43,20 @@ pub struct Settings {
     pub outputs: Vec<OutputName>,
     /// At most so many prefixes are tracked at once; the least useful gives way.
     pub max_tracked: usize,
+    /// At most so many bans; of more, nobody new is banned.
+    pub max_bans: usize,
+    /// What happens when it bans suspiciously many at once.
+    pub storm: StormMode,
+    /// Where its records come from: whose clients it is that it bans.
+    pub sources: Vec<SourceName>,
 }
 
 impl Settings {
     /// At most so many prefixes are tracked where nobody says otherwise.
     pub const MAX_TRACKED: usize = 200_000;
+
+    /// At most so many bans where nobody says otherwise: some 100 MB, and lists that servers still read in no time.
+    pub const MAX_BANS: usize = 100_000;
 
     /// A jail of which nothing is configured but the name.
     pub fn new(name: JailName) -> Self {
@@ -69,6 +78,9 @@ impl Settings {
             fakes: false,
             outputs: Vec::new(),
             max_tracked: Self::MAX_TRACKED,
+            max_bans: Self::MAX_BANS,
+            storm: StormMode::default(),
+            sources: Vec::new(),
         }
     }
 

@@ -210,14 +210,15 @@ impl Tracker {
 
     /// Appends what changed since this was last asked; an entry without marks is gone.
     pub fn take_changed(&mut self, jail: &JailName, changed: &mut Vec<TrackerEntry>) {
-        let entry = |what, prefix, marks| TrackerEntry { jail: jail.clone(), prefix, what, marks };
-        changed.extend(self.gone.drain(..).map(|(what, prefix)| entry(what, prefix, Vec::new())));
+        let entry =
+            |what, prefix, marks, fresh| TrackerEntry { jail: jail.clone(), prefix, what, marks, fresh };
+        changed.extend(self.gone.drain(..).map(|(what, prefix)| entry(what, prefix, Vec::new(), false)));
         for id in self.changed.drain(..) {
             let Some(tracked) = self.entries.get_mut(id as usize) else { continue };
             tracked.changed = false;
             if !tracked.window.is_empty() {
-                tracked.stored = true;
-                changed.push(entry(self.what, tracked.prefix, tracked.window.marks()));
+                let fresh = !std::mem::replace(&mut tracked.stored, true);
+                changed.push(entry(self.what, tracked.prefix, tracked.window.marks(), fresh));
             }
         }
     }

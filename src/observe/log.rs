@@ -81,6 +81,7 @@ impl Log {
             Change::Banned(_) => "banned",
             Change::Prolonged(_) | Change::Extended(_) => "prolonged",
             Change::Withheld(_) => "withheld",
+            Change::Held(_) => "held",
             Change::Past(_) => "past",
             Change::Ended(..) => "ended",
         };
@@ -92,6 +93,7 @@ impl Log {
             Change::Banned(_) => format!("banned {}", described(ban, now)),
             Change::Prolonged(_) | Change::Extended(_) => format!("prolonged {}", described(ban, now)),
             Change::Withheld(_) => format!("paused: would have banned {}", described(ban, now)),
+            Change::Held(_) => format!("held, not banned yet: {}", described(ban, now)),
             Change::Past(_) => format!("was to be banned until {}: {}", until(ban), described(ban, now)),
             Change::Ended(_, why) => format!("unbanned {} ({}): {}", ban.prefix, ban.jail, ended(*why)),
         };

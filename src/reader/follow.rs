@@ -17,7 +17,7 @@ use crate::record::{Format, Reference, time_of};
 use crate::source::{
     Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Input, Intake, Registry, SourceError, Waker,
 };
-use crate::terms::{Batch, Checkpoint, SourceName};
+use crate::terms::{Batch, Checkpoint, ClientSample, SourceName};
 
 /// What follows from a source's files, told to whoever owns the engine. Each call may wait: the file is the buffer.
 pub trait Listener: Send {
@@ -144,6 +144,8 @@ struct Desk<L> {
     counted: HashMap<PathBuf, Census>,
     /// The crowds that were told last; `None` while there was nothing to tell.
     crowds: Option<BTreeSet<Address>>,
+    /// The second in which clients were told last.
+    sampled: i64,
     listener: L,
 }
 
@@ -184,6 +186,7 @@ impl<L: Listener> Follow<L> {
             files: HashMap::new(),
             counted: HashMap::new(),
             crowds: None,
+            sampled: 0,
             listener,
         };
         Ok(Self {
@@ -226,6 +229,8 @@ impl<L: Listener> Follow<L> {
             source: self.desk.source.clone(),
             observations: Vec::new(),
             checkpoints,
+            live: false,
+            clients: None,
         })
     }
 
@@ -331,6 +336,13 @@ impl<L: Listener> Desk<L> {
         }
     }
 
+    /// The clients of the last minute, once in a second.
+    fn sample(&mut self, now: Timestamp) -> Option<ClientSample> {
+        let second = now.as_second();
+        let sampled = std::mem::replace(&mut self.sampled, second);
+        if sampled == second { None } else { self.reader.sample() }
+    }
+
     fn reference(&self, arrived: Option<Timestamp>) -> Reference {
         let now = clock::now();
         Reference { now: arrived.map_or(now, |arrived| arrived.min(now)), zone: self.zone.clone() }
@@ -356,7 +368,9 @@ impl<L: Listener> Consumer for Desk<L> {
             return ControlFlow::Continue(());
         }
         let checkpoints = chunk.positions.take();
-        self.listener.batch(Batch { source: self.source.clone(), observations, checkpoints })
+        let (source, live) = (self.source.clone(), chunk.caught_up);
+        let clients = if live { self.sample(reference.now) } else { None };
+        self.listener.batch(Batch { source, observations, checkpoints, live, clients })
     }
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {

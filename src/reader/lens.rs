@@ -20,6 +20,8 @@ pub struct Lens {
     pub ignore: Vec<Arc<Conditions>>,
     /// Count different values of this field.
     pub distinct: Option<Field>,
+    /// What these values are hashed with: nobody outside knows it, and it is the same over restarts, since windows are stored.
+    pub seed: u64,
 }
 
 /// Lenses with one filter: it judges a record once for all of them.
@@ -59,15 +61,16 @@ impl Lens {
     }
 
     fn offence(&self, record: &Record<'_>) -> Offence {
-        let distinct =
-            self.distinct.as_ref().map(|field| hash(record.field(field).as_deref().unwrap_or_default()));
+        let value = |field| hash(self.seed, record.field(field).as_deref().unwrap_or_default());
+        let distinct = self.distinct.as_ref().map(value);
         Offence { jail: self.jail.clone(), distinct }
     }
 }
 
-/// Stored with windows, so the same over restarts. Nobody gains from a collision but the one who makes fewer offences.
-fn hash(value: &[u8]) -> u64 {
+/// Without the seed nobody finds values that collide, which would count as one.
+fn hash(seed: u64, value: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
     hasher.write(value);
     hasher.finish()
 }

@@ -5,6 +5,7 @@
 //! and every 1,024th other line, so that a wrong format is noticed. Protection (allow lists, trusted proxies) is not
 //! applied here: the engine does that.
 
+mod clientele;
 mod clients;
 mod counts;
 mod crowd;

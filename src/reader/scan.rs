@@ -3,12 +3,13 @@
 use std::iter::Peekable;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use memchr::{memchr, memchr_iter, memrchr};
 use smallvec::SmallVec;
 
+use super::clientele::Clientele;
 use super::clients::{Around, Clients};
 use super::counts::FileReading;
 use super::lens::{Lens, Shared};
@@ -19,7 +20,7 @@ use crate::address::Address;
 use crate::filter::Required;
 use crate::record::{Field, Format, Record, Reference, Targets, header, wrapper_time};
 use crate::source::last_lines;
-use crate::terms::{Crawler, Observation, Offence};
+use crate::terms::{ClientSample, Crawler, Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
@@ -27,9 +28,10 @@ const SAMPLE_EVERY: usize = 1024;
 const BLOCK: usize = 16 * 1024;
 /// So much of a file's end, and of what it grows by at once, is counted by the wrong-client guard: some hundred lines.
 const CENSUS: usize = 64 * 1024;
-/// So much of the first buffer of a log that is read from its beginning.
+/// So much of the first buffer of a log that is read from its beginning, and of what grows faster: of the largest buffer a
+/// fiftieth.
 const CENSUS_FIRST: usize = 16 * 1024;
-/// Of a file that is caught up with, or grows faster, the beginning of each buffer: this part of it, and one line at least.
+/// Of a file that is caught up with the beginning of each buffer: this part of it, and one line at least.
 /// To parse more would be felt: a line costs five times what it takes to see that it is no candidate.
 const CENSUS_PART: usize = 256;
 /// A buffer with fewer bytes ends where its file ended when it was read: what its last line belongs to is all there.
@@ -56,6 +58,8 @@ pub struct Reader {
     searches: Mutex<Vec<Searched>>,
     /// What the last buffer that was wrapped held.
     unwrapped: Mutex<Unwrapped>,
+    /// How many clients there are lately.
+    clientele: Mutex<Clientele>,
 }
 
 /// Formats, and the search for candidates among lines of these.
@@ -91,6 +95,7 @@ impl Reader {
             clients: Clients::default(),
             searches: Mutex::default(),
             unwrapped: Mutex::default(),
+            clientele: Mutex::default(),
         }
     }
 
@@ -118,6 +123,15 @@ impl Reader {
         Pass { reader: self, file, buffer, wrapped, around, basis, reference, out }.run();
     }
 
+    /// The clients of the last minute that was read; `None` where its lines told of none.
+    pub fn sample(&self) -> Option<ClientSample> {
+        self.clientele().sample()
+    }
+
+    fn clientele(&self) -> MutexGuard<'_, Clientele> {
+        self.clientele.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What it goes by; all that share it see a change.
     #[cfg(test)]
     pub(super) fn around(&self) -> &super::Surroundings {
@@ -138,7 +152,7 @@ impl Reader {
         let file_reading = &mut probe;
         let mut pass =
             Pass { reader: self, file: file_reading, buffer, wrapped: None, around, basis, reference, out };
-        pass.census(CENSUS);
+        pass.census(CENSUS, |_, _| {});
         let mut file = file.counted(probe.census);
         file.crowd = probe.crowd;
         file
@@ -184,31 +198,46 @@ impl Pass<'_> {
     fn counted(&self) -> usize {
         match self.basis {
             Basis::Arrival if self.buffer.len() <= CENSUS => CENSUS,
-            _ if self.file.census.is_empty() => CENSUS_FIRST,
-            _ => self.buffer.len() / CENSUS_PART,
+            Basis::Arrival => (self.buffer.len() / CENSUS_PART).max(CENSUS_FIRST),
+            Basis::Logged if self.file.census.is_empty() => CENSUS_FIRST,
+            Basis::Logged => self.buffer.len() / CENSUS_PART,
         }
     }
 
-    /// Counts the first lines of the buffer for the wrong-client guard. Raw lines have no client.
-    fn census(&mut self, most: usize) {
-        if !self.reader.clients.guard || self.file.formats.given() == Some(&Format::Raw) {
-            return;
+    /// Counts the first lines of the buffer for the wrong-client guard, and shows their clients to `count`; returns how many
+    /// lines those are. Raw lines have no client.
+    fn census(&mut self, most: usize, mut count: impl FnMut(Address, Option<Timestamp>)) -> u64 {
+        if self.file.formats.given() == Some(&Format::Raw) {
+            return 0;
         }
-        let mut seen = 0;
+        let (mut seen, mut looked) = (0, 0);
         for line in lines(self.buffer) {
             let format = self.file.formats.guess(line);
             let read = format.as_ref().and_then(|format| format.parse_at(line, self.reference).ok());
             if let Some(mut record) = read {
                 self.reader.clients.resolve(&mut record, self.around);
                 self.file.census.count(&record);
+                record.address().into_iter().for_each(|address| count(address, record.time()));
             }
-            seen += line.len() + 1;
+            (seen, looked) = (seen + line.len() + 1, looked + 1);
             if seen >= most {
                 break;
             }
         }
         let majority = self.file.census.majority();
+        let majority = majority.filter(|_| self.reader.clients.guard);
         self.file.crowd = majority.and_then(|address| self.reader.clients.crowd(address, self.around));
+        looked
+    }
+
+    /// Counts the first lines for the guard, and the clients in them.
+    fn count_clients(&mut self) -> u64 {
+        let reader = self.reader;
+        let (now, basis, mut clientele) = (self.reference.now, self.basis, reader.clientele());
+        self.census(self.counted(), |address, logged| {
+            let logged = logged.filter(|_| matches!(basis, Basis::Logged));
+            clientele.count(address, logged.map_or(now, |logged| logged.min(now)));
+        })
     }
 
     fn run(mut self) {
@@ -222,8 +251,9 @@ impl Pass<'_> {
         if self.buffer.is_empty() {
             return;
         }
-        self.census(self.counted());
+        let (looked, before) = (self.count_clients(), self.file.lines);
         let samples = self.count_and_sample();
+        self.reader.clientele().passed(looked, self.file.lines - before);
         let (mut samples, mut at) = (samples.into_iter().peekable(), 0);
         while at < self.buffer.len() {
             if self.file.formats.is_looking() {

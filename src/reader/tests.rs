@@ -28,7 +28,7 @@ const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.ph
 fn lens(jail: &str, toml: &str) -> Lens {
     let definition = Definition::read(&toml.parse().unwrap()).unwrap();
     let filter = Arc::new(Filter::compile(&definition).unwrap());
-    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None }
+    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None, seed: 0 }
 }
 
 fn reference() -> Reference {

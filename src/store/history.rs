@@ -19,6 +19,8 @@ pub enum HistoryKind {
     Prolonged,
     /// A verdict that banned nobody, since the jail was paused.
     Withheld,
+    /// A verdict that waited, and banned nobody yet.
+    Held,
     /// A ban that was already over when its offences were read.
     Past,
     /// A ban's time was over.
@@ -43,10 +45,11 @@ pub enum HistoryKind {
 
 impl HistoryKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Banned,
         Self::Prolonged,
         Self::Withheld,
+        Self::Held,
         Self::Past,
         Self::Expired,
         Self::Unbanned,
@@ -65,6 +68,7 @@ impl HistoryKind {
             Self::Banned => "banned",
             Self::Prolonged => "prolonged",
             Self::Withheld => "withheld",
+            Self::Held => "held",
             Self::Past => "past",
             Self::Expired => "expired",
             Self::Unbanned => "unbanned",

@@ -3,10 +3,10 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, marks, origin, path, time, tracked};
+use super::columns::{Unreadable, end, held_for, marks, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::address::Address;
-use crate::ban::Ban;
+use crate::ban::{Ban, HeldBan, Origin};
 use crate::terms::{
     Allowance, Checkpoint, Fingerprint, JailName, Master, Pause, PriorEntry, PublishedFile, ResolvedName,
     TrackerEntry,
@@ -50,11 +50,12 @@ pub(super) fn salvage(connection: &Connection) -> (Kept, bool) {
 type Table = fn(&mut Loader, &Connection) -> rusqlite::Result<()>;
 
 /// The tables that a start needs.
-pub(super) const TABLES: [(&str, Table); 10] = [
+pub(super) const TABLES: [(&str, Table); 11] = [
     ("meta", Loader::meta),
     ("bans", Loader::bans),
     ("trackers", Loader::trackers),
     ("priors", Loader::priors),
+    ("held", Loader::held),
     ("checkpoints", Loader::checkpoints),
     ("pauses", Loader::pauses),
     ("allowed", Loader::allowed),
@@ -111,6 +112,10 @@ impl Loader {
         self.rows(connection, "meta", "SELECT value FROM meta WHERE key = 'generation'", |this, row| {
             this.kept.generation = row.get::<_, i64>(0)?.try_into()?;
             Ok(())
+        })?;
+        self.rows(connection, "meta", "SELECT value FROM meta WHERE key = 'seed'", |this, row| {
+            this.kept.seed = Some(row.get::<_, i64>(0)? as u64);
+            Ok(())
         })
     }
 
@@ -140,6 +145,7 @@ impl Loader {
                 prefix: text(row, 1)?.parse()?,
                 what: tracked(text(row, 2)?)?,
                 marks: marks(text(row, 3)?)?,
+                fresh: false,
             };
             this.kept.trackers.push(entry);
             Ok(())
@@ -156,6 +162,27 @@ impl Loader {
                 ended: time(row.get(3)?),
             };
             this.kept.priors.push(entry);
+            Ok(())
+        })
+    }
+
+    fn held(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "SELECT address, jail, since, until, offences, reason, why, judged, ends, at_end FROM held";
+        self.rows(connection, "held", sql, |this, row| {
+            let ban = Ban {
+                prefix: text(row, 0)?.parse()?,
+                jail: this.jail(row, 1)?,
+                since: time(row.get(2)?),
+                until: row.get::<_, Option<i64>>(3)?.map(time),
+                offences: row.get(4)?,
+                origin: Origin::Log,
+                reason: row.get(5)?,
+                simulated: false,
+                evidence: Vec::new(),
+            };
+            let (why, then) = (held_for(text(row, 6)?)?, end(text(row, 9)?)?);
+            let (judged, until) = (time(row.get(7)?), time(row.get(8)?));
+            this.kept.held.push(HeldBan { ban, why, judged, until, then });
             Ok(())
         })
     }

@@ -13,7 +13,7 @@ use super::load::{self, Skipped};
 use super::prune::{Fill, Limits};
 use super::{Event, HistoryQuery, HistoryRow, Kept, StoreError, Transaction, history, save, schema};
 use crate::address::Prefix;
-use crate::ban::Change;
+use crate::ban::{Change, HeldBan, HeldEntry};
 use crate::os::aside::set_aside;
 use crate::terms::{Evidence, JailName};
 
@@ -53,7 +53,7 @@ impl Store {
     ) -> Result<(Self, Kept, Vec<Event>), StoreError> {
         let reading = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let old = Connection::open_with_flags(path, reading);
-        let (salvaged, positions) = old.map(|old| load::salvage(&old)).unwrap_or_default();
+        let (mut salvaged, positions) = old.map(|old| load::salvage(&old)).unwrap_or_default();
         let suffix = format!("corrupt-{}", now.strftime("%Y%m%dT%H%M%SZ"));
         let aside = set_aside(path, &suffix, &["-wal", "-shm"]).map_err(|source| StoreError::Io {
             path: path.to_owned(),
@@ -61,7 +61,11 @@ impl Store {
             source,
         })?;
         prepare_place(path)?;
-        let (mut store, _, _) = Self::attempt(path)?;
+        let (mut store, new, _) = Self::attempt(path)?;
+        match salvaged.seed {
+            Some(seed) => store.keep_seed(seed)?,
+            None => salvaged.seed = new.seed,
+        }
         store.save(&taken_over(&salvaged), now)?;
         let event = Event::SetAside {
             path: path.to_owned(),
@@ -87,6 +91,13 @@ impl Store {
         let whole = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         whole.map_err(failed("open it"))?;
         Ok((Self { connection, path: path.to_owned(), fill, limits: Limits::default() }, kept, skipped))
+    }
+
+    /// Windows that are taken over hold values that were hashed with this one.
+    fn keep_seed(&self, seed: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE meta SET value = ?1 WHERE key = 'seed'";
+        let kept = self.connection.execute(sql, [seed as i64]);
+        kept.map(drop).map_err(|source| self.failed("save", source))
     }
 
     /// Stores all of `transaction`, or, with an error, nothing; on disk when it returns. `now` is the time of its changes.
@@ -250,6 +261,7 @@ fn taken_over(kept: &Kept) -> Transaction {
         changes: kept.bans.iter().map(|ban| Change::Banned(ban.clone().into())).collect(),
         trackers: kept.trackers.clone(),
         priors: kept.priors.clone(),
+        held: kept.held.iter().map(taken_over_held).collect(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
         allowed: Some(kept.allowed.clone()),
@@ -258,6 +270,10 @@ fn taken_over(kept: &Kept) -> Transaction {
         totals: kept.totals.clone(),
         ..Transaction::default()
     }
+}
+
+fn taken_over_held(held: &HeldBan) -> HeldEntry {
+    HeldEntry { prefix: held.ban.prefix, jail: held.ban.jail.clone(), held: Some(held.clone()) }
 }
 
 fn told(path: &Path, skipped: Vec<Skipped>) -> Vec<Event> {

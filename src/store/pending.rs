@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Transaction;
 use crate::address::Prefix;
 use crate::ban::Change;
-use crate::terms::JailName;
+use crate::terms::{JailName, TrackerEntry};
 
 /// Up to so many entries wait without being looked through for what later ones replace.
 const TIDY_FROM: usize = 20_000;
@@ -102,6 +102,7 @@ impl Batch {
         rest.names = later.names.or(rest.names.take());
         rest.trackers.extend(later.trackers);
         rest.priors.extend(later.priors);
+        rest.held.extend(later.held);
         rest.checkpoints.extend(later.checkpoints);
         if !later.forgotten.is_empty() {
             rest.files
@@ -115,7 +116,11 @@ impl Batch {
 
     fn size(&self) -> usize {
         let rest = &self.rest;
-        let latest = rest.trackers.len() + rest.priors.len() + rest.checkpoints.len() + rest.totals.len();
+        let latest = rest.trackers.len()
+            + rest.priors.len()
+            + rest.checkpoints.len()
+            + rest.totals.len()
+            + rest.held.len();
         latest + self.changes.len() + rest.files.len() + rest.forgotten.len() + rest.notes.len()
     }
 
@@ -125,8 +130,9 @@ impl Batch {
         }
         let before = self.changes.len() + self.rest.notes.len();
         let rest = &mut self.rest;
-        keep_last(&mut rest.trackers, |entry| (entry.jail.clone(), entry.prefix, entry.what));
+        keep_trackers(&mut rest.trackers);
         keep_last(&mut rest.priors, |entry| (entry.prefix, entry.jail.clone()));
+        keep_last(&mut rest.held, |entry| (entry.prefix, entry.jail.clone()));
         // A finished position and a later one of the same inode are different files: both are kept.
         keep_last(&mut rest.checkpoints, |c| {
             (c.source.clone(), c.fingerprint.device, c.fingerprint.inode, c.finished)
@@ -154,9 +160,26 @@ fn forget_texts(change: &mut Change) {
     | Change::Prolonged(ban)
     | Change::Extended(ban)
     | Change::Withheld(ban)
+    | Change::Held(ban)
     | Change::Past(ban)
     | Change::Ended(ban, _)) = change;
     Arc::make_mut(ban).evidence = Vec::new();
+}
+
+/// Keeps the newest state of each window. One that the store was never told of, and that is gone again, leaves nothing: under a
+/// flood of forged addresses each would wait to be deleted.
+fn keep_trackers(entries: &mut Vec<TrackerEntry>) {
+    let key = |entry: &TrackerEntry| (entry.jail.clone(), entry.prefix, entry.what);
+    // What the first one says: before it there may be a row, which a later one has to delete.
+    let mut fresh: HashMap<_, bool> = HashMap::new();
+    for entry in entries.iter() {
+        fresh.entry(key(entry)).or_insert(entry.fresh);
+    }
+    keep_last(entries, key);
+    for entry in entries.iter_mut() {
+        entry.fresh = fresh.get(&key(entry)).copied().unwrap_or(false);
+    }
+    entries.retain(|entry| !(entry.fresh && entry.marks.is_empty()));
 }
 
 /// Drops each entry that a later one with the same key replaces.
@@ -179,7 +202,7 @@ struct Standing {
 fn outcome(changes: Vec<(Timestamp, Change)>) -> Vec<(Timestamp, Change)> {
     let mut standing: HashMap<(Prefix, JailName), Standing> = HashMap::new();
     for (at, change) in changes {
-        if matches!(change, Change::Withheld(_) | Change::Past(_)) {
+        if matches!(change, Change::Withheld(_) | Change::Held(_) | Change::Past(_)) {
             continue;
         }
         let key = (change.ban().prefix, change.ban().jail.clone());

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::columns::{marks_text, nanos, origin_word, path_column, tracked_word};
+use super::columns::{end_word, held_word, marks_text, nanos, origin_word, path_column, tracked_word};
 use super::{HistoryEvent, HistoryKind, Transaction};
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, HeldEntry};
 use crate::terms::{
     Allowance, Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, ResolvedName, TrackerEntry,
 };
@@ -33,6 +33,7 @@ pub(super) fn write<'a>(
     transaction.notes.iter().try_for_each(|note| writer.note(note))?;
     transaction.trackers.iter().try_for_each(|entry| writer.tracker(entry))?;
     transaction.priors.iter().try_for_each(|entry| writer.prior(entry))?;
+    transaction.held.iter().try_for_each(|entry| writer.held(entry))?;
     transaction.checkpoints.iter().try_for_each(|checkpoint| writer.checkpoint(checkpoint))?;
     if let Some(pauses) = &transaction.pauses {
         writer.pauses(pauses)?;
@@ -73,6 +74,7 @@ impl<'c> Writer<'c> {
             Change::Prolonged(ban) => self.prolonged(at, ban),
             Change::Extended(ban) => self.extended(at, ban),
             Change::Withheld(ban) => self.judged(at, HistoryKind::Withheld, ban).map(drop),
+            Change::Held(ban) => self.judged(at, HistoryKind::Held, ban).map(drop),
             Change::Past(ban) => self.judged(at, HistoryKind::Past, ban).map(drop),
             Change::Ended(ban, why) => {
                 let sql = "DELETE FROM bans WHERE address = ?1 AND jail = ?2";
@@ -220,6 +222,29 @@ impl<'c> Writer<'c> {
         let sql = "INSERT INTO priors VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT DO UPDATE SET bans = excluded.bans, ended = excluded.ended";
         self.prepared(sql)?.execute(params![prefix, jail, entry.bans, nanos(entry.ended)]).map(drop)
+    }
+
+    fn held(&mut self, entry: &HeldEntry) -> rusqlite::Result<()> {
+        let key = (entry.prefix.to_string(), entry.jail.as_str());
+        let Some(held) = &entry.held else {
+            let sql = "DELETE FROM held WHERE address = ?1 AND jail = ?2";
+            return self.prepared(sql)?.execute(params![key.0, key.1]).map(drop);
+        };
+        let sql = "INSERT OR REPLACE INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let ban = &held.ban;
+        let row = params![
+            key.0,
+            key.1,
+            nanos(ban.since),
+            ban.until.map(nanos),
+            ban.offences,
+            ban.reason,
+            held_word(held.why),
+            nanos(held.judged),
+            nanos(held.until),
+            end_word(held.then),
+        ];
+        self.prepared(sql)?.execute(row).map(drop)
     }
 
     /// Stores a position, or forgets it where its file is finished.

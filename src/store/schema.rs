@@ -9,7 +9,7 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-pub(super) const MIGRATIONS: [&str; 6] = [FIRST, CURSORS, PRIORS, GROUPS, ALLOWED, NAMES];
+pub(super) const MIGRATIONS: [&str; 8] = [FIRST, CURSORS, PRIORS, GROUPS, ALLOWED, NAMES, SEED, HELD];
 
 /// The place in a journal, where a file has its offset.
 const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
@@ -66,6 +66,26 @@ const NAMES: &str = "
 CREATE TABLE names (
     name      TEXT PRIMARY KEY,
     addresses TEXT NOT NULL      -- with spaces between
+) WITHOUT ROWID;
+";
+
+/// What the values in windows are hashed with. Those that were stored before count as others once.
+const SEED: &str = "INSERT INTO meta VALUES ('seed', random());";
+
+/// Verdicts that wait.
+const HELD: &str = "
+CREATE TABLE held (
+    address  TEXT NOT NULL,
+    jail     TEXT NOT NULL,
+    since    INTEGER NOT NULL,   -- of the ban that it would be
+    until    INTEGER,
+    offences INTEGER NOT NULL,
+    reason   TEXT,
+    why      TEXT NOT NULL,      -- storm, crawler
+    judged   INTEGER NOT NULL,   -- when the jail came to it last
+    ends     INTEGER NOT NULL,   -- when it waits no longer
+    at_end   TEXT NOT NULL,      -- drop, enforce
+    PRIMARY KEY (address, jail)
 ) WITHOUT ROWID;
 ";
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::HistoryEvent;
-use crate::ban::{Ban, Change};
+use crate::ban::{Ban, Change, HeldBan, HeldEntry};
 use crate::terms::{
     Allowance, Checkpoint, JailName, OutputName, Pause, PriorEntry, PublishedFile, ResolvedName, TrackerEntry,
 };
@@ -33,6 +33,8 @@ pub struct Kept {
     pub trackers: Vec<TrackerEntry>,
     /// How often who was banned.
     pub priors: Vec<PriorEntry>,
+    /// Verdicts that wait, without their lines.
+    pub held: Vec<HeldBan>,
     /// Where reading goes on.
     pub checkpoints: Vec<Checkpoint>,
     /// Jails that are paused.
@@ -45,6 +47,8 @@ pub struct Kept {
     pub files: Vec<PublishedFile>,
     /// Counters of the jails.
     pub totals: Vec<JailTotals>,
+    /// What values in stored windows are hashed with: drawn once for each store, and secret. `None` where it was lost.
+    pub seed: Option<u64>,
 }
 
 /// What is stored at once: all of it, or nothing.
@@ -54,13 +58,15 @@ pub struct Kept {
 pub struct Transaction {
     /// The generation of the ban table, where it grew.
     pub generation: Option<u64>,
-    /// What happened to bans, in that order. A ban's evidence is stored with `Banned`, `Withheld` and `Past`; lines that
+    /// What happened to bans, in that order. A ban's evidence is stored with `Banned`, `Withheld`, `Held` and `Past`; lines that
     /// are new in `Prolonged` are added.
     pub changes: Vec<Change>,
     /// Windows that changed; one without marks is forgotten.
     pub trackers: Vec<TrackerEntry>,
     /// Earlier bans that changed; an entry without bans is forgotten.
     pub priors: Vec<PriorEntry>,
+    /// Held verdicts that changed.
+    pub held: Vec<HeldEntry>,
     /// Read positions that changed; a finished one is forgotten.
     pub checkpoints: Vec<Checkpoint>,
     /// All pauses, where one began or ended.
@@ -89,6 +95,7 @@ impl Transaction {
             && self.changes.is_empty()
             && self.trackers.is_empty()
             && self.priors.is_empty()
+            && self.held.is_empty()
             && self.checkpoints.is_empty()
             && self.forgotten.is_empty()
             && self.files.is_empty()

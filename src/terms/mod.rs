@@ -3,6 +3,7 @@
 //! Values only: nothing here reads, judges or writes.
 
 mod checkpoint;
+mod clients;
 mod crawler;
 mod duration;
 pub mod escape;
@@ -14,6 +15,7 @@ mod prior;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use clients::ClientSample;
 pub use crawler::{Claim, Crawler, Verification};
 pub use duration::{DurationError, parse_duration, seconds_duration, show_duration};
 pub use kept::{Allowance, Master, Pause, PublishedFile, ResolvedName};

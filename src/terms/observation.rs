@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::{Checkpoint, Crawler, JailName, SourceName};
+use super::{Checkpoint, ClientSample, Crawler, JailName, SourceName};
 use crate::address::Address;
 
 /// A record that one jail's filter matched.
@@ -56,4 +56,8 @@ pub struct Batch {
     pub observations: Vec<Observation>,
     /// Where reading goes on once these observations are judged. Both are stored in one transaction.
     pub checkpoints: Vec<Checkpoint>,
+    /// The lines were read as they came: the file is caught up with.
+    pub live: bool,
+    /// The source's clients of the last minute; `None` while those that were told last will do.
+    pub clients: Option<ClientSample>,
 }

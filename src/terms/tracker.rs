@@ -36,4 +36,6 @@ pub struct TrackerEntry {
     pub what: Tracked,
     /// Oldest first.
     pub marks: Vec<Mark>,
+    /// The store was never told of this window: where it is gone again before that was written, nothing need be.
+    pub fresh: bool,
 }

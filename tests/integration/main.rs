@@ -22,6 +22,7 @@ mod reading;
 mod rotation;
 mod server_logs;
 mod servers;
+mod storm;
 mod trouble;
 mod verbs;
 mod wrapped;

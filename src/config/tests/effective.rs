@@ -14,7 +14,7 @@ fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
                 (jail.only.len(), jail.ignore.len(), jail.distinct.clone(), jail.ignoreip.len()),
                 (jail.maxretry, jail.findtime, jail.bantime, jail.group, jail.simulate),
                 (jail.escalation.clone(), jail.jitter, jail.widen.clone()),
-                (jail.extend, jail.rate, jail.max_tracked),
+                (jail.extend, jail.rate, jail.max_tracked, jail.max_bans, jail.storm),
             )
         })
         .collect();
@@ -60,6 +60,8 @@ enabled = false
 filter = \"plain\"
 rate = { requests = 300, per = \"1m\", burst = 100 }
 extend = true
+storm = \"hold\"
+max_bans = 2000
 max_tracked = 1000
 [jail.wide]
 filter = \"plain\"

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::jail::{Escalation, Growth, Jitter, Rate, Scope};
+use crate::jail::{Escalation, Growth, Jitter, Rate, Scope, StormMode};
 
 /// One jail of this text, after `[defaults]` of that one.
 fn jail(defaults: &str, own: &str) -> crate::config::Jail {
@@ -66,6 +66,22 @@ fn wrong_ones_are_told_at_their_place() {
             "banmap.toml:10:10: [jail.http-auth] jitter: cannot be \"forever\"",
             "banmap.toml:12:24: [jail.seo-bots.escalation] scope: must be \"jail\" or \"all\", not \"both\"",
         ]
+    );
+}
+
+#[test]
+fn storms_are_told_unless_somebody_says_otherwise() {
+    let of = |defaults: &str, own: &str| {
+        let jail = jail(defaults, own);
+        (jail.storm, jail.max_bans)
+    };
+    assert_eq!(of("", ""), (StormMode::Warn, 100_000));
+    assert_eq!(of("storm = \"hold\"\nmax_bans = 5000", ""), (StormMode::Hold, 5000));
+    assert_eq!(of("storm = \"hold\"", "storm = \"off\""), (StormMode::Off, 100_000));
+    let text = "[source.site]\npath = \"/l/a.log\"\n[output.o]\nkind = \"list\"\n[jail.bad-bots]\nstorm = \"stop\"\n";
+    assert_eq!(
+        told(text),
+        ["banmap.toml:6:9: [jail.bad-bots] storm: must be \"off\", \"warn\" or \"hold\", not \"stop\""]
     );
 }
 

@@ -10,6 +10,7 @@ mod model;
 mod protection;
 mod rate;
 mod simulation;
+mod storm;
 mod widening;
 
 use jiff::{SignedDuration, Timestamp};
@@ -54,6 +55,7 @@ fn jail(name: &str) -> jail::Settings {
         widen: Vec::new(),
         outputs: vec![output("web")],
         max_tracked: 1000,
+        storm: jail::StormMode::Off,
         ..jail::Settings::new(jail_name(name))
     }
 }
@@ -174,6 +176,7 @@ fn told_change(change: &Change) -> String {
         Change::Prolonged(_) => "prolonged",
         Change::Extended(_) => "extended",
         Change::Withheld(_) => "withheld",
+        Change::Held(_) => "held",
         Change::Past(_) => "past",
         Change::Ended(_, Ended::Expired) => "expired",
         Change::Ended(_, Ended::Unbanned) => "unbanned",

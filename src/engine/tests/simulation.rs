@@ -233,7 +233,7 @@ impl Simulation {
                 Change::Banned(_) => drop(self.table.insert(key, row)),
                 Change::Prolonged(_) | Change::Extended(_) => assert!(self.table.insert(key, row).is_some()),
                 Change::Ended(..) => assert!(self.table.remove(&key).is_some(), "{key:?} was no ban"),
-                Change::Withheld(_) | Change::Past(_) => {}
+                Change::Withheld(_) | Change::Held(_) | Change::Past(_) => {}
             }
         }
     }
@@ -371,7 +371,7 @@ impl Simulation {
     }
 
     fn store(&mut self) {
-        for TrackerEntry { jail, prefix, what, marks } in self.engine.take_changed_trackers() {
+        for TrackerEntry { jail, prefix, what, marks, .. } in self.engine.take_changed_trackers() {
             if marks.is_empty() {
                 assert!(self.windows.remove(&(jail, prefix, what)).is_some(), "{prefix} was not stored");
             } else {
@@ -456,9 +456,11 @@ impl Simulation {
             prefix: *prefix,
             what: *what,
             marks: marks.clone(),
+            fresh: false,
         });
         let restored = Restored {
             allowed: self.engine.allowed().cloned().collect(),
+            held: Vec::new(),
             generation: self.engine.generation(),
             bans: self.table.values().cloned().collect(),
             trackers: trackers.collect(),

@@ -139,6 +139,7 @@ fn windows_survive_the_store_and_a_change_of_thresholds() {
         prefix: host(1),
         what: crate::terms::Tracked::Offences,
         marks: marks.to_vec(),
+        fresh: false,
     };
     tracker.restore(&entry, at(110));
     tracker.restore(&entry, at(110));

@@ -10,8 +10,9 @@ use rusqlite::Connection;
 use super::super::keeper::Pace;
 use super::super::pending::Batch;
 use super::super::{Ack, Event, Keeper, StoreError, Transaction};
-use super::{Place, at, ban, banned, bans, checkpoint, wait_until, whole_history};
+use super::{Place, at, ban, banned, bans, checkpoint, tracker, wait_until, whole_history};
 use crate::ban::{Change, Ended};
+use crate::terms::TrackerEntry;
 
 const QUICK: Pace = Pace {
     gather: Duration::from_millis(1),
@@ -209,4 +210,22 @@ fn lines_that_wait_are_bounded_and_the_newest_stay() {
     let last = batch.changes.last().map(|(_, change)| change.ban().evidence.len());
     assert_eq!((batch.changes.len(), last), (5_000, Some(20)));
     assert!(dropped > 3_000, "{dropped}");
+}
+
+#[test]
+fn a_flood_of_windows_that_are_gone_again_leaves_nothing_to_write() {
+    let mut batch = Batch::tight();
+    let entries = |trackers| Transaction { trackers, ..Transaction::default() };
+    batch.add(entries(vec![tracker("10.0.0.1", "login", &[])]), at(0));
+    for n in 0..3_000_u32 {
+        let address = format!("10.1.{}.{}", n / 200, n % 200);
+        let new = TrackerEntry { fresh: true, ..tracker(&address, "login", &[(0, 0)]) };
+        batch.add(entries(vec![new]), at(0));
+        batch.add(entries(vec![tracker(&address, "login", &[])]), at(0));
+    }
+    // One that has a row, was let go, came back and is gone again: the row must go.
+    let back = TrackerEntry { fresh: true, ..tracker("10.0.0.1", "login", &[(0, 0)]) };
+    batch.add(entries(vec![back]), at(0));
+    batch.add(entries(vec![tracker("10.0.0.1", "login", &[])]), at(0));
+    assert_eq!(batch.rest.trackers, [tracker("10.0.0.1", "login", &[])]);
 }

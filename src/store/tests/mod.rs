@@ -54,7 +54,13 @@ fn banned(ban: &Ban) -> Change {
 
 fn tracker(address: &str, name: &str, marks: &[(i64, u64)]) -> TrackerEntry {
     let marks = marks.iter().map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct }).collect();
-    TrackerEntry { jail: jail(name), prefix: address.parse().unwrap(), what: Tracked::Offences, marks }
+    TrackerEntry {
+        jail: jail(name),
+        prefix: address.parse().unwrap(),
+        what: Tracked::Offences,
+        marks,
+        fresh: false,
+    }
 }
 
 fn allowance(address: &str, until: Option<i64>) -> Allowance {
@@ -103,10 +109,11 @@ impl Place {
         self.dir.path().join("banmap.sqlite3")
     }
 
-    /// Opens it and asserts that there was nothing to tell.
+    /// Opens it and asserts that there was nothing to tell. The seed, which is another in each store, is left out.
     fn open(&self) -> (Store, Kept) {
-        let (store, kept, events) = Store::open(&self.path(), at(0)).unwrap();
+        let (store, mut kept, events) = Store::open(&self.path(), at(0)).unwrap();
         assert!(events.is_empty(), "{events:?}");
+        assert!(kept.seed.take().is_some());
         (store, kept)
     }
 

@@ -1,6 +1,6 @@
 //! Random changes saved, in any portions and through the keeper's merging, give the table that applying them gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -79,6 +79,19 @@ fn transaction(table: &mut Table, step: &Step, n: i64) -> Transaction {
     }
 }
 
+/// What was told before tells which windows are new to the store.
+fn freshen(all: &mut [Transaction]) {
+    let mut known = BTreeSet::new();
+    for entry in all.iter_mut().flat_map(|one| &mut one.trackers) {
+        entry.fresh = !known.contains(&entry.prefix);
+        if entry.marks.is_empty() {
+            known.remove(&entry.prefix)
+        } else {
+            known.insert(entry.prefix)
+        };
+    }
+}
+
 fn windows(steps: &[Step]) -> Vec<crate::terms::TrackerEntry> {
     let last: BTreeMap<_, _> = steps.iter().map(|step| (step.who, &step.marks)).collect();
     let mut entries: Vec<_> = last
@@ -118,6 +131,7 @@ proptest! {
         let (mut store, _) = place.open();
         let mut all: Vec<Transaction> =
             steps.iter().enumerate().map(|(n, step)| transaction(&mut table, step, n as i64)).collect();
+        freshen(&mut all);
         let late = all.split_off(cut.min(all.len()));
         for part in [all, late] {
             let mut batch = if tight { Batch::tight() } else { Batch::default() };

@@ -29,7 +29,8 @@ fn a_file_that_is_no_database_is_set_aside() {
     for (n, content) in ["x", "not a database at all, but rather long\n"].into_iter().enumerate() {
         let place = Place::new();
         fs::write(place.path(), content.repeat(1 + n * 200)).unwrap();
-        let (_, kept, events) = Store::open(&place.path(), at(0)).unwrap();
+        let (_, mut kept, events) = Store::open(&place.path(), at(0)).unwrap();
+        assert!(kept.seed.take().is_some());
         assert_eq!(kept, Kept::default());
         let [Event::SetAside { aside, bans: 0, .. }] = &events[..] else { panic!("{events:?}") };
         assert!(aside.to_str().unwrap().ends_with("banmap.sqlite3.corrupt-20260921T141320Z"), "{aside:?}");
@@ -210,6 +211,7 @@ fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
     let first_version =
         "ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
         DROP VIEW show_allowed; DROP TABLE allowed; DROP TABLE names;
+        DROP TABLE held; DELETE FROM meta WHERE key = 'seed';
         CREATE TABLE first AS SELECT jail, address, marks FROM trackers; DROP TABLE trackers;
         CREATE TABLE trackers (jail TEXT NOT NULL, address TEXT NOT NULL, marks TEXT NOT NULL,
             PRIMARY KEY (jail, address)) WITHOUT ROWID;
@@ -237,4 +239,18 @@ fn every_step_leads_to_the_same_tables() {
     };
     assert_eq!(tables(true), tables(false));
     assert!(tables(true).contains(&"cursor".to_owned()));
+}
+
+#[test]
+fn the_seed_stays_with_the_windows_whose_values_it_hashed() {
+    let seed = |place: &Place| Store::open(&place.path(), at(0)).unwrap().1.seed;
+    let (one, other) = (Place::new(), Place::new());
+    let drawn = seed(&one);
+    assert_eq!(seed(&one), drawn);
+    assert_ne!(seed(&other), drawn);
+    filled(&one, 3);
+    Connection::open(one.path()).unwrap().execute_batch("DROP TABLE totals").unwrap();
+    let (_, kept, events) = Store::open(&one.path(), at(0)).unwrap();
+    assert_eq!((events.len(), kept.seed), (1, drawn), "taken over with them");
+    assert_eq!(seed(&one), drawn, "and stored");
 }

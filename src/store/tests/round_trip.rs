@@ -8,11 +8,20 @@ use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Tr
 use super::{
     Place, allowance, at, ban, banned, bans, checkpoint, jail, prior, resolved, story, tracker, whole_history,
 };
-use crate::ban::{Ban, Change, Ended, Origin};
+use crate::ban::{AtEnd, Ban, Change, Ended, HeldBan, HeldEntry, HeldFor, Origin};
 use crate::terms::{Allowance, Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
+}
+
+fn held(address: &str, of: &str, why: HeldFor) -> HeldBan {
+    let then = if why == HeldFor::Storm { AtEnd::Drop } else { AtEnd::Enforce };
+    HeldBan { ban: ban(address, of, 10, &[]), why, judged: at(11), until: at(99), then }
+}
+
+fn entry(held: &HeldBan) -> HeldEntry {
+    HeldEntry { prefix: held.ban.prefix, jail: held.ban.jail.clone(), held: Some(held.clone()) }
 }
 
 #[test]
@@ -45,6 +54,7 @@ fn everything_comes_back_as_it_was() {
             tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)]),
         ],
         priors: vec![prior("192.0.2.7", None, 3), prior("192.0.2.7", Some("login"), 2)],
+        held: vec![held("192.0.2.8", "login", HeldFor::Crawler), held("192.0.2.9", "login", HeldFor::Storm)],
         checkpoints: vec![checkpoint(7, 0), unnamed],
         pauses: vec![
             Pause { jail: None, until: None },
@@ -57,12 +67,14 @@ fn everything_comes_back_as_it_was() {
         names: vec![resolved("home.example", &["2001:db8::1"]), resolved("x.example", &["192.0.2.1", "::2"])],
         files: vec![unverified, file],
         totals: vec![JailTotals { jail: jail("login"), offences: 3, hits: 2, bans: 1 }],
+        seed: None,
     };
     let transaction = Transaction {
         generation: Some(7),
         changes: vec![banned(&by_log), banned(&by_hand)],
         trackers: kept.trackers.clone(),
         priors: kept.priors.clone(),
+        held: kept.held.iter().map(entry).collect(),
         checkpoints: kept.checkpoints.clone(),
         pauses: Some(kept.pauses.clone()),
         allowed: Some(kept.allowed.clone()),
@@ -97,6 +109,7 @@ fn what_is_over_is_forgotten() {
         changes: vec![banned(&first)],
         trackers: vec![tracker("192.0.2.8", "login", &[(1, 0)])],
         priors: vec![prior("192.0.2.8", None, 1), prior("192.0.2.8", Some("login"), 1)],
+        held: vec![entry(&held("192.0.2.8", "login", HeldFor::Storm))],
         checkpoints: vec![checkpoint(7, 10), checkpoint(8, 10)],
         pauses: Some(vec![Pause { jail: None, until: None }]),
         allowed: Some(vec![allowance("192.0.2.0/24", None)]),
@@ -109,6 +122,7 @@ fn what_is_over_is_forgotten() {
         changes: vec![Change::Ended(first.into(), Ended::Expired)],
         trackers: vec![tracker("192.0.2.8", "login", &[])],
         priors: vec![prior("192.0.2.8", Some("login"), 0), prior("192.0.2.8", None, 0)],
+        held: vec![HeldEntry { held: None, ..entry(&held("192.0.2.8", "login", HeldFor::Storm)) }],
         checkpoints: vec![Checkpoint { finished: true, ..checkpoint(7, 20) }],
         pauses: Some(Vec::new()),
         allowed: Some(Vec::new()),
