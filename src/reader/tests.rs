@@ -151,14 +151,16 @@ fn jails_of_one_filter_share_its_judgement_but_not_their_conditions() {
     let browsers = Lens { jail: "browsers".parse().unwrap(), only, ..strict.clone() };
     let distinct =
         Lens { jail: "paths".parse().unwrap(), distinct: Some(crate::record::Field::Path), ..strict.clone() };
-    let reader = Reader::new(vec![strict, browsers, distinct], false);
+    let seeded = Lens { seed: 1, ..distinct.clone() };
+    let reader = Reader::new(vec![strict, browsers, distinct, seeded], false);
     let mut file = FileReading::new(Some(Format::Combined));
     let text = line(1, "/wp-login.php", 200, "Mozilla/5.0") + &line(2, "/.git/HEAD", 404, "curl");
     let found = read(&reader, &mut file, text.as_bytes());
     let jails = |at: usize| found[at].offences.iter().map(|o| o.jail.to_string()).collect::<Vec<_>>();
-    assert_eq!(jails(0), ["strict", "browsers", "paths"]);
-    assert_eq!(jails(1), ["strict", "paths"]);
+    assert_eq!(jails(0), ["strict", "browsers", "paths", "paths"]);
+    assert_eq!(jails(1), ["strict", "paths", "paths"]);
     assert_ne!(found[0].offences[2].distinct, found[1].offences[1].distinct);
+    assert_ne!(found[0].offences[2].distinct, found[0].offences[3].distinct, "who does not know the seed");
     assert_eq!(found[0].offences[0].distinct, None);
 }
 
