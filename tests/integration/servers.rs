@@ -199,9 +199,10 @@ fn read(path: &std::path::Path) -> String {
 fn a_file_of_thousands_is_refused_by_both_gates_and_let_in_again() {
     let gates = Gates::new();
     let daemon = gates.daemon("ignoreip = \"198.18.7.0/24\"");
-    let lines: String = (0..4_000).map(|n| format!("203.{}.{}.9\n", n / 250, n % 250)).collect();
+    let lines: Vec<String> = (0..4_000).map(|n| format!("203.{}.{}.9", n / 250, n % 250)).collect();
+    let lines = lines.join("\n");
     let list =
-        gates.place.write("list", &format!("# from elsewhere\n{lines}198.18.0.0/16 # a network\nnobody\n"));
+        gates.place.write("list", &format!("# from elsewhere\n{lines}\n198.18.0.0/16 # a network\nnobody\n"));
     let list = list.to_str().unwrap();
     let ended = daemon.cli(&["ban", "-f", list, "--jail", "login"]);
     let told = String::from_utf8(ended.stderr).unwrap();

@@ -258,7 +258,7 @@ fn of_many_only_the_windows_of_the_unbanned_are_forgotten() {
 #[test]
 fn a_prefix_is_asked_for_as_such_and_not_as_its_first_address() {
     let mut given = settings(vec![jail("j"), jail::Settings { simulate: true, ..jail("s") }], &["web"]);
-    given.manual.allow = allow(&["198.51.100.9", "198.51.100.64/26"]);
+    given.manual.allow = allow(&["198.51.100.9", "198.51.100.64/26", "198.51.100.248/30"]);
     let mut scene = Scene::with(given);
     for banned in ["198.51.100.0", "198.51.100.3", "203.0.113.0/24"] {
         scene.ban(banned).unwrap();
@@ -270,7 +270,8 @@ fn a_prefix_is_asked_for_as_such_and_not_as_its_first_address() {
     let inside: Vec<String> = net.inside.0.iter().map(|ban| ban.prefix.to_string()).collect();
     assert_eq!((inside, net.inside.1), (vec!["198.51.100.0".to_owned(), "198.51.100.3".to_owned()], 2));
     let spared: Vec<String> = net.spared.0.iter().map(|(prefix, _)| prefix.to_string()).collect();
-    assert_eq!((spared, net.spared.1), (vec!["198.51.100.9".to_owned(), "198.51.100.64/26".to_owned()], 2));
+    let expected = ["198.51.100.9", "198.51.100.64/26", "198.51.100.248/30"].map(str::to_owned);
+    assert_eq!((spared, net.spared.1), (expected.to_vec(), 3));
     let near: Vec<_> = net.windows.iter().map(|n| (n.prefix.to_string(), n.offences, n.simulated)).collect();
     let expected = [("198.51.100.7", 2, false), ("198.51.100.5", 1, false), ("198.51.100.5", 1, true)];
     assert_eq!(near, expected.map(|(prefix, offences, simulated)| (prefix.to_owned(), offences, simulated)));
@@ -278,6 +279,7 @@ fn a_prefix_is_asked_for_as_such_and_not_as_its_first_address() {
     scene.ban("198.51.100.0/24").unwrap();
     let banned = |text| scene.engine.why(prefix(text), at(1)).banned;
     assert!(banned("198.51.100.0/24") && banned("198.51.100.0/25") && banned("198.51.100.7"));
+    assert!(banned("198.51.100.248/29"), "but those who are allowed in it");
     assert!(!banned("198.51.100.64/27") && !banned("198.51.100.9") && !banned("198.51.96.0/20"));
     let member = scene.engine.why(prefix("198.51.100.9"), at(1));
     assert_eq!(member.protected_by.as_deref(), Some("allowed: 198.51.100.9 (ignoreip)"));
