@@ -1,3 +1,5 @@
+//! Each figure of a rehearsal from a few offences and bans.
+
 use super::*;
 use crate::ban::Origin;
 

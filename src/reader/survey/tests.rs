@@ -1,3 +1,5 @@
+//! What a log's end holds is found, counted from the time on, and refused where it is compressed.
+
 use std::io::Write;
 use std::path::PathBuf;
 
