@@ -137,9 +137,9 @@ pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
 }
 
 /// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to; and which backend of
-/// `HAProxy` has no servers on purpose, only an operator knows.
+/// `HAProxy` has no servers on purpose, which path is a trap, and which are expensive, only an operator knows.
 fn shipped_jails() -> String {
-    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver"];
+    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver", "trap", "expensive-paths"];
     let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     format!("[{}]", names.join(", "))

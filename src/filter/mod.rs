@@ -14,6 +14,7 @@ mod reading;
 mod required;
 mod samples;
 mod shipped;
+mod suggest;
 mod tags;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod names;
 mod nearest;
 mod observation;
 mod prior;
+mod rate;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
@@ -19,4 +20,5 @@ pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};
 pub use prior::PriorEntry;
+pub use rate::Rate;
 pub use tracker::{Mark, Tracked, TrackerEntry};
