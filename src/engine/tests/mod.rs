@@ -7,6 +7,7 @@ mod judging;
 mod model;
 mod protection;
 mod rate;
+mod recovery;
 mod simulation;
 mod widening;
 
