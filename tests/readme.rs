@@ -158,7 +158,11 @@ fn every_shipped_filter_is_in_its_table_with_what_it_suggests() {
             Some("request_uri") => "different requests ",
             Some(other) => panic!("{other}"),
         };
-        let expected = format!("{} {what}in {}", suggest["maxretry"], suggest["findtime"].as_str().unwrap());
+        let (number, span) = match suggest.get("rate") {
+            Some(rate) => (format!("more than {}", rate["requests"]), &rate["per"]),
+            None => (suggest["maxretry"].to_string(), &suggest["findtime"]),
+        };
+        let expected = format!("{number} {what}in {}", span.as_str().unwrap());
         assert_eq!(told, expected, "{}", filter.name);
     }
 }

@@ -14,8 +14,8 @@ use super::section::Section;
 use super::settings::{Jail, Manual};
 use super::text::Place;
 use crate::address::Group;
-use crate::filter::{Conditions, Suggest};
-use crate::jail::{Escalation, Jitter, Settings, StormMode, Widen};
+use crate::filter::{Conditions, Filter, Suggest};
+use crate::jail::{Escalation, Jitter, Rate, Settings, StormMode, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
 use crate::terms::{Crawler, JailName, OutputName, SourceName, nearest};
@@ -181,8 +181,8 @@ impl Layers<'_> {
         let section = self.section;
         let sources = self.references("source", &world.sources, |partial| partial.sources.as_ref());
         let outputs = self.references("outputs", &world.outputs, |partial| partial.outputs.as_ref());
-        let rate = self.pick(|partial| partial.rate.as_ref());
-        let rate = section.settle("rate", rate, None);
+        let filter = filter.and_then(|found| self.narrowed(found));
+        let rate = section.settle("rate", self.rate(), None);
         let (maxretry, findtime, distinct) = match rate {
             Some(rate) => (1, rate.per, None),
             None => (self.maxretry(), self.findtime(), self.distinct()),
@@ -235,6 +235,39 @@ impl Layers<'_> {
             suggested(suggest).map(|value| Found { value, from: Origin::Suggested(filter.clone()) })
         });
         of(self.own).cloned().or(suggestion).or_else(|| of(self.defaults).cloned())
+    }
+
+    /// The filter for those requests that the jail's `where` names, where it holds for any: so that only their lines are
+    /// candidates. One that nobody told which are meant is an error, and bans nobody.
+    fn narrowed(&self, found: FoundFilter) -> Option<FoundFilter> {
+        let definition = found.filter.definition();
+        if definition.needs.is_empty() {
+            return Some(found);
+        }
+        let sets = self.pick(|partial| partial.only.as_ref()).map(|only| only.value.sets());
+        let narrowed = definition.narrowed(&sets.unwrap_or_default());
+        let narrowed = narrowed.and_then(|definition| Filter::compile(&definition).ok());
+        let Some(filter) = narrowed else {
+            let fields: Vec<String> = definition.needs.iter().map(|field| format!("`{field}`")).collect();
+            let what = format!(
+                "the filter `{}` holds for any request: each [[{}.where]] must say which are meant, by {}",
+                found.name,
+                self.section.name,
+                fields.join(" or ")
+            );
+            let fix = format!("write [[{}.where]] and below it path = '^/your/path/'", self.section.name);
+            self.section.missing("where", what, fix);
+            return None;
+        };
+        Some(found.with(filter))
+    }
+
+    /// A suggested rate gives way to a jail that counts offences.
+    fn rate(&self) -> Option<Found<Option<Rate>>> {
+        let own = self.own;
+        let counts = own.maxretry.is_some() || own.findtime.is_some() || own.distinct.is_some();
+        let suggested = |suggest: &Suggest| suggest.rate.filter(|_| !counts).map(Some);
+        self.pick_suggested(|partial| partial.rate.as_ref(), suggested)
     }
 
     fn maxretry(&self) -> u32 {
@@ -291,8 +324,11 @@ impl Layers<'_> {
 
     fn group(&self) -> Group {
         let built_in = Group::default();
-        let v4 = self.pick(|partial| partial.v4.as_ref());
-        let v6 = self.pick(|partial| partial.v6.as_ref());
+        let suggested = |suggest: &Suggest| suggest.group;
+        let v4 =
+            self.pick_suggested(|own| own.v4.as_ref(), |from| suggested(from).map(|group| group.v4.into()));
+        let v6 =
+            self.pick_suggested(|own| own.v6.as_ref(), |from| suggested(from).map(|group| group.v6.into()));
         let v4 = self.section.settle("group.v4", v4, built_in.v4.into());
         let v6 = self.section.settle("group.v6", v6, built_in.v6.into());
         let length = |number: u32, built_in| u8::try_from(number).unwrap_or(built_in);

@@ -231,6 +231,11 @@ impl Written {
 }
 
 impl FoundFilter {
+    /// The same, with what a jail made of it.
+    pub(super) fn with(self, filter: Filter) -> Self {
+        Self { filter: Arc::new(filter), ..self }
+    }
+
     /// Runs the filter's samples; one problem for each that fails.
     pub fn failed_samples(&self) -> Vec<Problem> {
         let failed = filter::samples(&self.filter);

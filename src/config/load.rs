@@ -138,9 +138,11 @@ pub fn load_for_replay(options: &Options) -> Result<Config, Problems> {
 }
 
 /// As a list in TOML. Crawlers that say who they are are refused only where an operator chose to; and which backend of
-/// `HAProxy` has no servers on purpose, only an operator knows. Who is a false crawler nobody finds out in a rehearsal.
+/// `HAProxy` has no servers on purpose, which path is a trap, and which are expensive, only an operator knows. Who is
+/// a false crawler nobody finds out in a rehearsal.
 fn shipped_jails() -> String {
-    let chosen_only = ["seo-bots", "ai-crawlers", "haproxy-noserver", "fake-crawlers"];
+    let chosen_only =
+        ["seo-bots", "ai-crawlers", "haproxy-noserver", "trap", "expensive-paths", "fake-crawlers"];
     let names = SHIPPED.iter().map(|shipped| shipped.name).filter(|name| !chosen_only.contains(name));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     format!("[{}]", names.join(", "))

@@ -17,7 +17,7 @@ use super::rate;
 use super::rules;
 use super::section::Section;
 use super::widen;
-use crate::filter::Conditions;
+use crate::filter::{ConditionSet, Conditions};
 use crate::jail::{Escalation, Jitter, Rate, StormMode};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
@@ -65,6 +65,14 @@ pub(super) struct Partial {
 pub(super) struct ConditionTables {
     pub(super) compiled: Vec<Arc<Conditions>>,
     written: toml::Value,
+}
+
+impl ConditionTables {
+    /// As a filter's rules have them.
+    pub(super) fn sets(&self) -> Vec<ConditionSet> {
+        let tables = self.written.as_array().into_iter().flatten().filter_map(toml::Value::as_table);
+        tables.filter_map(|table| ConditionSet::read(table).ok()).collect()
+    }
 }
 
 impl Show for ConditionTables {

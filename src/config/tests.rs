@@ -5,6 +5,7 @@ mod crawlers;
 mod effective;
 mod growing;
 mod merging;
+mod needs;
 mod socket;
 mod widen;
 mod wrong;

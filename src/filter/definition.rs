@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
+use crate::address::Group;
 use crate::record::Field;
+use crate::terms::Rate;
 
 /// What a condition compares a field with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,10 @@ pub struct Suggest {
     pub findtime: Option<SignedDuration>,
     /// Count different values of this field only.
     pub distinct: Option<Field>,
+    /// Ban by how often a client asks, not by a number of offences.
+    pub rate: Option<Rate>,
+    /// What is counted, and banned, together.
+    pub group: Option<Group>,
 }
 
 /// Lines that must, and must not, be offences.
@@ -62,6 +68,8 @@ pub struct Definition {
     pub suggest: Suggest,
     /// What it matches is an offence only where the client is not the crawler that it says to be; who judges finds out.
     pub fake_crawlers: bool,
+    /// It holds for any record: a jail must say in `where` which are meant, by one of these fields.
+    pub needs: Vec<Field>,
     /// Any of these makes an offence.
     pub rules: Vec<ConditionSet>,
     /// Any of these makes it none after all.
@@ -96,6 +104,29 @@ impl Condition {
         }
         name.strip_suffix(".decoded")
             .map_or_else(|| format!("{name}.not"), |field| format!("{field}.not.decoded"))
+    }
+}
+
+impl ConditionSet {
+    /// Whether a record must have something in one of these fields for it to hold.
+    fn names(&self, fields: &[Field]) -> bool {
+        let named = |condition: &Condition| condition.fields.iter().any(|field| fields.contains(field));
+        self.0.iter().any(|condition| !condition.not && named(condition))
+    }
+}
+
+impl Definition {
+    /// The same filter where one of these sets holds too, without its samples, which know nothing of them. `None` where
+    /// there is no set, or one that names no field of `needs`.
+    pub fn narrowed(&self, sets: &[ConditionSet]) -> Option<Self> {
+        if sets.is_empty() || !sets.iter().all(|set| set.names(&self.needs)) {
+            return None;
+        }
+        let both = |rule: &ConditionSet, set: &ConditionSet| {
+            ConditionSet(rule.0.iter().chain(&set.0).cloned().collect())
+        };
+        let rules = self.rules.iter().flat_map(|rule| sets.iter().map(move |set| both(rule, set))).collect();
+        Some(Self { rules, samples: Samples::default(), ..self.clone() })
     }
 }
 

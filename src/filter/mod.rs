@@ -15,6 +15,7 @@ mod reading;
 mod required;
 mod samples;
 mod shipped;
+mod suggest;
 mod tags;
 #[cfg(test)]
 mod tests;

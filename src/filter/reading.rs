@@ -3,28 +3,26 @@
 use toml::{Table, Value};
 
 use super::definition::DECODED;
-use super::{Condition, ConditionSet, Definition, Matcher, Problem, Samples, Suggest};
+use super::suggest::{self, SUGGEST_KEYS};
+use super::{Condition, ConditionSet, Definition, Matcher, Problem, Samples};
 use crate::record::Field;
-use crate::terms::{nearest, parse_duration, seconds_duration};
+use crate::terms::nearest;
 
 /// The keys of a filter.
-const FILTER_KEYS: [&str; 8] =
-    ["description", "suggest", "fake_crawlers", "rule", "ignore", "failregex", "ignoreregex", "samples"];
-/// What a filter may suggest.
-const SUGGEST_KEYS: [&str; 3] = ["maxretry", "findtime", "distinct"];
-/// What only a jail decides, because it depends on the site and not on the offence.
-const JAIL_KEYS: [&str; 10] = [
-    "bantime",
-    "ignoreip",
-    "outputs",
-    "output",
-    "source",
-    "group",
-    "escalation",
-    "simulate",
-    "enabled",
-    "where",
+const FILTER_KEYS: [&str; 9] = [
+    "description",
+    "suggest",
+    "fake_crawlers",
+    "needs",
+    "rule",
+    "ignore",
+    "failregex",
+    "ignoreregex",
+    "samples",
 ];
+/// What only a jail decides, because it depends on the site and not on the offence.
+const JAIL_KEYS: [&str; 9] =
+    ["bantime", "ignoreip", "outputs", "output", "source", "escalation", "simulate", "enabled", "where"];
 
 impl Definition {
     /// Reads a filter's table (a filter file, or `[filter.NAME]` of the configuration), or tells every problem in it,
@@ -34,8 +32,9 @@ impl Definition {
         unknown_keys(table, &FILTER_KEYS, &mut problems);
         let definition = Self {
             description: text(table, "description", &mut problems).unwrap_or_default(),
-            suggest: suggest(table, &mut problems),
+            suggest: suggest::read(table, &mut problems),
             fake_crawlers: flag(table, "fake_crawlers", &mut problems),
+            needs: needs(table, &mut problems),
             rules: sets(table, "rule", &mut problems),
             ignore: sets(table, "ignore", &mut problems),
             failregex: texts(table, "failregex", &mut problems),
@@ -63,57 +62,19 @@ fn one_kind_of_rules(table: &Table, problems: &mut Vec<Problem>) {
     problems.push(Problem::new("", message));
 }
 
-fn suggest(table: &Table, problems: &mut Vec<Problem>) -> Suggest {
-    let Some(inner) = subtable(table, "suggest", problems) else { return Suggest::default() };
+/// Fields of which the jail's `where` must name one; a raw filter has no rules that it could join.
+fn needs(table: &Table, problems: &mut Vec<Problem>) -> Vec<Field> {
     let mut found = Vec::new();
-    unknown_keys(inner, &SUGGEST_KEYS, &mut found);
-    let suggest = Suggest {
-        maxretry: inner.get("maxretry").and_then(|value| kept(maxretry(value), &mut found)),
-        findtime: inner.get("findtime").and_then(|value| kept(findtime(value), &mut found)),
-        distinct: inner.get("distinct").and_then(|value| kept(distinct(value), &mut found)).flatten(),
-    };
-    problems.extend(found.into_iter().map(|problem| problem.under("suggest")));
-    suggest
-}
-
-fn maxretry(value: &Value) -> Result<u32, Problem> {
-    let number =
-        value.as_integer().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| {
-        Problem::new("maxretry", format!("a whole number from 1 expected, not {}", shown(value)))
-    })
-}
-
-fn findtime(value: &Value) -> Result<jiff::SignedDuration, Problem> {
-    let read = match value {
-        Value::Integer(seconds) => seconds_duration(*seconds).map(Some),
-        Value::String(text) => parse_duration(text),
-        _ => {
-            return Err(Problem::new(
-                "findtime",
-                format!("a duration like \"10m\" expected, not {}", shown(value)),
-            ));
-        }
-    };
-    match read {
-        Ok(Some(findtime)) if !findtime.is_zero() => Ok(findtime),
-        Ok(_) => Err(Problem::new(
-            "findtime",
-            "the window must be longer than 0 and must end: write a duration like \"10m\"",
-        )),
-        Err(error) => Err(Problem::new("findtime", error.to_string())),
+    let fields = texts(table, "needs", &mut found).into_iter().enumerate().filter_map(|(index, name)| {
+        let read = field(&name).map_err(|message| Problem::new(format!("needs[{index}]"), message));
+        kept(read, problems)
+    });
+    let fields = fields.collect();
+    if table.contains_key("needs") && !table.contains_key("rule") {
+        found.push(Problem::new("needs", "goes with [[rule]]: the jail's `where` looks at fields"));
     }
-}
-
-fn distinct(value: &Value) -> Result<Option<Field>, Problem> {
-    match value.as_str() {
-        Some("none") => Ok(None),
-        Some(name) => field(name).map(Some).map_err(|message| Problem::new("distinct", message)),
-        None => Err(Problem::new(
-            "distinct",
-            format!("the name of a field, or \"none\", expected, not {}", shown(value)),
-        )),
-    }
+    problems.extend(found);
+    fields
 }
 
 fn samples(table: &Table, problems: &mut Vec<Problem>) -> Samples {
@@ -243,7 +204,7 @@ fn range(value: &Value) -> Result<Matcher, String> {
     Ok(Matcher::Range(first, last))
 }
 
-fn field(name: &str) -> Result<Field, String> {
+pub(super) fn field(name: &str) -> Result<Field, String> {
     let known = Field::NAMES.iter().copied().chain(["decoded"]);
     let meant = || nearest(name, known).map(|meant| format!("`{name}` is no field; did you mean `{meant}`?"));
     match name.parse() {
@@ -254,7 +215,7 @@ fn field(name: &str) -> Result<Field, String> {
     }
 }
 
-fn unknown_keys(table: &Table, known: &[&str], problems: &mut Vec<Problem>) {
+pub(super) fn unknown_keys(table: &Table, known: &[&str], problems: &mut Vec<Problem>) {
     for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
         let message = if JAIL_KEYS.contains(&key.as_str()) {
             format!(
@@ -281,7 +242,7 @@ fn list(value: Option<&Value>) -> &[Value] {
     }
 }
 
-fn subtable<'t>(table: &'t Table, key: &str, problems: &mut Vec<Problem>) -> Option<&'t Table> {
+pub(super) fn subtable<'t>(table: &'t Table, key: &str, problems: &mut Vec<Problem>) -> Option<&'t Table> {
     let value = table.get(key)?;
     if !value.is_table() {
         problems.push(Problem::new(key, format!("a table ([{key}]) expected, not {}", shown(value))));
@@ -314,12 +275,12 @@ fn texts(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {
     values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
-fn kept<T>(read: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+pub(super) fn kept<T>(read: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     read.map_err(|problem| problems.push(problem)).ok()
 }
 
 /// What stands there instead: the kind, and short values themselves.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Table(_) => "a table".to_owned(),
         Value::Array(_) => "a list".to_owned(),

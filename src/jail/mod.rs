@@ -13,9 +13,9 @@ mod tracker;
 mod widening;
 mod window;
 
+pub use crate::terms::Rate;
 pub use escalation::{Escalation, Growth, Jitter, Scope, chance};
 pub use priors::{EndedBan, Priors};
-pub use rate::Rate;
 pub use settings::Settings;
 pub use storm::{Storm, StormMode, Weather};
 pub use texts::{TextId, Texts};

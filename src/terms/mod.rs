@@ -12,6 +12,7 @@ mod names;
 mod nearest;
 mod observation;
 mod prior;
+mod rate;
 mod tracker;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
@@ -23,4 +24,5 @@ pub use names::{JailName, NameError, OutputName, SourceName};
 pub use nearest::nearest;
 pub use observation::{Batch, Evidence, Observation, Offence};
 pub use prior::PriorEntry;
+pub use rate::Rate;
 pub use tracker::{Mark, Tracked, TrackerEntry};

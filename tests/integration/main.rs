@@ -17,6 +17,7 @@ mod forwarded;
 mod gates;
 mod hostile;
 mod json;
+mod ordinary_day;
 mod quickstart;
 mod reading;
 mod rotation;

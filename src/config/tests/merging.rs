@@ -71,11 +71,11 @@ fn shared<T: Send + Sync>(_: &T) {}
 fn without_a_configuration_every_shipped_filter_can_be_a_jail() {
     let site = Site::empty().needs(Needs::REPLAY);
     let config = crate::config::load_for_replay(&site.options()).unwrap();
-    let chosen_only = 4;
+    let chosen_only = 6;
     assert_eq!(
         config.jails.len(),
         crate::filter::SHIPPED.len() - chosen_only,
-        "all but seo-bots, ai-crawlers, haproxy-noserver, fake-crawlers"
+        "all but seo-bots, ai-crawlers, haproxy-noserver, trap, expensive-paths, fake-crawlers"
     );
     assert_eq!(strings(&config.jails[0].sources), ["log"]);
     shared(&config);

@@ -9,6 +9,7 @@ mod judging;
 mod model;
 mod protection;
 mod rate;
+mod recovery;
 mod simulation;
 mod storm;
 mod widening;

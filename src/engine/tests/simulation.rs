@@ -10,7 +10,7 @@ use crate::jail::{Escalation, Growth, Jitter, Rate, Scope, Widen};
 use crate::terms::{Allowance, Mark, Pause, PriorEntry, Tracked, TrackerEntry};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -20,21 +20,21 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn one_in(&mut self, chances: usize) -> bool {
+    pub(super) fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }
 
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]
     }
 }
 
 /// The latest that a record is logged; no jail's findtime is shorter, so that windows are exact.
-const LATE: i64 = 20;
+pub(super) const LATE: i64 = 20;
 
 /// Seconds after which a ban no longer counts.
 const DECAY: i64 = 400;
@@ -57,7 +57,7 @@ const PREFIXES: [&str; 12] = [
 ];
 
 /// Everybody who ever makes a request.
-fn clients() -> Vec<Address> {
+pub(super) fn clients() -> Vec<Address> {
     let v4 = (0..12).map(|last| format!("203.0.113.{last}"));
     let v6 = (0..9).map(|n| format!("2001:db8:0:{}::{}", n / 3, n % 3 + 1));
     let others = ["10.10.1.25", "10.10.1.26", "127.0.0.1", "192.0.2.80", "198.51.100.1"].map(str::to_owned);
@@ -73,7 +73,7 @@ fn widen(distinct: u32, v4: u8, v6: u8) -> Widen {
     Widen { distinct, v4: Some(v4), v6: Some(v6), within: SignedDuration::from_secs(25) }
 }
 
-fn all_jails() -> Vec<jail::Settings> {
+pub(super) fn all_jails() -> Vec<jail::Settings> {
     let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
     let findtime = SignedDuration::from_secs;
     let (web, both) = (vec![output("web")], vec![output("web"), output("other")]);
@@ -519,12 +519,17 @@ impl Engine {
     }
 }
 
-#[test]
-fn the_engine_agrees_with_the_model_at_every_step() {
-    let seeds = match std::env::var("BANMAP_SEED") {
+/// The seeds to run: the one that `BANMAP_SEED` names, or some.
+pub(super) fn seeds() -> Vec<u64> {
+    match std::env::var("BANMAP_SEED") {
         Ok(seed) => vec![seed.parse().expect("BANMAP_SEED is a number")],
         Err(_) => (1..=8).collect(),
-    };
+    }
+}
+
+#[test]
+fn the_engine_agrees_with_the_model_at_every_step() {
+    let seeds = seeds();
     let mut seen = BTreeSet::new();
     for seed in &seeds {
         let mut simulation = Simulation::new(*seed);
@@ -541,10 +546,10 @@ fn the_engine_agrees_with_the_model_at_every_step() {
 
 #[test]
 fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
-    let mut random = Random(1);
     let clients = clients();
     let mut evicted = [0; 3];
-    for _ in 0..20 {
+    let worlds = seeds().into_iter().flat_map(|seed| (0..4).map(move |world| Random(seed << 8 | world)));
+    for mut random in worlds {
         let mut settings = random_settings(&mut random);
         settings.jails.iter_mut().for_each(|jail| jail.max_tracked = 1 + random.below(5));
         let names: Vec<JailName> = settings.jails.iter().map(|jail| jail.name.clone()).collect();
@@ -561,5 +566,5 @@ fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
         evicted[1] += counts.iter().map(|counts| counts.unwatched).sum::<u64>();
         evicted[2] += engine.caps()[1].gave_way;
     }
-    assert!(evicted[0] > 100 && evicted[1] > 20 && evicted[2] > 20, "{evicted:?}");
+    assert!(evicted.iter().all(|count| *count > 0), "{evicted:?}");
 }

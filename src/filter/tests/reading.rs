@@ -85,6 +85,38 @@ fn wrong_values_are_told_where_they_stand() {
 }
 
 #[test]
+fn a_filter_may_suggest_a_rate_and_a_group_and_need_a_jail_that_says_which() {
+    let definition = read(&format!(
+        "needs = ['path', 'query']\n{RULE}[suggest]\nrate = {{ requests = 60, per = '1m', burst = 120 }}\ngroup = {{ v4 = 24 }}\n"
+    ))
+    .unwrap();
+    let rate = crate::terms::Rate { requests: 60, per: jiff::SignedDuration::from_mins(1), burst: 120 };
+    assert_eq!(definition.suggest.rate, Some(rate));
+    assert_eq!(definition.suggest.group, Some(crate::address::Group { v4: 24, v6: 64 }));
+    assert_eq!(definition.needs, [Field::Path, Field::Query]);
+    let set = |text: &str| ConditionSet::read(&text.parse().unwrap()).unwrap();
+    let narrowed = definition.narrowed(&[set("path = '^/a'"), set("query = 'b'\nhost = 'c'")]).unwrap();
+    let keys = |set: &ConditionSet| set.0.iter().map(Condition::key).collect::<Vec<_>>();
+    assert_eq!(
+        narrowed.rules.iter().map(keys).collect::<Vec<_>>(),
+        [vec!["method", "path"], vec!["method", "host", "query"]]
+    );
+    for sets in
+        [vec![], vec![set("host = 'c'")], vec![set("path = 'a'"), set("path = { not = 'a' }\nhost = 'c'")]]
+    {
+        assert_eq!(definition.narrowed(&sets), None, "{sets:?}");
+    }
+    let suggests = |text: &str| format!("{RULE}[suggest]\n{text}\n");
+    check(&suggests("rate = 60"), "suggest.rate", "a table");
+    check(&suggests("rate = { requests = 60 }"), "suggest.rate", "`per` is missing");
+    check(&suggests("rate = { requests = 0, per = '1m' }"), "suggest.rate.requests", "from 1");
+    check(&suggests("rate = { requests = 1, per = '1m', brst = 1 }"), "suggest.rate.brst", "mean `burst`");
+    check(&suggests("group = { v4 = 33 }"), "suggest.group.v4", "from 8 to 32");
+    check(&format!("needs = 'pth'\n{RULE}"), "needs[0]", "did you mean `path`");
+    check("needs = 'path'\nfailregex = '<HOST>'", "needs", "goes with [[rule]]");
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let text =
         "descripton = 1\nx = 1\n[suggest]\nmaxretry = 'x'\nbantime = 1\n[[rule]]\nstatus = 'x'\npth = 'x'\n";
