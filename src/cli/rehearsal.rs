@@ -54,7 +54,7 @@ pub(super) struct Outcome {
     crowds_met: BTreeMap<(PathBuf, Address), String>,
 }
 
-/// Who is told of a ban; an error ends the rehearsal.
+/// Who is told of a ban by one of the named jails; an error ends the rehearsal.
 pub(super) type Tell<'t> = &'t mut dyn FnMut(&Ban) -> io::Result<()>;
 
 /// The engine on its way through the logs.
@@ -87,7 +87,10 @@ impl Rehearsal<'_> {
                 court.reconfigure(self.settings(&outcome));
             }
             if self.since.is_none_or(|since| observation.at >= since) {
-                court.judge(observation, &mut outcome, tell)?;
+                court.judge(observation, &mut outcome, &mut |ban: &Ban| {
+                    let named = self.jails.is_empty() || self.jails.contains(&ban.jail);
+                    if named { tell(ban).map(|()| true) } else { Ok(false) }
+                })?;
             }
         }
         for log in &logs {
@@ -99,8 +102,14 @@ impl Rehearsal<'_> {
 
     fn reader(&self, source: &Source) -> Reader {
         let mut lenses = lenses(self.config, source);
-        lenses.retain(|lens| self.jails.is_empty() || self.jails.contains(&lens.jail));
+        lenses.retain(|lens| self.jails.is_empty() || self.counts_bans() || self.jails.contains(&lens.jail));
         Reader::new(lenses, false)
+    }
+
+    /// Whether a jail is named whose source is bans: the others have to judge, too.
+    fn counts_bans(&self) -> bool {
+        let named = |jail: &&crate::config::Jail| self.jails.contains(&jail.name);
+        self.config.jails.iter().filter(named).any(|jail| jail.filter.is_none())
     }
 
     /// What an output that carries all jails would hold at the end; simulated bans are in none.
@@ -140,7 +149,12 @@ impl Court {
         self.engine.reconfigure(settings, self.now);
     }
 
-    fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
+    fn judge(
+        &mut self,
+        observation: Observation,
+        outcome: &mut Outcome,
+        tell: &mut dyn FnMut(&Ban) -> io::Result<bool>,
+    ) -> io::Result<()> {
         outcome.offences += observation.offences.len() as u64;
         self.now = self.now.max(observation.at);
         if self.now.duration_since(self.tidied) >= TIDY_EACH {
@@ -151,8 +165,7 @@ impl Court {
         self.effects.notices.clear();
         for change in self.effects.changes.drain(..) {
             if let Change::Banned(ban) | Change::Past(ban) = &change {
-                outcome.bans += 1;
-                tell(ban)?;
+                outcome.bans += u64::from(tell(ban)?);
             }
         }
         Ok(())

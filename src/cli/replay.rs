@@ -21,7 +21,7 @@ use crate::config::{self, Config, Needs, Options, Source};
 use crate::os::clock;
 use crate::publish::{self, Kind};
 use crate::reader::Meter;
-use crate::terms::{JailName, SourceName, escape, show_duration};
+use crate::terms::{JailName, Measure, SourceName, escape, show_duration};
 
 /// Shows who would have been banned, when and by which jail, from whole log files
 ///
@@ -76,6 +76,7 @@ struct BanEvent<'a> {
     at: String,
     address: Prefix,
     jail: &'a JailName,
+    value: Measure,
     offences: u32,
     bantime: Option<i64>,
     until: Option<String>,
@@ -193,6 +194,7 @@ impl<'a> From<&'a Ban> for BanEvent<'a> {
             at: times::rfc3339(ban.since),
             address: ban.prefix,
             jail: &ban.jail,
+            value: ban.value,
             offences: ban.offences,
             bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
             until: ban.until.map(times::rfc3339),
@@ -207,9 +209,10 @@ fn sentence(ban: &Ban) -> String {
         format!("{}, until {}", show_duration(until.duration_since(ban.since)), times::rfc3339(until))
     });
     let simulated = if ban.simulated { " (simulated)" } else { "" };
+    let challenge = if ban.value.is_challenge() { " (challenge)" } else { "" };
     let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape::line(reason)));
     format!(
-        "{}  {:<24} {:<18} {:>12}  {until}{reason}{simulated}",
+        "{}  {:<24} {:<18} {:>12}  {until}{reason}{challenge}{simulated}",
         times::rfc3339(ban.since),
         ban.prefix.to_string(),
         ban.jail,

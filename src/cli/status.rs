@@ -102,7 +102,8 @@ fn jail_state(jail: &JailStatus, now: Timestamp) -> Cell {
     match (jail.paused, jail.paused_until, jail.simulate) {
         (true, Some(until), _) => table::bad(&format!("paused for {}", times::left(Some(until), now))),
         (true, None, _) => table::bad("paused"),
-        (false, _, true) => table::doubtful("simulated"),
+        (false, _, true) => table::doubtful(&format!("simulated: {} in no output", jail.bans_simulated)),
+        (false, _, false) if jail.value.is_challenge() => table::good("challenges"),
         (false, _, false) => table::good("active"),
     }
 }

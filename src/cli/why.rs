@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::screen::{BOLD, GREEN, RED, Screen};
+use super::screen::{BOLD, GREEN, RED, Screen, YELLOW, many};
 use super::{history, list, table, times};
 use crate::address::Prefix;
 use crate::control::{self, Counting, Reply, Request};
@@ -47,7 +47,11 @@ impl Why {
 }
 
 fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<()> {
-    let (style, verdict) = if why.banned { (RED, "banned") } else { (GREEN, "not banned") };
+    let (style, verdict) = match why {
+        _ if why.banned => (RED, "banned"),
+        _ if why.challenged => (YELLOW, "not banned, but challenged"),
+        _ => (GREEN, "not banned"),
+    };
     screen.line(format!("{} is {style}{verdict}{style:#}", why.address))?;
     for ban in &why.bans {
         screen.line(format!("  {}", list::sentence(ban, now)))?;
@@ -76,10 +80,17 @@ fn show(why: &control::Why, now: Timestamp, screen: &mut Screen) -> io::Result<(
 }
 
 fn nearness(near: &control::Near) -> String {
-    let control::Near { jail, address, offences, maxretry, findtime, what } = near;
+    let control::Near { jail, address, offences, weight, maxretry, findtime, what } = near;
     let counted = format!("{jail}: {offences} of {maxretry}");
     let within = show_duration(*findtime);
     match what {
+        Counting::Offences if weight > offences => {
+            let offences = many((*offences).into(), "offence");
+            format!(
+                "{jail}: {weight} of {maxretry}, by the weight of {offences} within {within} by {address}"
+            )
+        }
+        Counting::Bans => format!("{counted} bans by other jails within {within} of {address}"),
         Counting::Offences => format!("{counted} offences within {within} by {address}"),
         Counting::Groups => format!("{counted} different clients with offences within {within} in {address}"),
         Counting::Requests => format!("{counted} requests ahead of its rate by {address}"),

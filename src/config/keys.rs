@@ -59,13 +59,14 @@ pub(super) const JAIL: Keys = Keys {
         "rate",
         "max_tracked",
         "simulate",
+        "value",
         "group",
         "distinct",
         "where",
         "ignore",
         "ignoreip",
     ],
-    later: &["value", "ignore_crawlers", "storm"],
+    later: &["ignore_crawlers", "storm"],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };

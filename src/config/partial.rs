@@ -20,7 +20,7 @@ use crate::filter::Conditions;
 use crate::jail::{Escalation, Jitter, Rate};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
-use crate::terms::nearest;
+use crate::terms::{Measure, nearest};
 
 /// More offences than this within one window are not counted one by one.
 const HIGHEST_MAXRETRY: u32 = 1_000_000;
@@ -45,6 +45,7 @@ pub(super) struct Partial {
     pub(super) max_tracked: Option<Found<u32>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
+    pub(super) value: Option<Found<Measure>>,
     pub(super) v4: Option<Found<u32>>,
     pub(super) v6: Option<Found<u32>>,
     pub(super) distinct: Option<Found<Option<Field>>>,
@@ -63,6 +64,12 @@ pub(super) struct ConditionTables {
 impl Show for ConditionTables {
     fn shown(&self) -> toml::Value {
         self.written.clone()
+    }
+}
+
+impl Show for Measure {
+    fn shown(&self) -> toml::Value {
+        toml::Value::String(self.word().to_owned())
     }
 }
 
@@ -94,6 +101,7 @@ impl Partial {
             max_tracked: section.integer("max_tracked", 1000..=HIGHEST_TRACKED),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
+            value: section.choice("value", &Measure::NAMED),
             // Shorter ones would ban a good part of the world for one client.
             v4: group.integer("v4", 8..=32),
             v6: group.integer("v6", 16..=128),

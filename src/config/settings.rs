@@ -13,7 +13,7 @@ use crate::filter::{Conditions, Filter};
 use crate::reader::{FileReading, HostFromPath};
 use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
-use crate::terms::{JailName, OutputName, SourceName};
+use crate::terms::{JailName, Measure, OutputName, SourceName};
 use crate::{jail, publish, source};
 
 /// A whole configuration.
@@ -88,13 +88,13 @@ pub struct Source {
 pub struct Jail {
     /// Its name.
     pub name: JailName,
-    /// What counts as an offence.
-    pub filter: Arc<Filter>,
-    /// The filter's name.
+    /// What counts as an offence; `None`: the bans of other jails do.
+    pub filter: Option<Arc<Filter>>,
+    /// The filter's name; empty where there is none.
     pub filter_name: String,
     /// Where the filter was found.
-    pub filter_origin: FilterOrigin,
-    /// The sources it looks at.
+    pub filter_origin: Option<FilterOrigin>,
+    /// The sources it looks at; none where it has no filter.
     pub sources: Vec<SourceName>,
     /// The outputs that carry its bans.
     pub outputs: Vec<OutputName>,
@@ -128,6 +128,8 @@ pub struct Jail {
     pub group: Group,
     /// Judge and show, but publish nothing.
     pub simulate: bool,
+    /// What its verdicts do.
+    pub value: Measure,
 }
 
 /// What `[defaults]` says for bans by hand.
@@ -192,6 +194,8 @@ impl Jail {
     pub fn jail_settings(&self, lists: &Lists) -> jail::Settings {
         jail::Settings {
             name: self.name.clone(),
+            of_bans: self.filter.is_none(),
+            value: self.value,
             maxretry: self.maxretry,
             findtime: self.findtime,
             bantime: self.bantime,

@@ -4,6 +4,7 @@ mod checking;
 mod effective;
 mod growing;
 mod merging;
+mod recidive;
 mod socket;
 mod widen;
 mod wrong;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{Ban, Origin};
-use crate::terms::{Evidence, JailName, Tracked};
+use crate::terms::{Evidence, JailName, Measure, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub struct BanRow {
     pub address: Prefix,
     /// By which jail.
     pub jail: JailName,
+    /// Whether it refuses the client, or only marks it for a challenge.
+    #[serde(default)]
+    pub value: Measure,
     /// The time of the deciding offence, or of the command.
     #[serde(with = "wire::time")]
     pub since: Timestamp,
@@ -103,6 +106,7 @@ impl From<&Ban> for BanRow {
         Self {
             address: ban.prefix,
             jail: ban.jail.clone(),
+            value: ban.value,
             since: ban.since,
             until: ban.until,
             offences: ban.offences,
@@ -120,6 +124,9 @@ pub struct Why {
     pub address: Prefix,
     /// Whether some output bans it: a row covers it that is not simulated, and nothing protects it.
     pub banned: bool,
+    /// Whether it is not banned, but some output challenges it.
+    #[serde(default)]
+    pub challenged: bool,
     /// The rows that cover it, simulated ones included.
     pub bans: Vec<BanRow>,
     /// The allow entry or trusted proxy that protects it, and where that is written.
@@ -163,7 +170,10 @@ pub struct Near {
     pub address: Prefix,
     /// How many offences, groups or requests count now.
     pub offences: u32,
-    /// How many ban.
+    /// What they weigh together; as many, where no rule has a weight.
+    #[serde(default)]
+    pub weight: u32,
+    /// How much weight bans.
     pub maxretry: u32,
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
@@ -182,6 +192,8 @@ pub enum Counting {
     Offences,
     /// Different clients with an offence inside a prefix.
     Groups,
+    /// Bans by other jails.
+    Bans,
     /// Requests that are ahead of a rate.
     Requests,
 }
@@ -190,6 +202,7 @@ impl From<Tracked> for Counting {
     fn from(what: Tracked) -> Self {
         match what {
             Tracked::Offences => Self::Offences,
+            Tracked::Bans => Self::Bans,
             Tracked::Groups => Self::Groups,
             Tracked::Rate => Self::Requests,
         }
@@ -223,6 +236,7 @@ mod tests {
         Ban {
             prefix: "2001:db8::/64".parse().unwrap(),
             jail: "wordpress".parse().unwrap(),
+            value: Measure::Ban,
             since: "2026-05-01T10:00:00.987654321Z".parse().unwrap(),
             until: None,
             offences: 5,
@@ -263,6 +277,7 @@ mod tests {
         let why = Why {
             address: "2001:db8::1".parse().unwrap(),
             banned: true,
+            challenged: false,
             bans: vec![BanRow::from(&ban())],
             protected_by: None,
             evidence: vec![EvidenceRow::from(&evidence)],

@@ -109,6 +109,7 @@ impl Circuit {
             jail: window.jail.clone(),
             address: window.prefix,
             offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
+            weight: u32::try_from(window.weight).unwrap_or(u32::MAX),
             maxretry: window.maxretry,
             findtime: window.findtime,
             what: window.what.into(),
@@ -116,6 +117,7 @@ impl Circuit {
         let mut why = Why {
             address,
             banned: known.banned,
+            challenged: known.challenged,
             bans: known.bans.iter().map(|ban| BanRow::from(&**ban)).collect(),
             protected_by: known.protected_by,
             evidence: known.evidence.iter().map(EvidenceRow::from).collect(),

@@ -62,14 +62,16 @@ pub fn clients(source: &Source, around: &Surroundings) -> Clients {
 /// What the jails of one source look for.
 pub fn lenses(config: &Config, source: &Source) -> Vec<Lens> {
     let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
-    let lens = |jail: &crate::config::Jail| Lens {
-        jail: jail.name.clone(),
-        filter: Arc::clone(&jail.filter),
-        only: jail.only.clone(),
-        ignore: jail.ignore.clone(),
-        distinct: jail.distinct.clone(),
+    let lens = |jail: &crate::config::Jail| {
+        Some(Lens {
+            jail: jail.name.clone(),
+            filter: Arc::clone(jail.filter.as_ref()?),
+            only: jail.only.clone(),
+            ignore: jail.ignore.clone(),
+            distinct: jail.distinct.clone(),
+        })
     };
-    looking.map(lens).collect()
+    looking.filter_map(lens).collect()
 }
 
 /// Each source as it is to be followed from `checkpoints` on.

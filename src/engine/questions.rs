@@ -10,13 +10,15 @@ use super::{Engine, Refusal};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, JailId, Row};
 use crate::jail::Texts;
-use crate::terms::{Evidence, JailName, OutputName, Tracked};
+use crate::terms::{Evidence, JailName, Measure, OutputName, Tracked};
 
 /// How an address stands.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// An output bans it, or would.
     pub banned: bool,
+    /// It is not banned, but an output challenges it, or would.
+    pub challenged: bool,
     /// The bans of prefixes that hold it, simulated ones included, the narrowest first.
     pub bans: Vec<Arc<Ban>>,
     /// The rule that protects it, and where it was written.
@@ -38,7 +40,9 @@ pub struct Near {
     pub prefix: Prefix,
     /// How many offences (or different values) the window holds that ends now.
     pub offences: usize,
-    /// How many ban.
+    /// What they weigh together; as many, where no rule has a weight.
+    pub weight: usize,
+    /// How much weight bans.
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
@@ -76,6 +80,8 @@ pub struct Counts {
     pub hits_passed: u64,
     /// Active bans.
     pub bans_current: usize,
+    /// Those of them that are only simulated.
+    pub bans_simulated: usize,
     /// Bans made, by hand included.
     pub bans_total: u64,
     /// It bans nobody new for now.
@@ -142,6 +148,7 @@ impl Engine {
             hits_total: slot.tally.hits,
             hits_passed: slot.tally.passed,
             bans_current: self.table.count_of(id),
+            bans_simulated: if slot.settings.simulate { self.simulated(id) } else { 0 },
             bans_total: slot.tally.bans,
             paused: self.is_paused(slot.name()),
             tracked: slot.tracker.tracked(),
@@ -149,6 +156,11 @@ impl Engine {
             watched: slot.widening.iter().map(|widening| widening.load().0).sum(),
             unwatched: slot.widening.iter().map(|widening| widening.load().1).sum(),
         }
+    }
+
+    /// The rows of a jail that are only shown. Of one that does not simulate there are none.
+    fn simulated(&self, jail: JailId) -> usize {
+        self.table.rows().filter(|row| row.jail == jail && row.simulated).count()
     }
 
     /// What is bounded over all jails, beside the tracked addresses.
@@ -163,9 +175,9 @@ impl Engine {
     /// Everything that is known about an address.
     pub fn why(&self, address: Address, now: Timestamp) -> Why {
         let rows: Vec<&Row> = self.table.around(address).filter(|row| !row.ban.is_over(now)).collect();
-        let in_force =
-            |row: &&Row| !row.simulated && self.is_banned_member(row.jail, row.ban.prefix, address);
-        let banned = rows.iter().any(in_force);
+        let in_force = |row: &&&Row| self.is_banned_member(row.jail, row.ban.prefix, address);
+        let force = rows.iter().filter(in_force).filter_map(|row| row.force()).max();
+        let (banned, challenged) = (force == Some(Measure::Ban), force == Some(Measure::Challenge));
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
         let (mut evidence, mut windows, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
@@ -175,7 +187,7 @@ impl Engine {
             windows.extend(crowds(slot, address, now));
             earlier.extend(self.earlier_bans(id, slot, prefix, now));
         }
-        Why { banned, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
+        Why { banned, challenged, bans, protected_by: self.protected_by(address), windows, earlier, evidence }
     }
 
     fn earlier_bans(&self, id: JailId, slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Earlier> {
@@ -204,7 +216,8 @@ fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
         None => (settings.maxretry, settings.findtime),
     };
     let (jail, what) = (slot.name().clone(), slot.tracker.what());
-    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what })
+    let weight = slot.tracker.weight(prefix, now);
+    (offences > 0).then_some(Near { jail, prefix, offences, weight, maxretry, findtime, what })
 }
 
 /// How near the prefixes around an address are to being banned as a whole.
@@ -215,6 +228,7 @@ fn crowds(slot: &Slot, address: Address, now: Timestamp) -> impl Iterator<Item =
         jail: slot.name().clone(),
         prefix: crowd.prefix,
         offences: crowd.groups,
+        weight: crowd.groups,
         maxretry: crowd.rule.distinct,
         findtime: crowd.rule.within,
         what: Tracked::Groups,

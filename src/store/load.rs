@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, marks, origin, path, time, tracked};
+use super::columns::{Unreadable, marks, measure, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::ban::Ban;
 use crate::terms::{
@@ -111,11 +111,12 @@ impl Loader {
     }
 
     fn bans(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "SELECT address, jail, since, until, offences, origin, reason, simulated FROM bans";
+        let sql = "SELECT address, jail, since, until, offences, origin, reason, simulated, value FROM bans";
         self.rows(connection, "bans", sql, |this, row| {
             let ban = Ban {
                 prefix: text(row, 0)?.parse()?,
                 jail: this.jail(row, 1)?,
+                value: measure(text(row, 8)?)?,
                 since: time(row.get(2)?),
                 until: row.get::<_, Option<i64>>(3)?.map(time),
                 offences: row.get(4)?,

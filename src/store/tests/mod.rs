@@ -15,7 +15,9 @@ use tempfile::TempDir;
 use super::{HistoryKind, HistoryQuery, Kept, Store, Transaction};
 use crate::ban::{Ban, Change, Origin};
 use crate::os::clock;
-use crate::terms::{Checkpoint, Evidence, Fingerprint, JailName, Mark, PriorEntry, Tracked, TrackerEntry};
+use crate::terms::{
+    Checkpoint, Evidence, Fingerprint, JailName, Mark, Measure, PriorEntry, Tracked, TrackerEntry,
+};
 
 /// A time `seconds` after an arbitrary moment, with nanoseconds that must survive.
 fn at(seconds: i64) -> Timestamp {
@@ -31,6 +33,7 @@ fn ban(address: &str, name: &str, since: i64, lines: &[&str]) -> Ban {
     Ban {
         prefix: address.parse().unwrap(),
         jail: jail(name),
+        value: Measure::Ban,
         since: at(since),
         until: Some(at(since + 3600)),
         offences: lines.len() as u32,
@@ -50,7 +53,10 @@ fn banned(ban: &Ban) -> Change {
 }
 
 fn tracker(address: &str, name: &str, marks: &[(i64, u64)]) -> TrackerEntry {
-    let marks = marks.iter().map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct }).collect();
+    let marks = marks
+        .iter()
+        .map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct, weight: 1 + (s % 3) as u8 })
+        .collect();
     TrackerEntry { jail: jail(name), prefix: address.parse().unwrap(), what: Tracked::Offences, marks }
 }
 

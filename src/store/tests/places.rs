@@ -208,7 +208,9 @@ fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
     // As the first version made it: what came later is taken away.
     let old = Connection::open(place.path()).unwrap();
     let first_version =
-        "ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
+        "DROP VIEW show_bans; ALTER TABLE bans DROP COLUMN value; ALTER TABLE history DROP COLUMN value;
+        CREATE VIEW show_bans AS SELECT * FROM bans;
+        ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
         CREATE TABLE first AS SELECT jail, address, marks FROM trackers; DROP TABLE trackers;
         CREATE TABLE trackers (jail TEXT NOT NULL, address TEXT NOT NULL, marks TEXT NOT NULL,
             PRIMARY KEY (jail, address)) WITHOUT ROWID;

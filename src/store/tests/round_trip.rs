@@ -7,7 +7,7 @@ use super::super::prune::Limits;
 use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
 use super::{Place, at, ban, banned, bans, checkpoint, jail, prior, story, tracker, whole_history};
 use crate::ban::{Ban, Change, Ended, Origin};
-use crate::terms::{Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
+use crate::terms::{Checkpoint, Fingerprint, Master, Measure, Pause, PublishedFile, Tracked, TrackerEntry};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -19,6 +19,7 @@ fn everything_comes_back_as_it_was() {
     let by_log = ban("192.0.2.7", "login", 10, &["GET / \u{1b}[31m", "\"nul \0 byte\""]);
     let by_hand = Ban {
         until: None,
+        value: Measure::Challenge,
         origin: Origin::Hand,
         reason: Some("läuft".to_owned()),
         simulated: true,
