@@ -76,7 +76,9 @@ struct BanEvent<'a> {
     at: String,
     address: Prefix,
     jail: &'a JailName,
-    value: Measure,
+    /// Where it is a challenge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Measure>,
     offences: u32,
     bantime: Option<i64>,
     until: Option<String>,
@@ -194,7 +196,7 @@ impl<'a> From<&'a Ban> for BanEvent<'a> {
             at: times::rfc3339(ban.since),
             address: ban.prefix,
             jail: &ban.jail,
-            value: ban.value,
+            value: ban.value.is_challenge().then_some(ban.value),
             offences: ban.offences,
             bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
             until: ban.until.map(times::rfc3339),
