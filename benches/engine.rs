@@ -9,7 +9,7 @@ use banmap::address::{Address, Prefix};
 use banmap::ban::{Ban, Origin};
 use banmap::engine::{Effects, Engine, Protection, Restored, Settings};
 use banmap::jail;
-use banmap::terms::{JailName, Observation, Offence, OutputName};
+use banmap::terms::{JailName, Measure, Observation, Offence, OutputName};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 
@@ -61,7 +61,7 @@ fn offence(number: u32, second: i64) -> Observation {
         at: at(second),
         logged: None,
         refused: false,
-        offences: [Offence { jail: jail_name("j"), distinct: None }].into_iter().collect(),
+        offences: [Offence { jail: jail_name("j"), distinct: None, weight: 1 }].into_iter().collect(),
         text: None,
     }
 }
@@ -112,6 +112,7 @@ fn bans() -> Vec<Ban> {
     let ban = |number| Ban {
         prefix: Prefix::host(client(number)),
         jail: jail_name("j"),
+        value: Measure::Ban,
         since: at(0),
         until: Some(at(3600)),
         offences: 5,

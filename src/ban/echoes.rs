@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::prefix_map::PrefixMap;
 use super::{JailId, OutputSet};
 use crate::address::{Address, Prefix};
+use crate::terms::Measure;
 
 /// A ban that is over.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Echo {
     pub jail: JailId,
     /// It was only shown.
     pub simulated: bool,
+    /// What it did.
+    pub value: Measure,
     /// The jail's outputs when it ended.
     pub outputs: OutputSet,
     /// Records of an earlier event time are hits.
@@ -27,7 +30,8 @@ pub struct Echo {
 impl Echo {
     /// Whether both make the same hits, but for their times.
     fn is_like(&self, other: &Self) -> bool {
-        (self.jail, self.simulated, &self.outputs) == (other.jail, other.simulated, &other.outputs)
+        (self.jail, self.simulated, self.value, &self.outputs)
+            == (other.jail, other.simulated, other.value, &other.outputs)
     }
 }
 
@@ -114,6 +118,7 @@ mod tests {
     use super::{Echo, Echoes};
     use crate::address::{Address, Prefix};
     use crate::ban::{JailId, OutputSet};
+    use crate::terms::Measure;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -124,6 +129,7 @@ mod tests {
         Echo {
             jail: JailId::new(1),
             simulated: false,
+            value: Measure::Ban,
             outputs,
             before: Some(at(before)),
             carried_until: None,

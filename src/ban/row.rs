@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Prefix;
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, Measure};
 
 /// Who decided a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Ban {
     pub prefix: Prefix,
     /// By which jail.
     pub jail: JailName,
+    /// What it does.
+    pub value: Measure,
     /// The time of the deciding offence, or of the command.
     pub since: Timestamp,
     /// When it ends; `None` is never.
@@ -51,12 +53,14 @@ pub enum Ended {
     Unbanned,
     /// Its address became allowed or trusted.
     Allowed,
+    /// Its jail began to simulate, or ceased to.
+    Simulation,
 }
 
 /// What happened to a ban.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new row. It takes the place of a simulated one of the same prefix and jail.
+    /// A new row. It takes the place of a weaker one of the same prefix and jail: simulated, or a challenge.
     Banned(Arc<Ban>),
     /// The row existed and now lasts longer.
     Prolonged(Arc<Ban>),

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::Ban;
 use super::prefix_map::PrefixMap;
 use crate::address::{Address, Prefix};
+use crate::terms::Measure;
 
 /// A jail, by the number that the engine gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +40,8 @@ pub struct Row {
     pub passed: u32,
     /// As in the ban; here so that a snapshot need not follow the pointer.
     pub simulated: bool,
+    /// As in the ban, likewise.
+    pub value: Measure,
     /// An allowed or trusted entry lies inside.
     pub holed: bool,
 }
@@ -46,15 +49,20 @@ pub struct Row {
 impl Row {
     /// The row of a new ban.
     pub fn new(ban: Ban, jail: JailId, generation: u64) -> Self {
-        let simulated = ban.simulated;
-        Self { ban: Arc::new(ban), jail, generation, passed: 0, simulated, holed: false }
+        let Ban { simulated, value, .. } = ban;
+        Self { ban: Arc::new(ban), jail, generation, passed: 0, simulated, value, holed: false }
+    }
+
+    /// What it does to clients; `None`: nothing, it is simulated.
+    pub fn force(&self) -> Option<Measure> {
+        (!self.simulated).then_some(self.value)
     }
 }
 
 /// What became of an insertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// There was no such row, or only a simulated one, which it replaced.
+    /// There was no such row, or only a weaker one, which it replaced: simulated, or a challenge.
     New(Arc<Ban>),
     /// There was one, and it now ends later.
     Prolonged(Arc<Ban>),
@@ -72,8 +80,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds a row. Of a row that exists the later end is kept, and all else stays as it was; but a ban in force
-    /// replaces a simulated one.
+    /// Adds a row. Of a row that exists the later end is kept, and all else stays as it was; but a ban replaces a challenge,
+    /// and either a simulated one.
     pub fn insert(&mut self, row: Row) -> Inserted {
         let (prefix, jail, ban) = (row.ban.prefix, row.jail, row.ban.clone());
         let rows = self.rows.or_default(prefix);
@@ -186,17 +194,18 @@ impl Table {
             let jails: BTreeSet<JailId> = rows.iter().map(|row| row.jail).collect();
             assert_eq!(jails.len(), rows.len(), "two rows of a jail at {prefix}");
             assert!(rows.iter().all(|row| row.ban.prefix == prefix && row.simulated == row.ban.simulated));
+            assert!(rows.iter().all(|row| row.value == row.ban.value));
         }
     }
 }
 
 /// Puts a ban on a row that exists.
 fn merge(existing: &mut Row, row: Row) -> Inserted {
-    if existing.simulated && !row.simulated {
+    if row.force() > existing.force() {
         *existing = row;
         return Inserted::New(existing.ban.clone());
     }
-    if row.simulated && !existing.simulated {
+    if row.force() < existing.force() {
         return Inserted::Unchanged;
     }
     if !ends_later(existing.ban.until, row.ban.until) {
@@ -227,6 +236,7 @@ mod tests {
 
     use super::{Inserted, JailId, Row, Table};
     use crate::ban::{Ban, Origin};
+    use crate::terms::Measure;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -236,6 +246,7 @@ mod tests {
         let ban = Ban {
             prefix: prefix.parse().unwrap(),
             jail: format!("j{jail}").parse().unwrap(),
+            value: Measure::Ban,
             since: at(0),
             until: until.map(at),
             offences: 5,
@@ -273,6 +284,23 @@ mod tests {
         assert!(matches!(table.insert(row("192.0.2.1", 1, Some(50))), Inserted::New(_)));
         assert_eq!((table.next_end(), table.count_of(JailId::new(1))), (Some(at(50)), 1));
         assert_eq!(table.insert(simulated(row("192.0.2.1", 1, None))), Inserted::Unchanged);
+        table.check_invariants();
+    }
+
+    #[test]
+    fn a_ban_replaces_a_challenge_and_outlasts_it() {
+        let challenge = |until| {
+            let mut row = row("192.0.2.1", 1, until);
+            Arc::make_mut(&mut row.ban).value = Measure::Challenge;
+            Row { value: Measure::Challenge, ..row }
+        };
+        let mut table = Table::default();
+        table.insert(simulated(row("192.0.2.1", 1, None)));
+        assert!(matches!(table.insert(challenge(Some(90))), Inserted::New(_)));
+        assert!(matches!(table.insert(challenge(Some(100))), Inserted::Prolonged(_)));
+        assert!(matches!(table.insert(row("192.0.2.1", 1, Some(50))), Inserted::New(_)));
+        assert_eq!(table.insert(challenge(None)), Inserted::Unchanged);
+        assert_eq!((table.next_end(), table.count_of(JailId::new(1))), (Some(at(50)), 1));
         table.check_invariants();
     }
 

@@ -89,6 +89,7 @@ fn who(row: &HistoryRow) -> String {
 
 fn what(row: &HistoryRow) -> String {
     let simulated = row.simulated.then_some("simulated");
-    let told = [simulated, row.reason.as_deref(), row.text.as_deref()];
+    let challenge = row.value.is_challenge().then_some("challenge");
+    let told = [simulated, challenge, row.reason.as_deref(), row.text.as_deref()];
     told.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -58,7 +58,7 @@ pub(super) fn grid(bans: &[BanRow], now: Timestamp) -> Table {
             Cell::new(times::ago(ban.since, now)),
             Cell::new(times::left(ban.until, now)),
             Cell::new(ban.offences),
-            Cell::new(by(ban.origin)),
+            Cell::new(by(ban.origin).to_owned() + if ban.value.is_challenge() { ", challenge" } else { "" }),
             table::text(ban.reason.as_deref().unwrap_or("")),
         ]
     }));
@@ -75,8 +75,9 @@ pub(super) fn sentence(ban: &BanRow, now: Timestamp) -> String {
     };
     let reason = ban.reason.as_deref().map(|reason| format!(": {}", escape::line(reason)));
     let simulated = if ban.simulated { "; simulated, in no output" } else { "" };
+    let challenge = if ban.value.is_challenge() { "; a challenge, not refused" } else { "" };
     format!(
-        "{} by {} since {}, {end}; {cause}{}{simulated}",
+        "{} by {} since {}, {end}; {cause}{}{challenge}{simulated}",
         ban.address,
         ban.jail,
         times::exact(ban.since),

@@ -72,7 +72,7 @@ pub(super) struct Outcome {
     crowds_met: BTreeMap<(PathBuf, Address), String>,
 }
 
-/// Who is told of a ban, and of the first offence that led to it; an error ends the rehearsal.
+/// Who is told of a ban by one of the named jails, and of the first offence that led to it; an error ends the rehearsal.
 pub(super) type Tell<'t> = &'t mut dyn FnMut(&Ban, Option<Timestamp>) -> io::Result<()>;
 
 /// The engine on its way through the logs.
@@ -110,7 +110,8 @@ impl Rehearsal<'_> {
             }
             if self.since.is_none_or(|since| observation.at >= since) {
                 court.hear(&self.logs, &readers);
-                court.judge(observation, &mut outcome, tell)?;
+                let is_named = |jail: &JailName| self.jails.is_empty() || self.jails.contains(jail);
+                court.judge(observation, &mut outcome, &is_named, tell)?;
             }
         }
         for log in &logs {
@@ -123,8 +124,14 @@ impl Rehearsal<'_> {
 
     fn reader(&self, source: &Source) -> Reader {
         let mut lenses = lenses(self.config, source, 0);
-        lenses.retain(|lens| self.jails.is_empty() || self.jails.contains(&lens.jail));
+        lenses.retain(|lens| self.jails.is_empty() || self.counts_bans() || self.jails.contains(&lens.jail));
         Reader::new(lenses, false)
+    }
+
+    /// Whether a jail is named whose source is bans: the others have to judge, too.
+    fn counts_bans(&self) -> bool {
+        let named = |jail: &&crate::config::Jail| self.jails.contains(&jail.name);
+        self.config.jails.iter().filter(named).any(|jail| jail.filter.is_none())
     }
 
     /// What an output that carries all jails would hold at the end; simulated bans are in none.
@@ -177,7 +184,13 @@ impl Court {
         }
     }
 
-    fn judge(&mut self, observation: Observation, outcome: &mut Outcome, tell: Tell<'_>) -> io::Result<()> {
+    fn judge(
+        &mut self,
+        observation: Observation,
+        outcome: &mut Outcome,
+        is_named: &dyn Fn(&JailName) -> bool,
+        tell: Tell<'_>,
+    ) -> io::Result<()> {
         outcome.offences += observation.offences.len() as u64;
         self.now = self.now.max(observation.at);
         if self.now.duration_since(self.tidied) >= TIDY_EACH {
@@ -198,11 +211,12 @@ impl Court {
         }
         for change in self.effects.changes.drain(..) {
             match change {
-                Change::Banned(ban) | Change::Past(ban) => {
+                Change::Banned(ban) | Change::Past(ban) if is_named(&ban.jail) => {
                     outcome.bans += 1;
                     tell(&ban, self.ledger.banned(&ban))?;
                 }
                 Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
+                Change::Banned(_) | Change::Past(_) => {}
                 Change::Withheld(_) | Change::Held(_) | Change::Ended(..) => {}
             }
         }

@@ -12,7 +12,7 @@ use super::spared::SparedRow;
 use super::{table, times};
 use crate::address::Prefix;
 use crate::ban::Ban;
-use crate::terms::{JailName, escape, show_duration};
+use crate::terms::{JailName, Measure, escape, show_duration};
 
 /// So many rows each part has where not all are asked for: what one screen holds.
 pub(super) const SHOWN: usize = 20;
@@ -31,6 +31,9 @@ pub(super) struct BanFields<'a> {
     at: String,
     address: Prefix,
     jail: &'a JailName,
+    /// Where it is a challenge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Measure>,
     offences: u32,
     bantime: Option<i64>,
     until: Option<String>,
@@ -97,6 +100,7 @@ impl<'a> BanFields<'a> {
             at: times::rfc3339(ban.since),
             address: ban.prefix,
             jail: &ban.jail,
+            value: ban.value.is_challenge().then_some(ban.value),
             offences: ban.offences,
             bantime: ban.until.map(|until| until.duration_since(ban.since).as_secs()),
             until: ban.until.map(times::rfc3339),
@@ -159,8 +163,9 @@ pub(super) fn term(ban: &Ban) -> String {
         format!("{} ({})", times::rfc3339(until), show_duration(until.duration_since(ban.since)))
     });
     let reason = ban.reason.as_deref().map_or(String::new(), |reason| format!(" ({})", escape::line(reason)));
+    let challenge = if ban.value.is_challenge() { " (challenge)" } else { "" };
     let simulated = if ban.simulated { " (simulated)" } else { "" };
-    format!("{until}{reason}{simulated}")
+    format!("{until}{reason}{challenge}{simulated}")
 }
 
 /// Says how many were left out.

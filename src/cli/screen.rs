@@ -13,6 +13,7 @@ pub(super) const BOLD: Style = Style::new().bold();
 
 /// What went wrong, and who is banned.
 pub(super) const RED: Style = AnsiColor::Red.on_default();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 
 /// What is well.
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();

@@ -96,7 +96,7 @@ impl Shadow {
             return false;
         }
         let distinct = offence.distinct.filter(|_| self.settings.distinct).unwrap_or(0);
-        let counted = Counted { at: *at, distinct, text: TextId::NONE };
+        let counted = Counted { at: *at, distinct, weight: offence.weight, text: TextId::NONE };
         let Some(verdict) = self.tracker.count(Offender { prefix, now }, counted) else { return false };
         let until = self.settings.verdict_until(verdict.since, 0, 0.0);
         self.tracker.consume(prefix, until);

@@ -110,7 +110,8 @@ fn jail_state(jail: &JailStatus, now: Timestamp) -> Cell {
         (false, ..) if jail.storm.is_some() => table::bad("storm"),
         (true, Some(until), _) => table::bad(&format!("paused for {}", times::left(Some(until), now))),
         (true, None, _) => table::bad("paused"),
-        (false, _, true) => table::doubtful("simulated"),
+        (false, _, true) => table::doubtful(&format!("simulated: {} in no output", jail.bans_simulated)),
+        (false, _, false) if jail.value.is_challenge() => table::good("challenges"),
         (false, _, false) => table::good("active"),
     }
 }

@@ -66,6 +66,8 @@ struct LineEvent<'a> {
     time: Option<String>,
     /// Which rule or failregex held, from 1.
     rule: Option<usize>,
+    /// How many times it counts.
+    weight: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
@@ -208,6 +210,7 @@ impl Trial<'_> {
             via: &examined.via,
             time: examined.time.map(times::rfc3339),
             rule: examined.rule.map(|rule| rule + 1),
+            weight: examined.rule.map(|_| examined.weight),
             error: examined.error.as_deref(),
         };
         let shown =
@@ -235,7 +238,9 @@ impl std::fmt::Display for LineEvent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let address = escape::line(self.address.unwrap_or("-"));
         let rule = self.rule.map_or(String::new(), |rule| format!(" rule {rule}"));
-        write!(f, "{:>7} {:<8}{address}{rule}", self.line, self.event)?;
+        let weight = self.weight.filter(|weight| *weight > 1);
+        let weight = weight.map_or(String::new(), |weight| format!(", weight {weight}"));
+        write!(f, "{:>7} {:<8}{address}{rule}{weight}", self.line, self.event)?;
         for (number, proxy) in self.via.iter().enumerate() {
             write!(f, "{}{proxy}", if number == 0 { ", via " } else { ", " })?;
         }

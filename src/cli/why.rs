@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::exit::{CliError, Exit};
 use super::globals::Globals;
-use super::screen::{BOLD, GREEN, RED, Screen, many};
+use super::screen::{BOLD, GREEN, RED, Screen, YELLOW, many};
 use super::{history, list, table, times};
 use crate::address::Prefix;
 use crate::control::{self, ClientWay, Counting, HeldRow, Holding, Reply, Request, WayEnd};
@@ -93,6 +93,9 @@ fn headline(why: &control::Why, now: Timestamp) -> String {
         let around = in_force().next().filter(|_| !own).map(|ban| format!(", as part of {}", ban.address));
         return format!("{address} is {RED}banned{RED:#} {left}{}", around.unwrap_or_default());
     }
+    if why.challenged {
+        return format!("{address} is {YELLOW}not banned, but challenged{YELLOW:#}");
+    }
     let reason = if why.protected_by.is_some() && in_force().next().is_some() {
         ": it is protected, and stays free inside a banned prefix"
     } else if why.protected_by.is_some() {
@@ -120,10 +123,17 @@ fn waiting(held: &HeldRow, now: Timestamp) -> String {
 }
 
 fn nearness(near: &control::Near) -> String {
-    let control::Near { jail, address, offences, maxretry, findtime, what, simulated } = near;
+    let control::Near { jail, address, offences, weight, maxretry, findtime, what, simulated } = near;
     let counted = format!("{jail}: {offences} of {maxretry}");
     let within = show_duration(*findtime);
     let counted = match what {
+        Counting::Offences if weight > offences => {
+            let offences = many((*offences).into(), "offence");
+            format!(
+                "{jail}: {weight} of {maxretry}, by the weight of {offences} within {within} by {address}"
+            )
+        }
+        Counting::Bans => format!("{counted} bans by other jails within {within} of {address}"),
         Counting::Offences => format!("{counted} offences within {within} by {address}"),
         Counting::Groups => format!("{counted} different clients with offences within {within} in {address}"),
         Counting::Requests => format!("{counted} requests ahead of its rate by {address}"),

@@ -18,7 +18,7 @@ use crate::filter::{Conditions, Filter, Suggest};
 use crate::jail::{Escalation, Jitter, Rate, Settings, StormMode, Widen};
 use crate::record::Field;
 use crate::resolve::ListEntry;
-use crate::terms::{Crawler, JailName, OutputName, SourceName, nearest};
+use crate::terms::{Crawler, JailName, Measure, OutputName, SourceName, nearest};
 
 /// What jails can refer to.
 pub(super) struct World<'a> {
@@ -104,14 +104,53 @@ fn read(
         jails.disabled.push(parsed);
         return;
     }
+    if let Some(source) = of_bans(section, &own, defaults) {
+        let layers =
+            Layers { section, own: &own, defaults, suggest: Some((Origin::Default(""), repeated())) };
+        jails.enabled.extend(layers.settle(world, parsed, Looks::AtBans(source)));
+        return;
+    }
     let filter_name =
         section.settle("filter", own.filter.clone().or_else(|| defaults.filter.clone()), name.to_owned());
     let filter = find(world, section, &filter_name, own.filter.as_ref().or(defaults.filter.as_ref()));
     let suggest = filter.as_ref().map(|found| found.filter.definition().suggest.clone());
-    let suggest = suggest.map(|suggest| (filter_name, suggest));
+    let suggest = suggest.map(|suggest| (Origin::Suggested(filter_name), suggest));
     let layers = Layers { section, own: &own, defaults, suggest };
-    jails.enabled.extend(layers.settle(world, parsed, filter));
+    jails.enabled.extend(layers.settle(world, parsed, Looks::AtRecords(filter)));
 }
+
+/// What a jail looks at.
+enum Looks {
+    /// Records, through its filter, if that could be found.
+    AtRecords(Option<FoundFilter>),
+    /// The bans of other jails; where that is written.
+    AtBans(Vec<Found<String>>),
+}
+
+/// `source = "bans"`, where a jail says so. What only concerns records is an error beside it.
+fn of_bans(section: Section<'_>, own: &Partial, defaults: &Partial) -> Option<Vec<Found<String>>> {
+    let sources = own.sources.as_ref().or(defaults.sources.as_ref())?;
+    let bans = sources.iter().find(|name| name.value == BANS)?;
+    if let (true, Some(place)) = (sources.len() > 1, bans.from.place()) {
+        let what = format_args!("\"{BANS}\" stands for the bans of other jails, not for a log");
+        section.wrong("source", what, place, "name it alone, in a jail of its own".to_owned());
+    }
+    for key in ["filter", "where", "ignore", "distinct", "rate", "widen"] {
+        if let Some(entry) = section.entry(key) {
+            let what = format_args!("means nothing beside source = \"{BANS}\": it is about records of a log");
+            section.wrong(key, what, &entry.key, format!("remove `{key}`"));
+        }
+    }
+    Some(sources.clone())
+}
+
+/// What jails whose source is bans begin with: by one jail alone, growing bans are seldom more than three a day.
+fn repeated() -> Suggest {
+    Suggest { maxretry: Some(3), findtime: Some(SignedDuration::from_hours(24)), ..Suggest::default() }
+}
+
+/// The source that is no log.
+pub(super) const BANS: &str = "bans";
 
 fn jail_name(section: Section<'_>, name: &str) -> Option<JailName> {
     let report = |what: String, fix: Option<String>| {
@@ -173,32 +212,49 @@ struct Layers<'a> {
     section: Section<'a>,
     own: &'a Partial,
     defaults: &'a Partial,
-    suggest: Option<(String, Suggest)>,
+    suggest: Option<(Origin, Suggest)>,
 }
 
 impl Layers<'_> {
-    fn settle(&self, world: &World<'_>, name: JailName, filter: Option<FoundFilter>) -> Option<Jail> {
+    fn settle(&self, world: &World<'_>, name: JailName, looks: Looks) -> Option<Jail> {
         let section = self.section;
-        let sources = self.references("source", &world.sources, |partial| partial.sources.as_ref());
+        let records = matches!(looks, Looks::AtRecords(_));
+        let (filter, sources) = match looks {
+            Looks::AtRecords(filter) => {
+                let sources = self.references("source", &world.sources, |partial| partial.sources.as_ref());
+                (Some(filter), sources)
+            }
+            Looks::AtBans(source) => {
+                section.settle_list("source", Some(source), || (Vec::new(), ""));
+                (None, Vec::new())
+            }
+        };
         let outputs = self.references("outputs", &world.outputs, |partial| partial.outputs.as_ref());
-        let filter = filter.and_then(|found| self.narrowed(found));
-        let rate = section.settle("rate", self.rate(), None);
+        let filter = filter.map(|found| found.and_then(|found| self.narrowed(found)));
+        let rate = records.then(|| self.rate(filter.as_ref().and_then(Option::as_ref))).flatten();
         let (maxretry, findtime, distinct) = match rate {
             Some(rate) => (1, rate.per, None),
-            None => (self.maxretry(), self.findtime(), self.distinct()),
+            None => (self.maxretry(), self.findtime(), if records { self.distinct() } else { None }),
         };
         let bantime = self.bantime();
         let simulate = self.pick(|partial| partial.simulate.as_ref());
         let group = self.group();
-        let jail = Jail {
+        let widen = if records { self.widen(group) } else { Vec::new() };
+        let (only, ignore) = if records { self.conditions_of() } else { Default::default() };
+        // A jail whose filter could not be found is none.
+        let filter = match filter {
+            Some(filter) => Some(filter?),
+            None => None,
+        };
+        Some(Jail {
             name,
             filter_name: filter.as_ref().map(|found| found.name.clone()).unwrap_or_default(),
-            filter_origin: filter.as_ref()?.origin.clone(),
-            filter: filter?.filter,
+            filter_origin: filter.as_ref().map(|found| found.origin.clone()),
+            filter: filter.map(|found| found.filter),
             sources: sources.iter().filter_map(|name| name.parse::<SourceName>().ok()).collect(),
             outputs: outputs.iter().filter_map(|name| name.parse::<OutputName>().ok()).collect(),
-            only: self.conditions("where", |partial| partial.only.as_ref()),
-            ignore: self.conditions("ignore", |partial| partial.ignore.as_ref()),
+            only,
+            ignore,
             distinct,
             ignoreip: self.ignoreip(),
             crawlers: self.crawlers(),
@@ -208,7 +264,7 @@ impl Layers<'_> {
             bantime,
             escalation: self.escalation(),
             jitter: self.jitter(),
-            widen: self.widen(group),
+            widen,
             extend: section.settle("extend", self.pick(|partial| partial.extend.as_ref()), false),
             rate,
             max_tracked: self.max_tracked(),
@@ -216,8 +272,34 @@ impl Layers<'_> {
             storm: self.storm(),
             group,
             simulate: section.settle("simulate", simulate, false),
-        };
-        Some(jail)
+            value: section.settle("value", self.pick(|partial| partial.value.as_ref()), Measure::Ban),
+        })
+    }
+
+    /// The conditions of `where` and of `ignore`.
+    fn conditions_of(&self) -> (Vec<Arc<Conditions>>, Vec<Arc<Conditions>>) {
+        let only = self.conditions("where", |partial| partial.only.as_ref());
+        (only, self.conditions("ignore", |partial| partial.ignore.as_ref()))
+    }
+
+    /// A rate counts requests, one as the other: weights mean nothing beside it. A suggested one gives way to a jail that
+    /// counts offences.
+    fn rate(&self, filter: Option<&FoundFilter>) -> Option<Rate> {
+        let own = self.own;
+        let counts = own.maxretry.is_some() || own.findtime.is_some() || own.distinct.is_some();
+        let suggested = |suggest: &Suggest| suggest.rate.filter(|_| !counts).map(Some);
+        let found = self.pick_suggested(|partial| partial.rate.as_ref(), suggested);
+        let place = found.as_ref().and_then(|found| found.from.place()).cloned();
+        let rate = self.section.settle("rate", found, None);
+        if let (Some(_), Some(place), Some(filter)) = (rate, place, filter)
+            && filter.filter.definition().is_weighted()
+        {
+            let what =
+                format_args!("counts every request once, but the filter `{}` has weights", filter.name);
+            let fix = "remove `rate`, or name a filter without `weight`".to_owned();
+            self.section.wrong("rate", what, &place, fix);
+        }
+        rate
     }
 
     /// The jail's own value, else that of `[defaults]`.
@@ -231,9 +313,10 @@ impl Layers<'_> {
         of: impl Fn(&Partial) -> Option<&Found<T>>,
         suggested: impl Fn(&Suggest) -> Option<T>,
     ) -> Option<Found<T>> {
-        let suggestion = self.suggest.as_ref().and_then(|(filter, suggest)| {
-            suggested(suggest).map(|value| Found { value, from: Origin::Suggested(filter.clone()) })
-        });
+        let suggestion = self
+            .suggest
+            .as_ref()
+            .and_then(|(from, suggest)| suggested(suggest).map(|value| Found { value, from: from.clone() }));
         of(self.own).cloned().or(suggestion).or_else(|| of(self.defaults).cloned())
     }
 
@@ -260,14 +343,6 @@ impl Layers<'_> {
             return None;
         };
         Some(found.with(filter))
-    }
-
-    /// A suggested rate gives way to a jail that counts offences.
-    fn rate(&self) -> Option<Found<Option<Rate>>> {
-        let own = self.own;
-        let counts = own.maxretry.is_some() || own.findtime.is_some() || own.distinct.is_some();
-        let suggested = |suggest: &Suggest| suggest.rate.filter(|_| !counts).map(Some);
-        self.pick_suggested(|partial| partial.rate.as_ref(), suggested)
     }
 
     fn maxretry(&self) -> u32 {

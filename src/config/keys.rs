@@ -69,6 +69,7 @@ pub(super) const JAIL: Keys = Keys {
         "max_bans",
         "storm",
         "simulate",
+        "value",
         "group",
         "distinct",
         "where",
@@ -76,7 +77,7 @@ pub(super) const JAIL: Keys = Keys {
         "ignoreip",
         "ignore_crawlers",
     ],
-    later: &["value"],
+    later: &[],
 };
 
 pub(super) const GROUP: Keys = Keys { known: &["v4", "v6"], later: &[] };

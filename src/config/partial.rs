@@ -21,7 +21,7 @@ use crate::filter::{ConditionSet, Conditions};
 use crate::jail::{Escalation, Jitter, Rate, StormMode};
 use crate::record::{Field, FieldError};
 use crate::resolve::ListEntry;
-use crate::terms::{Crawler, nearest};
+use crate::terms::{Crawler, Measure, nearest};
 
 /// More offences than this within one window are not counted one by one.
 const HIGHEST_MAXRETRY: u32 = 1_000_000;
@@ -51,6 +51,7 @@ pub(super) struct Partial {
     pub(super) storm: Option<Found<StormMode>>,
     pub(super) enabled: Option<Found<bool>>,
     pub(super) simulate: Option<Found<bool>>,
+    pub(super) value: Option<Found<Measure>>,
     pub(super) v4: Option<Found<u32>>,
     pub(super) v6: Option<Found<u32>>,
     pub(super) distinct: Option<Found<Option<Field>>>,
@@ -88,6 +89,12 @@ impl Show for StormMode {
     }
 }
 
+impl Show for Measure {
+    fn shown(&self) -> toml::Value {
+        toml::Value::String(self.word().to_owned())
+    }
+}
+
 impl Show for Option<Field> {
     fn shown(&self) -> toml::Value {
         toml::Value::String(self.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string))
@@ -118,6 +125,7 @@ impl Partial {
             storm: section.choice("storm", &STORMS),
             enabled: section.boolean("enabled"),
             simulate: section.boolean("simulate"),
+            value: section.choice("value", &Measure::NAMED),
             // Shorter ones would ban a good part of the world for one client.
             v4: group.integer("v4", 8..=32),
             v6: group.integer("v6", 16..=128),

@@ -15,7 +15,7 @@ use crate::filter::{Conditions, Filter};
 use crate::reader::{FileReading, HostFromPath};
 use crate::record::{ClientFrom, Field, Format};
 use crate::resolve::{ListEntry, Lists};
-use crate::terms::{Crawler, JailName, OutputName, SourceName};
+use crate::terms::{Crawler, JailName, Measure, OutputName, SourceName};
 use crate::{jail, publish, source};
 
 /// A whole configuration.
@@ -94,13 +94,13 @@ pub struct Source {
 pub struct Jail {
     /// Its name.
     pub name: JailName,
-    /// What counts as an offence.
-    pub filter: Arc<Filter>,
-    /// The filter's name.
+    /// What counts as an offence; `None`: the bans of other jails do.
+    pub filter: Option<Arc<Filter>>,
+    /// The filter's name; empty where there is none.
     pub filter_name: String,
     /// Where the filter was found.
-    pub filter_origin: FilterOrigin,
-    /// The sources it looks at.
+    pub filter_origin: Option<FilterOrigin>,
+    /// The sources it looks at; none where it has no filter.
     pub sources: Vec<SourceName>,
     /// The outputs that carry its bans.
     pub outputs: Vec<OutputName>,
@@ -142,6 +142,8 @@ pub struct Jail {
     pub group: Group,
     /// Judge and show, but publish nothing.
     pub simulate: bool,
+    /// What its verdicts do.
+    pub value: Measure,
 }
 
 /// What `[defaults]` says for bans by hand.
@@ -212,6 +214,8 @@ impl Jail {
     pub fn jail_settings(&self, lists: &Lists) -> jail::Settings {
         jail::Settings {
             name: self.name.clone(),
+            of_bans: self.filter.is_none(),
+            value: self.value,
             maxretry: self.maxretry,
             findtime: self.findtime,
             bantime: self.bantime,
@@ -225,7 +229,7 @@ impl Jail {
             simulate: self.simulate,
             allow: lists.allowlist(self.ignoreip.iter().chain(&self.crawler_ranges)),
             crawlers: self.crawlers.clone(),
-            fakes: self.filter.definition().fake_crawlers,
+            fakes: self.filter.as_ref().is_some_and(|filter| filter.definition().fake_crawlers),
             outputs: self.outputs.clone(),
             max_tracked: self.max_tracked,
             max_bans: self.max_bans,

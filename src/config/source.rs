@@ -8,6 +8,7 @@ use super::fields;
 use super::format;
 use super::found::{Found, Reading};
 use super::input;
+use super::jail::BANS;
 use super::keys;
 use super::problem::Problem;
 use super::section::{Section, clean};
@@ -134,6 +135,12 @@ pub(super) fn read_all(reading: &Reading, all: Section<'_>) -> Vec<Source> {
     for (name, entry) in all.entries() {
         let header = format!("source.{name}");
         let Some(section) = Section::of_one(reading, &header, entry) else { continue };
+        if name == BANS {
+            let what =
+                format!("[{header}]: `{BANS}` stands for the bans of other jails in `source` of a jail");
+            let fix = "give the source another name".to_owned();
+            reading.report(Problem::error(what).at(entry.key.clone()).fix(fix));
+        }
         match name.parse() {
             Ok(parsed) => sources.extend(read(section, parsed, &mut taken)),
             Err(error) => reading.report(Problem::error(format!("source {error}")).at(entry.key.clone())),

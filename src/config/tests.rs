@@ -6,6 +6,7 @@ mod effective;
 mod growing;
 mod merging;
 mod needs;
+mod recidive;
 mod socket;
 mod widen;
 mod wrong;

@@ -14,9 +14,9 @@ use crate::terms::nearest;
 /// Reports each jail whose filter, `where`, `ignore` or `distinct` names a field that its sources never have.
 pub(super) fn check(config: &Config, tree: &Table, reading: &Reading) {
     for jail in &config.jails {
-        let Some(there) = there(config, jail) else { continue };
+        let Some((there, looks)) = there(config, jail).zip(jail.filter.as_ref()) else { continue };
         let filter = format!("the filter `{}`", jail.filter_name);
-        let (rules, ignore) = jail.filter.conditions();
+        let (rules, ignore) = looks.conditions();
         let report = |key: &str, about: &str, field: &Field| {
             let at = place(tree, jail, key);
             reading.report(problem(jail, about, field, &there).at(at));

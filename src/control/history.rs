@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::wire;
 use crate::address::Prefix;
 use crate::ban::Origin;
-use crate::terms::JailName;
+use crate::terms::{JailName, Measure};
 
 /// One thing that happened. Fields that do not belong to it are `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct HistoryRow {
     /// The ban was judged and shown, but in no output.
     #[serde(default)]
     pub simulated: bool,
+    /// Whether the ban refused the client, or only marked it for a challenge.
+    #[serde(default)]
+    pub value: Measure,
 }
 
 /// What happened.
@@ -61,6 +64,8 @@ pub enum HistoryEvent {
     Unbanned,
     /// A ban ended because its address became allowed or trusted.
     Allowed,
+    /// A ban ended because its jail began to simulate, or ceased to.
+    Simulation,
     /// A command by hand.
     Command,
     /// The configuration or a server was reloaded.
@@ -90,6 +95,7 @@ impl HistoryEvent {
             Self::Expired => "expired",
             Self::Unbanned => "unbanned",
             Self::Allowed => "allowed",
+            Self::Simulation => "simulation",
             Self::Command => "command",
             Self::Reloaded => "reloaded",
             Self::Paused => "paused",
@@ -108,8 +114,8 @@ mod tests {
     #[test]
     fn words_are_those_of_json_and_new_ones_are_read() {
         let all = [
-            Banned, Prolonged, Withheld, Held, Past, Expired, Unbanned, Allowed, Command, Reloaded, Paused,
-            Resumed, Started, Stopped, Other,
+            Banned, Prolonged, Withheld, Held, Past, Expired, Unbanned, Allowed, Simulation, Command,
+            Reloaded, Paused, Resumed, Started, Stopped, Other,
         ];
         for event in all {
             assert_eq!(serde_json::to_value(event).unwrap(), event.word());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HistoryRow, Status, wire};
 use crate::address::Prefix;
 use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, Origin};
-use crate::terms::{Allowance, Evidence, JailName, SourceName, Tracked};
+use crate::terms::{Allowance, Evidence, JailName, Measure, SourceName, Tracked};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,9 @@ pub struct BanRow {
     pub address: Prefix,
     /// By which jail.
     pub jail: JailName,
+    /// Whether it refuses the client, or only marks it for a challenge.
+    #[serde(default)]
+    pub value: Measure,
     /// The time of the deciding offence, or of the command.
     #[serde(with = "wire::time")]
     pub since: Timestamp,
@@ -117,6 +120,7 @@ impl From<&Ban> for BanRow {
         Self {
             address: ban.prefix,
             jail: ban.jail.clone(),
+            value: ban.value,
             since: ban.since,
             until: ban.until,
             offences: ban.offences,
@@ -159,6 +163,9 @@ pub struct Why {
     pub address: Prefix,
     /// Whether some output bans it: a row covers it that is not simulated, and nothing protects it.
     pub banned: bool,
+    /// Whether it is not banned, but some output challenges it.
+    #[serde(default)]
+    pub challenged: bool,
     /// The rows that cover it, simulated ones included, the narrowest first.
     pub bans: Vec<BanRow>,
     /// Rows inside a prefix that was asked for; the first hundred, by address.
@@ -199,6 +206,7 @@ impl Why {
         Self {
             address,
             banned: false,
+            challenged: false,
             bans: Vec::new(),
             inside: Vec::new(),
             inside_count: 0,
@@ -319,7 +327,10 @@ pub struct Near {
     pub address: Prefix,
     /// How many offences, groups or requests count now.
     pub offences: u32,
-    /// How many ban.
+    /// What they weigh together; as many, where no rule has a weight.
+    #[serde(default)]
+    pub weight: u32,
+    /// How much weight bans.
     pub maxretry: u32,
     /// The length of the window, in seconds.
     #[serde(with = "wire::seconds")]
@@ -341,6 +352,8 @@ pub enum Counting {
     Offences,
     /// Different clients with an offence inside a prefix.
     Groups,
+    /// Bans by other jails.
+    Bans,
     /// Requests that are ahead of a rate.
     Requests,
 }
@@ -349,6 +362,7 @@ impl From<Tracked> for Counting {
     fn from(what: Tracked) -> Self {
         match what {
             Tracked::Offences => Self::Offences,
+            Tracked::Bans => Self::Bans,
             Tracked::Groups => Self::Groups,
             Tracked::Rate => Self::Requests,
         }
@@ -382,6 +396,7 @@ mod tests {
         Ban {
             prefix: "2001:db8::/64".parse().unwrap(),
             jail: "wordpress".parse().unwrap(),
+            value: Measure::Ban,
             since: "2026-05-01T10:00:00.987654321Z".parse().unwrap(),
             until: None,
             offences: 5,
@@ -421,6 +436,7 @@ mod tests {
         };
         let why = Why {
             banned: true,
+            challenged: false,
             bans: vec![BanRow::from(&ban())],
             evidence: vec![EvidenceRow::from(&evidence)],
             ..Why::of("2001:db8::1".parse().unwrap())

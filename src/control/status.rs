@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire;
 use crate::address::Prefix;
-use crate::terms::{JailName, OutputName, SourceName};
+use crate::terms::{JailName, Measure, OutputName, SourceName};
 
 /// The daemon as it is now. Other programs read its JSON: fields may be added, none changes or goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct JailStatus {
     pub hits_total: u64,
     /// Bans in force.
     pub bans_current: u64,
+    /// Those of them that are only simulated, in no output.
+    #[serde(default)]
+    pub bans_simulated: u64,
     /// Bans ever made.
     pub bans_total: u64,
     /// It judges, but bans nobody new.
@@ -52,6 +55,9 @@ pub struct JailStatus {
     /// It judges and shows, but publishes nothing.
     #[serde(default)]
     pub simulate: bool,
+    /// What its verdicts do: ban, or challenge.
+    #[serde(default)]
+    pub value: Measure,
     /// Hits that the gate did not refuse although its list was verified before them.
     #[serde(default)]
     pub hits_passed: u64,

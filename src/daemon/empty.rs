@@ -27,5 +27,5 @@ pub fn empty(state: &Path, output: Option<&publish::Settings>, what: &str) -> Re
 }
 
 fn nobody(output: &publish::Settings) -> Snapshot {
-    Snapshot { generation: 0, output: output.name.clone(), prefixes: Vec::new(), holes: Vec::new() }
+    Snapshot::empty(output.name.clone(), 0)
 }

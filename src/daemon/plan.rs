@@ -68,15 +68,17 @@ pub fn clients(source: &Source, around: &Surroundings) -> Clients {
 /// What the jails of one source look for; `seed` is what different values are hashed with.
 pub fn lenses(config: &Config, source: &Source, seed: u64) -> Vec<Lens> {
     let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
-    let lens = |jail: &crate::config::Jail| Lens {
-        jail: jail.name.clone(),
-        filter: Arc::clone(&jail.filter),
-        only: jail.only.clone(),
-        ignore: jail.ignore.clone(),
-        distinct: jail.distinct.clone(),
-        seed,
+    let lens = |jail: &crate::config::Jail| {
+        Some(Lens {
+            jail: jail.name.clone(),
+            filter: Arc::clone(jail.filter.as_ref()?),
+            only: jail.only.clone(),
+            ignore: jail.ignore.clone(),
+            distinct: jail.distinct.clone(),
+            seed,
+        })
     };
-    looking.map(lens).collect()
+    looking.filter_map(lens).collect()
 }
 
 /// Each source as it is to be followed from `checkpoints` on.

@@ -15,7 +15,7 @@ use crate::engine::{Counts, Tally};
 use crate::os::clock;
 use crate::publish::{self, Report, State};
 use crate::reader::{FileView, View};
-use crate::terms::{JailName, OutputName, SourceName};
+use crate::terms::{JailName, Measure, OutputName, SourceName};
 use crate::{control, engine, source, store};
 
 pub(super) fn answer(circuit: &Circuit, jail: Option<&JailName>) -> Reply {
@@ -52,6 +52,7 @@ pub(super) fn history_row(row: store::HistoryRow) -> HistoryRow {
         text: row.text,
         since: row.since,
         simulated: row.simulated,
+        value: row.value,
     }
 }
 
@@ -74,15 +75,18 @@ fn jail(circuit: &Circuit, counts: &Counts) -> JailStatus {
     let ever = circuit.owner.totals.ever(&counts.jail, now);
     let pauses = circuit.owner.engine.pauses().iter();
     let mut pauses = pauses.filter(|pause| pause.jail.as_ref().is_none_or(|jail| *jail == counts.jail));
+    let configured = circuit.config.jails.iter().find(|jail| jail.name == counts.jail);
     JailStatus {
         offences_current: counts.offences_current as u64,
         offences_total: ever.offences,
         hits_total: ever.hits,
         bans_current: counts.bans_current as u64,
+        bans_simulated: counts.bans_simulated as u64,
         bans_total: ever.bans,
         paused: counts.paused,
         paused_until: pauses.next().and_then(|pause| pause.until),
-        simulate: circuit.config.jails.iter().any(|jail| jail.name == counts.jail && jail.simulate),
+        simulate: configured.is_some_and(|jail| jail.simulate),
+        value: configured.map_or(Measure::Ban, |jail| jail.value),
         hits_passed: counts.hits_passed,
         tracked: counts.tracked as u64,
         evicted: counts.evicted,

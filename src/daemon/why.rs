@@ -54,6 +54,7 @@ impl Circuit {
         let spared = known.spared.0.into_iter().map(|(address, rule)| Spared { address, rule });
         Why {
             banned: known.banned,
+            challenged: known.challenged,
             bans: shown(&known.bans),
             inside: shown(&known.inside.0),
             inside_count: known.inside.1,
@@ -80,6 +81,7 @@ fn near(window: engine::Near) -> Near {
         jail: window.jail,
         address: window.prefix,
         offences: u32::try_from(window.offences).unwrap_or(u32::MAX),
+        weight: u32::try_from(window.weight).unwrap_or(u32::MAX),
         maxretry: window.maxretry,
         findtime: window.findtime,
         what: window.what.into(),

@@ -42,13 +42,15 @@ impl Engine {
     }
 
     /// Puts a ban into force. Its lines go with the change; the table does not keep them, since a hundred thousand bans
-    /// of twenty lines each would fill gigabytes.
-    pub(super) fn enforce(&mut self, mut ban: Ban, jail: JailId, effects: &mut Effects) {
+    /// of twenty lines each would fill gigabytes. Says whether the ban is a new one.
+    pub(super) fn enforce(&mut self, mut ban: Ban, jail: JailId, effects: &mut Effects) -> bool {
         let evidence = std::mem::take(&mut ban.evidence);
         let slot = self.slots.get(jail);
         let mut row = Row::new(ban, jail, self.next_generation());
         row.holed = self.guard.reaches_into(&slot.settings.allow, row.ban.prefix);
-        match self.table.insert(row) {
+        let inserted = self.table.insert(row);
+        let new = matches!(inserted, Inserted::New(_));
+        match inserted {
             Inserted::New(ban) => {
                 if !ban.simulated && self.is_published(jail) {
                     self.generation = self.next_generation();
@@ -59,6 +61,7 @@ impl Engine {
             Inserted::Prolonged(ban) => effects.changes.push(Change::Prolonged(with(evidence, ban))),
             Inserted::Unchanged => {}
         }
+        new
     }
 
     /// Ends a ban, if there is one.
@@ -85,7 +88,8 @@ impl Engine {
             let before = row.ban.until.filter(|_| why == Ended::Expired);
             let carried_until = carried.then_some(self.generation);
             let outputs = self.slots.get(jail).outputs.clone();
-            let echo = Echo { jail, simulated: row.simulated, outputs, before, carried_until };
+            let (simulated, value) = (row.simulated, row.value);
+            let echo = Echo { jail, simulated, value, outputs, before, carried_until };
             self.note_end(prefix, echo, now);
         }
         effects.changes.push(Change::Ended(row.ban, why));
@@ -93,7 +97,9 @@ impl Engine {
 
     /// Remembers that this ban was and ended at `until`, for bans that grow with earlier ones.
     pub(super) fn remember(&mut self, ban: &Ban, jail: JailId, until: Timestamp) {
-        let goes_on = self.table.at(ban.prefix).iter().any(|row| counts_later(&row.ban));
+        let lasts = |row: &Row| counts_later(&row.ban) && !row.value.is_challenge();
+        // A challenge makes those of its own jail longer, and no ban: it counts never for all jails together.
+        let goes_on = ban.value.is_challenge() || self.table.at(ban.prefix).iter().any(lasts);
         let decay = self.slots.get(jail).decay();
         let (prefix, jail, since) = (ban.prefix, &ban.jail, ban.since);
         self.priors.add(&EndedBan { prefix, jail, since, until, decay, goes_on });

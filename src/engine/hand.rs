@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Effects, Engine, Notice, Order, Refusal, Term};
 use crate::address::{Address, Group, Prefix};
 use crate::ban::{Ban, Ended, JailId, Origin, Row, ends_later};
-use crate::terms::{JailName, OutputName};
+use crate::terms::{JailName, Measure, OutputName};
 
 /// The shortest prefixes that a ban may name, as the `geo` files of nginx are limited: wider ones are nearly always
 /// a slip of the finger.
@@ -86,6 +86,7 @@ impl Engine {
         let ban = Ban {
             prefix: order.prefix,
             jail: self.slots.get(jail).name().clone(),
+            value: self.slots.get(jail).settings.value,
             since: now,
             until: self.until(jail, order.term, now)?,
             offences: 0,
@@ -212,7 +213,10 @@ impl Engine {
     }
 
     fn still_banned(&self, prefix: Prefix, only: Option<JailId>, now: Timestamp) -> Option<Notice> {
-        let mut wider = self.table.covering(prefix).filter(|row| !row.simulated && !row.ban.is_over(now));
+        let mut wider = self
+            .table
+            .covering(prefix)
+            .filter(|row| row.force() == Some(Measure::Ban) && !row.ban.is_over(now));
         let row = wider.find(|row| only.is_none_or(|only| only == row.jail))?;
         Some(Notice::StillBanned { prefix, by: row.ban.prefix, jail: row.ban.jail.clone() })
     }

@@ -8,7 +8,7 @@ use super::outputs::GRACE;
 use super::{Effects, Engine, Notice};
 use crate::address::{Address, Prefix};
 use crate::ban::{Ban, Change, Inserted, JailId, Origin, OutputSet, Row};
-use crate::terms::Observation;
+use crate::terms::{Measure, Observation};
 
 /// How many hits of a ban pass a gate before it is said.
 const PASSED: u32 = 3;
@@ -21,19 +21,30 @@ const SAID: usize = 64;
 pub(super) struct Standing {
     /// Where bans in force are.
     outputs: OutputSet,
+    /// Where bans or challenges in force are.
+    marked: OutputSet,
     /// Whose bans are in force.
     in_force: SmallVec<[JailId; 2]>,
+    /// Whose challenges are in force: these clients are not refused.
+    challenged: SmallVec<[JailId; 2]>,
     /// Jails that simulate, and would have banned.
     simulated: SmallVec<[JailId; 2]>,
-    /// The rows in force that are in the table.
+    /// The bans in force that are in the table.
     rows: SmallVec<[(Prefix, JailId); 2]>,
 }
 
 impl Standing {
-    fn add(&mut self, jail: JailId, outputs: &OutputSet) {
-        self.outputs.add(outputs);
-        if !self.in_force.contains(&jail) {
-            self.in_force.push(jail);
+    fn add(&mut self, jail: JailId, outputs: &OutputSet, value: Measure) {
+        self.marked.add(outputs);
+        let jails = match value {
+            Measure::Ban => {
+                self.outputs.add(outputs);
+                &mut self.in_force
+            }
+            Measure::Challenge => &mut self.challenged,
+        };
+        if !jails.contains(&jail) {
+            jails.push(jail);
         }
     }
 
@@ -44,7 +55,7 @@ impl Standing {
     }
 
     fn is_free(&self) -> bool {
-        self.in_force.is_empty() && self.simulated.is_empty()
+        self.in_force.is_empty() && self.challenged.is_empty() && self.simulated.is_empty()
     }
 }
 
@@ -59,8 +70,10 @@ impl Engine {
             if row.simulated {
                 self.add_simulated(&mut standing, row.jail);
             } else {
-                standing.add(row.jail, &self.slots.get(row.jail).outputs);
-                standing.rows.push((row.ban.prefix, row.jail));
+                standing.add(row.jail, &self.slots.get(row.jail).outputs, row.value);
+                if row.value == Measure::Ban {
+                    standing.rows.push((row.ban.prefix, row.jail));
+                }
             }
         }
         if !self.echoes.is_empty() {
@@ -88,7 +101,7 @@ impl Engine {
             if echo.simulated {
                 self.add_simulated(standing, echo.jail);
             } else {
-                standing.add(echo.jail, &echo.outputs);
+                standing.add(echo.jail, &echo.outputs, echo.value);
             }
         }
     }
@@ -99,15 +112,19 @@ impl Engine {
         prefix.is_host() || !self.guard.protects(&self.slots.get(jail).settings.allow, address)
     }
 
-    /// Whether the record is a hit for `jail`: the gates that the jail would tell have been told already.
+    /// Whether the record is a hit for `jail`: the gates that the jail would tell have been told already. That a client is
+    /// challenged tells only jails that challenge: to those that ban, what it does is an offence.
     pub(super) fn is_hit(&self, standing: &Standing, jail: JailId, refused: bool) -> bool {
-        let outputs = &self.slots.get(jail).outputs;
-        let told = if outputs.is_empty() {
-            standing.in_force.contains(&jail)
+        let slot = self.slots.get(jail);
+        let challenges = slot.settings.value.is_challenge();
+        let told = if slot.outputs.is_empty() {
+            standing.in_force.contains(&jail) || (challenges && standing.challenged.contains(&jail))
         } else {
-            standing.outputs.covers(outputs)
+            let told = if challenges { &standing.marked } else { &standing.outputs };
+            told.covers(&slot.outputs)
         };
-        told || standing.simulated.contains(&jail) || (refused && !standing.in_force.is_empty())
+        let any = !(standing.in_force.is_empty() && standing.challenged.is_empty());
+        told || standing.simulated.contains(&jail) || (refused && any)
     }
 
     /// Counts the record for the jails whose bans its address has, and whether the gate let it pass.
@@ -118,8 +135,12 @@ impl Engine {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let simulated = standing.simulated.iter().filter(|jail| !standing.in_force.contains(jail));
-        for jail in standing.in_force.iter().chain(simulated) {
+        let Standing { in_force, challenged, simulated, .. } = standing;
+        let challenged = challenged.iter().filter(|jail| !in_force.contains(jail));
+        let simulated = simulated.iter();
+        let simulated =
+            simulated.filter(|jail| !in_force.contains(jail) && !standing.challenged.contains(jail));
+        for jail in in_force.iter().chain(challenged).chain(simulated) {
             self.slots.get_mut(*jail).tally.hits += 1;
         }
         if observation.refused {

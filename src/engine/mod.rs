@@ -17,6 +17,7 @@ mod observe;
 mod outputs;
 mod pauses;
 mod questions;
+mod recidive;
 mod settings;
 mod slots;
 mod snapshot;
@@ -34,7 +35,7 @@ pub use slots::Tally;
 pub use storm::Pace;
 
 use crate::address::Prefix;
-use crate::ban::{Echoes, Ended, HeldEntry, OutputSet, Row, Table};
+use crate::ban::{Echoes, Ended, HeldEntry, Origin, OutputSet, Row, Table};
 use crate::jail::{Priors, Texts};
 use crate::terms::{Allowance, ClientSample, Pause, PriorEntry, SourceName, TrackerEntry};
 use claims::Claims;
@@ -111,6 +112,7 @@ impl Engine {
         engine.guard.allow(engine.allowed.values());
         engine.restore_held(restored.held, now);
         let mut effects = Effects::default();
+        engine.apply_simulation(now, &mut effects);
         engine.apply_protection(now, &mut effects);
         engine.expire(now, &mut effects);
         while engine.is_behind(now) {
@@ -140,8 +142,25 @@ impl Engine {
         self.lay_over_crawlers();
         // Which bans an output carries, and the holes in them, may be others now.
         self.generation += 1;
+        self.apply_simulation(now, &mut effects);
         self.apply_protection(now, &mut effects);
         effects
+    }
+
+    /// Ends what a jail decided while it simulated and it no longer does, or the other way round: none of its old verdicts
+    /// holds, and its windows go on. What was banned by hand in its name stays.
+    fn apply_simulation(&mut self, now: Timestamp, effects: &mut Effects) {
+        let is_other = |row: &&Row| {
+            let slot = self.slots.get(row.jail);
+            slot.configured && row.ban.origin == Origin::Log && row.simulated != slot.settings.simulate
+        };
+        let others = self.table.rows().filter(is_other);
+        let mut ended: Vec<_> = others.map(|row| (row.ban.until, row.ban.prefix, row.jail)).collect();
+        ended.sort_unstable();
+        for (until, prefix, jail) in ended {
+            let over = until.is_some_and(|until| until <= now);
+            self.end(prefix, jail, if over { Ended::Expired } else { Ended::Simulation }, now, effects);
+        }
     }
 
     /// Ends the bans of those who are protected now, and notes which prefixes have protected members.

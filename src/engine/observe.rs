@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::changes::counts_later;
 use super::claims::Regard;
 use super::effects::may_say_again;
+use super::recidive::Made;
 use super::slots::Crowded;
 use super::{Effects, Engine, Notice, Spared};
 use crate::address::{Address, AllowEntry, Prefix};
@@ -104,21 +105,18 @@ impl Engine {
         let settings = &slot.settings;
         let prefix = self.guard.group(&settings.allow, seen.address, settings.group);
         let distinct = offence.distinct.filter(|_| settings.distinct).unwrap_or(0);
-        let counted = Counted { at: seen.at, distinct, text: seen.kept };
+        let counted = Counted { at: seen.at, distinct, weight: offence.weight, text: seen.kept };
         slot.tally.offences += 1;
         let verdict = slot.tracker.count(Offender { prefix, now: seen.now }, counted);
         let group = Prefix::group(seen.address, slot.settings.group);
         // A request within its rate is no offence.
         let offended = slot.settings.rate.is_none() || verdict.is_some();
-        let evicted = slot.tracker.evicted();
         let crowded = if offended {
             self.crowd_when_known(regard, jail, (group, counted), seen.now)
         } else {
             Vec::new()
         };
-        if self.slots.get(jail).said_full.map_or(0, |(_, said)| said) != evicted {
-            self.say_full(jail, evicted, seen.now, effects);
-        }
+        self.say_full(jail, seen.now, effects);
         if let Some(verdict) = verdict {
             let ban = self.verdict_ban(jail, prefix, &verdict, None);
             self.slots.get_mut(jail).tracker.consume(prefix, ban.until);
@@ -138,8 +136,13 @@ impl Engine {
         effects.spared.extend(counted.map(spared));
     }
 
-    fn say_full(&mut self, jail: JailId, evicted: u64, now: Timestamp, effects: &mut Effects) {
+    /// Says so where addresses had to give way.
+    pub(super) fn say_full(&mut self, jail: JailId, now: Timestamp, effects: &mut Effects) {
         let slot = self.slots.get_mut(jail);
+        let evicted = slot.tracker.evicted();
+        if slot.said_full.map_or(0, |(_, said)| said) == evicted {
+            return;
+        }
         if may_say_again(slot.said_full.map(|(last, _)| last), now) {
             slot.said_full = Some((now, evicted));
             effects.notices.push(Notice::TrackerFull { jail: slot.name().clone(), evicted });
@@ -181,17 +184,29 @@ impl Engine {
                 self.remember(&ban, jail, until);
             }
             let outputs = self.slots.get(jail).outputs.clone();
-            let (simulated, before) = (ban.simulated, ban.until);
-            self.note_end(ban.prefix, Echo { jail, simulated, outputs, before, carried_until: None }, now);
+            let (simulated, value, before) = (ban.simulated, ban.value, ban.until);
+            let echo = Echo { jail, simulated, value, outputs, before, carried_until: None };
+            self.note_end(ban.prefix, echo, now);
+            let made = Made::by(&ban);
             effects.changes.push(Change::Past(ban.into()));
+            self.count_ban(made, now, effects);
         } else if let Some(ban) = self.weather(jail, ban, now, effects)
             && !self.is_full(jail, ban.prefix, now, effects)
         {
-            self.enforce(ban, jail, effects);
+            let made = Made::by(&ban);
+            if self.enforce(ban, jail, effects) {
+                self.count_ban(made, now, effects);
+            }
         }
     }
 
-    fn verdict_ban(&self, jail: JailId, prefix: Prefix, verdict: &Verdict, why: Option<String>) -> Ban {
+    pub(super) fn verdict_ban(
+        &self,
+        jail: JailId,
+        prefix: Prefix,
+        verdict: &Verdict,
+        why: Option<String>,
+    ) -> Ban {
         let settings = &self.slots.get(jail).settings;
         let since = verdict.since;
         let earlier = self.earlier(jail, prefix, since);
@@ -201,9 +216,10 @@ impl Engine {
             jail: settings.name.clone(),
             since,
             until: settings.verdict_until(since, earlier, chance),
+            value: settings.value,
             offences: verdict.offences,
             origin: Origin::Log,
-            reason: joined(why, repeated(earlier)),
+            reason: joined([why, weighed(verdict, settings.maxretry), repeated(earlier)]),
             simulated: settings.simulate,
             evidence: self.evidence(jail, verdict.texts.iter().copied()),
         }
@@ -237,7 +253,14 @@ fn repeated(earlier: u32) -> Option<String> {
     }
 }
 
-fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
-    let all: Vec<String> = one.into_iter().chain(other).collect();
+/// The same where fewer offences than `maxretry` were enough.
+fn weighed(verdict: &Verdict, maxretry: u32) -> Option<String> {
+    let Verdict { offences, weight, .. } = verdict;
+    let heavy = offences != weight && *offences < maxretry;
+    heavy.then(|| format!("they count {weight} times by the weight of their rules"))
+}
+
+fn joined(parts: [Option<String>; 3]) -> Option<String> {
+    let all: Vec<String> = parts.into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join("; "))
 }

@@ -11,13 +11,15 @@ use super::{Engine, Refusal};
 use crate::address::Prefix;
 use crate::ban::{Ban, HeldBan, HeldFor, JailId, Row};
 use crate::jail::Texts;
-use crate::terms::{Evidence, JailName, OutputName, Tracked};
+use crate::terms::{Evidence, JailName, Measure, OutputName, Tracked};
 
 /// How an address, or a prefix as a whole, stands.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// An output bans it, or would; a prefix: all of it but who is protected inside.
     pub banned: bool,
+    /// It is not banned, but an output challenges it, or would.
+    pub challenged: bool,
     /// The bans of prefixes that hold it, simulated ones included, the narrowest first.
     pub bans: Vec<Arc<Ban>>,
     /// Bans inside a prefix: the first of them, by address, and how many there are.
@@ -45,7 +47,9 @@ pub struct Near {
     pub prefix: Prefix,
     /// How many offences (or different values) the window holds that ends now.
     pub offences: usize,
-    /// How many ban.
+    /// What they weigh together; as many, where no rule has a weight.
+    pub weight: usize,
+    /// How much weight bans.
     pub maxretry: u32,
     /// The length of the window.
     pub findtime: SignedDuration,
@@ -89,6 +93,8 @@ pub struct Counts {
     pub hits_passed: u64,
     /// Active bans.
     pub bans_current: usize,
+    /// Those of them that are only simulated.
+    pub bans_simulated: usize,
     /// Bans made, by hand included.
     pub bans_total: u64,
     /// It bans nobody new for now.
@@ -161,6 +167,7 @@ impl Engine {
             hits_total: slot.tally.hits,
             hits_passed: slot.tally.passed,
             bans_current: self.table.count_of(id),
+            bans_simulated: if slot.settings.simulate { self.simulated(id) } else { 0 },
             bans_total: slot.tally.bans,
             paused: self.is_paused(slot.name()),
             tracked: slot.tracker.tracked(),
@@ -181,6 +188,11 @@ impl Engine {
         full.map(|(_, slot)| (slot.name(), slot.settings.max_bans))
     }
 
+    /// The rows of a jail that are only shown. Of one that does not simulate there are none.
+    fn simulated(&self, jail: JailId) -> usize {
+        self.table.rows().filter(|row| row.jail == jail && row.simulated).count()
+    }
+
     /// What is bounded over all jails, beside the tracked addresses.
     pub fn caps(&self) -> [Cap; 3] {
         let (texts, priors) = (&self.texts, &self.priors);
@@ -197,7 +209,8 @@ impl Engine {
     pub fn why(&self, asked: impl Into<Prefix>, now: Timestamp) -> Why {
         let asked = asked.into();
         let rows: Vec<&Row> = self.table.covering(asked).filter(|row| !row.ban.is_over(now)).collect();
-        let banned = rows.iter().any(|row| self.holds_for(row, asked));
+        let force = rows.iter().filter(|row| self.holds_for(row, asked)).filter_map(|row| row.force()).max();
+        let (banned, challenged) = (force == Some(Measure::Ban), force == Some(Measure::Challenge));
         let bans: Vec<Arc<Ban>> = rows.iter().map(|row| row.ban.clone()).collect();
         let (mut evidence, mut windows, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (id, slot) in self.slots.iter().filter(|(_, slot)| slot.configured) {
@@ -211,14 +224,14 @@ impl Engine {
         let (inside, spared) = (self.bans_inside(asked, now), self.spared_inside(asked));
         let protected_by = self.protected_by(asked);
         let held = self.held.around(asked).cloned().chain(self.claims.held(asked)).collect();
-        Why { banned, bans, inside, protected_by, spared, windows, earlier, held, evidence }
+        Why { banned, challenged, bans, inside, protected_by, spared, windows, earlier, held, evidence }
     }
 
     /// Whether a ban that lies around `asked` bans it: not if it is protected (for one address alone the ban would have
     /// ended).
     fn holds_for(&self, row: &Row, asked: Prefix) -> bool {
         let allow = &self.slots.get(row.jail).settings.allow;
-        !row.simulated && (row.ban.prefix.is_host() || !self.guard.covers(allow, asked))
+        row.ban.prefix.is_host() || !self.guard.covers(allow, asked)
     }
 
     /// What a jail counts the offences of `asked` under.
@@ -277,7 +290,8 @@ fn near(slot: &Slot, prefix: Prefix, now: Timestamp) -> Option<Near> {
     };
     let (jail, what) = (slot.name().clone(), slot.tracker.what());
     let simulated = settings.simulate;
-    (offences > 0).then_some(Near { jail, prefix, offences, maxretry, findtime, what, simulated })
+    let weight = slot.tracker.weight(prefix, now);
+    (offences > 0).then_some(Near { jail, prefix, offences, weight, maxretry, findtime, what, simulated })
 }
 
 /// The windows inside a prefix that hold most.
@@ -298,6 +312,7 @@ fn crowds(slot: &Slot, asked: Prefix, now: Timestamp) -> impl Iterator<Item = Ne
         jail: slot.name().clone(),
         prefix: crowd.prefix,
         offences: crowd.groups,
+        weight: crowd.groups,
         maxretry: crowd.rule.distinct,
         findtime: crowd.rule.within,
         what: Tracked::Groups,

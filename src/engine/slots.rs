@@ -2,12 +2,13 @@
 
 use hashbrown::HashMap;
 use jiff::{SignedDuration, Timestamp};
+use smallvec::SmallVec;
 
 use super::outputs::Outputs;
 use crate::address::{Prefix, aggregate, holds};
 use crate::ban::{JailId, OutputSet};
 use crate::jail::{Counted, Escalation, Settings, Storm, Tracker, Verdict, Widening};
-use crate::terms::{JailName, OutputName, Tracked, TrackerEntry, show_duration};
+use crate::terms::{JailName, Measure, OutputName, Tracked, TrackerEntry, show_duration};
 
 /// One jail.
 pub(super) struct Slot {
@@ -105,7 +106,7 @@ impl Slot {
     /// Takes over what the store kept; says whether it is of use.
     pub(super) fn restore(&mut self, entry: &TrackerEntry, now: Timestamp) -> bool {
         match entry.what {
-            Tracked::Offences | Tracked::Rate => {
+            Tracked::Offences | Tracked::Bans | Tracked::Rate => {
                 let ours = self.tracker.what() == entry.what;
                 if ours {
                     self.tracker.restore(entry, now);
@@ -256,6 +257,12 @@ impl Slots {
         self.all.get_mut(id.number()).expect("numbers are given here, and no slot is ever taken out")
     }
 
+    /// The configured jails whose source is bans.
+    pub(super) fn of_bans(&self) -> SmallVec<[JailId; 2]> {
+        let counts = |slot: &Slot| slot.configured && slot.settings.of_bans;
+        self.iter().filter(|(_, slot)| counts(slot)).map(|(id, _)| id).collect()
+    }
+
     pub(super) fn find_mut(&mut self, name: &JailName) -> Option<&mut Slot> {
         self.id(name).map(|id| self.get_mut(id))
     }
@@ -309,7 +316,7 @@ impl Slots {
 
 fn named(settings: &Settings, name: &JailName) -> Settings {
     let outputs: Vec<OutputName> = Vec::new();
-    Settings { name: name.clone(), outputs, simulate: false, ..settings.clone() }
+    Settings { name: name.clone(), outputs, simulate: false, value: Measure::Ban, ..settings.clone() }
 }
 
 /// `5 different addresses of it with offences within 10m`

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::address::{Prefix, subtract};
 use crate::ban::{JailId, Row, Snapshot};
-use crate::terms::OutputName;
+use crate::terms::{Measure, OutputName};
 
 /// A ban of a prefix with protected members.
 struct Holed {
@@ -11,31 +11,50 @@ struct Holed {
     holes: Vec<Prefix>,
 }
 
+/// The bans, or the challenges, of an output.
+#[derive(Default)]
+struct Gathered {
+    /// Whose members are all meant.
+    prefixes: Vec<Prefix>,
+    split: Vec<Holed>,
+}
+
 impl Engine {
     /// What `output` has to publish now. Exactly those addresses are banned that lie inside one of the prefixes and in
-    /// none of the holes.
+    /// none of the holes; likewise those that are challenged.
     pub fn snapshot(&self, output: &OutputName) -> Snapshot {
         let carried = self.slots.carried_by(self.outputs.number(output));
-        let is_carried =
-            |row: &Row| !row.simulated && carried.get(row.jail.number()).is_some_and(|carried| *carried);
-        let mut prefixes = Vec::with_capacity(self.table.prefix_count());
-        let mut split = Vec::new();
-        for (prefix, rows) in self.table.prefixes() {
-            let mut whole = false;
-            for row in rows.iter().filter(|row| is_carried(row)) {
-                if row.holed {
-                    split.push(self.holed(prefix, row.jail));
-                } else {
-                    whole = true;
-                }
-            }
-            if whole {
-                prefixes.push(prefix);
+        let is_carried = |row: &Row| carried.get(row.jail.number()).is_some_and(|carried| *carried);
+        let (mut banned, mut challenged) = (Gathered::default(), Gathered::default());
+        banned.prefixes.reserve(self.table.prefix_count());
+        let rows = self.table.prefixes().flat_map(|(prefix, rows)| rows.iter().map(move |row| (prefix, row)));
+        for (prefix, row) in rows.filter(|(_, row)| is_carried(row)) {
+            let gathered = match row.force() {
+                Some(Measure::Ban) => &mut banned,
+                Some(Measure::Challenge) => &mut challenged,
+                None => continue,
+            };
+            if row.holed {
+                gathered.split.push(self.holed(prefix, row.jail));
+            } else {
+                gathered.prefixes.push(prefix);
             }
         }
+        let (prefixes, holes) =
+            self.split(banned, |row| is_carried(row) && row.force() == Some(Measure::Ban));
+        let (challenged, spared) =
+            self.split(challenged, |row| is_carried(row) && row.force() == Some(Measure::Challenge));
+        Snapshot { generation: self.generation, output: output.clone(), prefixes, holes, challenged, spared }
+    }
+
+    fn split(
+        &self,
+        Gathered { mut prefixes, split }: Gathered,
+        is_carried: impl Fn(&Row) -> bool,
+    ) -> (Vec<Prefix>, Vec<Prefix>) {
         sort(&mut prefixes);
         let holes = self.add_holed(&mut prefixes, &split, is_carried);
-        Snapshot { generation: self.generation, output: output.clone(), prefixes, holes }
+        (prefixes, holes)
     }
 
     fn holed(&self, prefix: Prefix, jail: JailId) -> Holed {

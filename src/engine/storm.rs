@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::recidive::Made;
 use super::{Effects, Engine, Notice, Refusal};
 use crate::address::{AllowEntry, Allowlist, Prefix};
 use crate::ban::{AtEnd, Ban, Change, HeldBan, HeldFor, JailId};
@@ -146,7 +147,10 @@ impl Engine {
         let waited = now.duration_since(ban.since);
         ban.until = ban.until.map(|until| until.checked_add(waited).unwrap_or(Timestamp::MAX));
         ban.since = now;
-        self.enforce(ban, jail, effects);
+        let made = Made::by(&ban);
+        if self.enforce(ban, jail, effects) {
+            self.count_ban(made, now, effects);
+        }
     }
 
     /// Lets the verdicts go that the storm breaker holds of a jail, or drops them; returns how many those were.

@@ -17,7 +17,7 @@ pub struct Filter {
 /// What a filter looks at.
 #[derive(Debug)]
 enum Looks {
-    AtFields { rules: Vec<Conditions>, ignore: Vec<Conditions> },
+    AtFields { rules: Vec<Conditions>, ignore: Vec<Conditions>, order: Vec<usize> },
     AtLines(RawPatterns),
 }
 
@@ -35,17 +35,19 @@ pub enum Judgement {
 /// Which rule held, and whom it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The index of the rule or failregex, from 0; of several that hold, the first.
+    /// The index of the rule or failregex, from 0; of several that hold, the heaviest, and of those the first.
     pub rule: usize,
     /// For raw patterns: where `<HOST>` or `<ADDR>` stood, in the whole line; `None` for rules on fields.
     pub host: Option<Range<usize>>,
+    /// How many times it counts.
+    pub weight: u8,
 }
 
 impl Filter {
     /// Compiles a definition, or tells every problem in it.
     pub fn compile(definition: &Definition) -> Result<Self, Vec<Problem>> {
         let looks = if definition.rules.is_empty() {
-            RawPatterns::compile(&definition.failregex, &definition.ignoreregex).map(Looks::AtLines)
+            RawPatterns::compile(definition).map(Looks::AtLines)
         } else {
             at_fields(definition)
         };
@@ -65,7 +67,7 @@ impl Filter {
     /// Its rules and its exceptions; a raw filter has neither.
     pub fn conditions(&self) -> (&[Conditions], &[Conditions]) {
         match &self.looks {
-            Looks::AtFields { rules, ignore } => (rules, ignore),
+            Looks::AtFields { rules, ignore, .. } => (rules, ignore),
             Looks::AtLines(_) => (&[], &[]),
         }
     }
@@ -80,11 +82,10 @@ impl Filter {
     pub fn judge(&self, record: &Record<'_>) -> Judgement {
         match &self.looks {
             Looks::AtLines(patterns) => patterns.judge(record),
-            Looks::AtFields { rules, ignore } => {
-                let Some(rule) = rules.iter().position(|rule| rule.hold(record)) else {
-                    return Judgement::Missed;
-                };
-                let found = Match { rule, host: None };
+            Looks::AtFields { rules, ignore, order } => {
+                let holds = |rule: &&usize| rules.get(**rule).is_some_and(|rule| rule.hold(record));
+                let Some(rule) = order.iter().find(holds) else { return Judgement::Missed };
+                let found = Match { rule: *rule, host: None, weight: self.definition.weight(*rule) };
                 let excepted = ignore.iter().any(|exception| exception.hold(record));
                 if excepted { Judgement::Ignored(found) } else { Judgement::Offence(found) }
             }
@@ -96,7 +97,8 @@ fn at_fields(definition: &Definition) -> Result<Looks, Vec<Problem>> {
     let mut problems = Vec::new();
     let rules = compile_all("rule", &definition.rules, &mut problems);
     let ignore = compile_all("ignore", &definition.ignore, &mut problems);
-    if problems.is_empty() { Ok(Looks::AtFields { rules, ignore }) } else { Err(problems) }
+    let order = definition.heaviest_first();
+    if problems.is_empty() { Ok(Looks::AtFields { rules, ignore, order }) } else { Err(problems) }
 }
 
 fn compile_all(key: &str, sets: &[ConditionSet], problems: &mut Vec<Problem>) -> Vec<Conditions> {

@@ -72,6 +72,9 @@ pub struct Definition {
     pub needs: Vec<Field>,
     /// Any of these makes an offence.
     pub rules: Vec<ConditionSet>,
+    /// How many times an offence by each rule or failregex counts, in their order, from 1 to `HEAVIEST`; 1 where nothing is
+    /// said.
+    pub weights: Vec<u8>,
     /// Any of these makes it none after all.
     pub ignore: Vec<ConditionSet>,
     /// Raw patterns with fail2ban's tags; any makes an offence.
@@ -89,6 +92,28 @@ pub struct Problem {
     pub key: String,
     /// What is wrong, and the fix.
     pub message: String,
+}
+
+/// The greatest weight: with it a `maxretry` of 100 bans at once, and a mark has room for it.
+pub const HEAVIEST: u8 = 100;
+
+impl Definition {
+    /// How many times an offence by a rule (or failregex) counts, by its index.
+    pub fn weight(&self, rule: usize) -> u8 {
+        self.weights.get(rule).copied().unwrap_or(1)
+    }
+
+    /// Whether some rule counts more than once.
+    pub fn is_weighted(&self) -> bool {
+        self.weights.iter().any(|weight| *weight > 1)
+    }
+
+    /// The rules (or failregexes) by weight: nobody makes an offence lighter by matching a light rule besides.
+    pub(super) fn heaviest_first(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.rules.len().max(self.failregex.len())).collect();
+        order.sort_by_key(|rule| std::cmp::Reverse(self.weight(*rule)));
+        order
+    }
 }
 
 impl Condition {
@@ -126,7 +151,9 @@ impl Definition {
             ConditionSet(rule.0.iter().chain(&set.0).cloned().collect())
         };
         let rules = self.rules.iter().flat_map(|rule| sets.iter().map(move |set| both(rule, set))).collect();
-        Some(Self { rules, samples: Samples::default(), ..self.clone() })
+        let weights =
+            (0..self.rules.len()).flat_map(|rule| sets.iter().map(move |_| self.weight(rule))).collect();
+        Some(Self { rules, weights, samples: Samples::default(), ..self.clone() })
     }
 }
 

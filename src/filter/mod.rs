@@ -22,7 +22,7 @@ mod tests;
 
 pub use compiled::{Filter, Judgement, Match};
 pub use conditions::Conditions;
-pub use definition::{Condition, ConditionSet, Definition, Matcher, Problem, Samples, Suggest};
+pub use definition::{Condition, ConditionSet, Definition, HEAVIEST, Matcher, Problem, Samples, Suggest};
 pub use required::{Required, share};
 pub use samples::{FailedSample, samples};
 pub use shipped::{SHIPPED, Shipped};

@@ -3,13 +3,15 @@
 //! On a format with a client field nothing is captured: the client's text is replaced by a mark that only the host
 //! tags match, so a pattern can only hold with its host at the client, wherever else the line names an address.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use regex::bytes::{Regex, RegexSet};
+use smallvec::SmallVec;
 
 use super::pattern::{self, Pattern};
 use super::tags::{HostTag, Tagged};
-use super::{Judgement, Match, Problem};
+use super::{Definition, Judgement, Match, Problem};
 use crate::record::Record;
 
 /// Marks in place of the client, by what it is. These bytes occur in no UTF-8 text; where a line holds them they are
@@ -33,6 +35,8 @@ pub(super) struct RawPatterns {
     ignore: Forms,
     /// Each failregex by itself, for lines without a client field: group `host1` … is where a host tag stood.
     hosts: Vec<Regex>,
+    /// How many times each counts; empty where all count once.
+    weights: Vec<u8>,
 }
 
 /// The same patterns, compiled for either kind of line.
@@ -46,7 +50,8 @@ struct Forms {
 
 impl RawPatterns {
     /// Compiles them, or tells every problem.
-    pub(super) fn compile(failregex: &[String], ignoreregex: &[String]) -> Result<Self, Vec<Problem>> {
+    pub(super) fn compile(definition: &Definition) -> Result<Self, Vec<Problem>> {
+        let Definition { failregex, ignoreregex, .. } = definition;
         let mut problems = Vec::new();
         let fail = read("failregex", failregex, with_host, &mut problems);
         let ignore = read("ignoreregex", ignoreregex, Tagged::read, &mut problems);
@@ -59,6 +64,7 @@ impl RawPatterns {
             fail: Forms::compile("failregex", &fail)?,
             ignore: Forms::compile("ignoreregex", &ignore)?,
             hosts: hosts.map_err(|problem| vec![problem])?,
+            weights: if definition.is_weighted() { definition.weights.clone() } else { Vec::new() },
         })
     }
 
@@ -72,20 +78,38 @@ impl RawPatterns {
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
         let Some(cut) = mark_client(record, &client) else { return Judgement::Missed };
-        match first(&self.fail.marked, &cut) {
+        match self.heaviest(&self.fail.marked, &cut) {
             None => Judgement::Missed,
-            Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
+            Some(rule) => judgement(&self.ignore.marked, &cut, self.found(rule, client)),
         }
     }
 
     fn judge_plain(&self, record: &Record<'_>) -> Judgement {
         let mut buffer = Vec::new();
         let cut = record.without_date(&mut buffer);
-        let host = |rule: usize| Some(Match { rule, host: Some(self.host_of(rule, record, cut)?) });
-        match self.fail.plain.matches(cut).iter().find_map(host) {
+        let host = |rule: usize| Some(self.found(rule, self.host_of(rule, record, cut)?));
+        let mut rules: SmallVec<[usize; 4]> = self.fail.plain.matches(cut).iter().collect();
+        rules.sort_by_key(|rule| Reverse(self.weight(*rule)));
+        match rules.into_iter().find_map(host) {
             None => Judgement::Missed,
             Some(found) => judgement(&self.ignore.plain, cut, found),
         }
+    }
+
+    /// The heaviest pattern that matches, of equals the first.
+    fn heaviest(&self, patterns: &RegexSet, text: &[u8]) -> Option<usize> {
+        match self.weights.len() {
+            0 => first(patterns, text),
+            _ => patterns.matches(text).iter().min_by_key(|rule| Reverse(self.weight(*rule))),
+        }
+    }
+
+    fn weight(&self, rule: usize) -> u8 {
+        self.weights.get(rule).copied().unwrap_or(1)
+    }
+
+    fn found(&self, rule: usize, host: Range<usize>) -> Match {
+        Match { rule, host: Some(host), weight: self.weight(rule) }
     }
 
     /// Where the first host tag that took part in the match stood, in the whole line; `None` where it took a piece of a

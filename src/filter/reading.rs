@@ -4,12 +4,12 @@ use toml::{Table, Value};
 
 use super::definition::DECODED;
 use super::suggest::{self, SUGGEST_KEYS};
-use super::{Condition, ConditionSet, Definition, Matcher, Problem, Samples};
+use super::{Condition, ConditionSet, Definition, HEAVIEST, Matcher, Problem, Samples};
 use crate::record::Field;
 use crate::terms::nearest;
 
 /// The keys of a filter.
-const FILTER_KEYS: [&str; 9] = [
+const FILTER_KEYS: [&str; 10] = [
     "description",
     "suggest",
     "fake_crawlers",
@@ -18,6 +18,7 @@ const FILTER_KEYS: [&str; 9] = [
     "ignore",
     "failregex",
     "ignoreregex",
+    "weight",
     "samples",
 ];
 /// What only a jail decides, because it depends on the site and not on the offence.
@@ -36,6 +37,7 @@ impl Definition {
             fake_crawlers: flag(table, "fake_crawlers", &mut problems),
             needs: needs(table, &mut problems),
             rules: sets(table, "rule", &mut problems),
+            weights: weights(table, &mut problems),
             ignore: sets(table, "ignore", &mut problems),
             failregex: texts(table, "failregex", &mut problems),
             ignoreregex: texts(table, "ignoreregex", &mut problems),
@@ -57,6 +59,7 @@ fn one_kind_of_rules(table: &Table, problems: &mut Vec<Problem>) {
             "ignoreregex goes with failregex: beside [[rule]] write [[ignore]]"
         }
         (false, true) if has("ignore") => "[[ignore]] goes with [[rule]]: beside failregex write ignoreregex",
+        (true, false) if has("weight") => "a rule has its weight in itself: write it in the [[rule]]",
         _ => return,
     };
     problems.push(Problem::new("", message));
@@ -87,10 +90,55 @@ fn samples(table: &Table, problems: &mut Vec<Problem>) -> Samples {
     samples
 }
 
+/// What each rule weighs; beside failregex one number for all, or one for each.
+fn weights(table: &Table, problems: &mut Vec<Problem>) -> Vec<u8> {
+    let mut read = |key: String, value: &Value| match weight(value) {
+        Ok(weight) => weight,
+        Err(message) => {
+            problems.push(Problem::new(key, message));
+            1
+        }
+    };
+    let rules = list(table.get("rule"));
+    if !rules.is_empty() {
+        let weights = rules.iter().enumerate().map(|(index, rule)| {
+            rule.get("weight").map_or(1, |value| read(format!("rule[{index}].weight"), value))
+        });
+        return weights.collect();
+    }
+    let written = list(table.get("weight"));
+    let weights: Vec<u8> = written.iter().map(|value| read("weight".to_owned(), value)).collect();
+    let patterns = list(table.get("failregex")).len();
+    match weights.as_slice() {
+        [all] => vec![*all; patterns],
+        each if each.len() == patterns || each.is_empty() => weights,
+        each => {
+            let message =
+                format!("{} weights for {patterns} patterns: one for each, or one for all", each.len());
+            problems.push(Problem::new("weight", message));
+            Vec::new()
+        }
+    }
+}
+
+fn weight(value: &Value) -> Result<u8, String> {
+    let number = value.as_integer().and_then(|number| u8::try_from(number).ok());
+    number.filter(|number| (1..=HEAVIEST).contains(number)).ok_or_else(|| {
+        format!(
+            "a whole number from 1 to {HEAVIEST} expected (so many times it counts), not {}",
+            shown(value)
+        )
+    })
+}
+
 fn sets(table: &Table, key: &str, problems: &mut Vec<Problem>) -> Vec<ConditionSet> {
     let mut sets = Vec::new();
     for (index, value) in list(table.get(key)).iter().enumerate() {
         let read = match value.as_table() {
+            Some(table) if key == "rule" && table.contains_key("weight") => {
+                let conditions = table.iter().filter(|(key, _)| *key != "weight");
+                ConditionSet::read(&conditions.map(|(key, value)| (key.clone(), value.clone())).collect())
+            }
             Some(table) => ConditionSet::read(table),
             None => Err(vec![Problem::new(
                 "",
@@ -126,6 +174,10 @@ impl ConditionSet {
 }
 
 fn condition(key: &str, value: &Value) -> Result<Condition, Vec<Problem>> {
+    if key == "weight" {
+        let message = "is no condition: only a [[rule]] of a filter has a weight";
+        return Err(vec![Problem::new("", message)]);
+    }
     let (fields, anywhere) = match key {
         "decoded" => (DECODED.to_vec(), true),
         name => (vec![field(name).map_err(|message| vec![Problem::new("", message)])?], false),

@@ -4,13 +4,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Escalation, Jitter, Rate, StormMode, Widen};
 use crate::address::{Allowlist, Group};
-use crate::terms::{Crawler, JailName, OutputName, SourceName};
+use crate::terms::{Crawler, JailName, Measure, OutputName, SourceName};
 
 /// One jail, resolved: every value is set.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Its name.
     pub name: JailName,
+    /// Its offences are the bans of other jails, not records of a log.
+    pub of_bans: bool,
+    /// What a verdict does.
+    pub value: Measure,
     /// So many offences within `findtime` ban; at least 1.
     pub maxretry: u32,
     /// The length of the sliding window.
@@ -62,6 +66,8 @@ impl Settings {
     pub fn new(name: JailName) -> Self {
         Self {
             name,
+            of_bans: false,
+            value: Measure::Ban,
             maxretry: 5,
             findtime: SignedDuration::from_mins(10),
             rate: None,

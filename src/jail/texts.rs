@@ -4,13 +4,23 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-/// Which text belongs to an offence. The ring may have dropped it since.
+/// Which text belongs to an offence: 24 bits, so that a mark has room beside it. The ring may have dropped it since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextId(u32);
 
 impl TextId {
     /// No text was kept.
-    pub const NONE: Self = Self(u32::MAX);
+    pub const NONE: Self = Self(0x00ff_ffff);
+
+    /// The id and a small number in one.
+    pub(super) fn with(self, number: u8) -> u32 {
+        self.0 | u32::from(number) << 24
+    }
+
+    /// What [`TextId::with`] made one of.
+    pub(super) fn apart(both: u32) -> (Self, u8) {
+        (Self(both & Self::NONE.0), (both >> 24) as u8)
+    }
 }
 
 /// What a text costs besides its bytes: its place in the ring and the allocator's share.
@@ -59,7 +69,7 @@ impl Texts {
             self.drop_oldest();
         }
         let id = self.next;
-        self.next = if id == u32::MAX - 1 { 0 } else { id + 1 };
+        self.next = if id + 1 == TextId::NONE.0 { 0 } else { id + 1 };
         self.bytes += size;
         self.ring.push_back(Kept { id, at, text });
         TextId(id)
@@ -81,13 +91,11 @@ impl Texts {
         if id == TextId::NONE {
             return None;
         }
-        // Ids follow each other, but for the one that is left out where they wrap around.
-        let mut distance = id.0.wrapping_sub(oldest.id);
-        if id.0 < oldest.id {
-            distance = distance.wrapping_sub(1);
-        }
+        // Ids follow each other; behind the last one comes 0.
+        let around = if id.0 < oldest.id { TextId::NONE.0 } else { 0 };
+        let distance = id.0 + around - oldest.id;
         let kept = self.ring.get(distance as usize)?;
-        // An id comes again after 2^32 texts; the time tells the old one from the new.
+        // An id comes again after some 2^24 texts; the time tells the old one from the new.
         (kept.id == id.0 && kept.at == at).then_some(&*kept.text)
     }
 
@@ -125,7 +133,7 @@ mod tests {
     #[test]
     fn ids_wrap_around_and_an_old_id_never_names_a_new_text() {
         let mut texts = Texts::new(4 * (OVERHEAD + 2));
-        texts.next = u32::MAX - 3;
+        texts.next = TextId::NONE.0 - 3;
         let ids: Vec<TextId> = (0..6).map(|i| texts.keep(at(i), format!("t{i}").into())).collect();
         assert!(!ids.contains(&TextId::NONE));
         let found: Vec<Option<&str>> = ids.iter().zip(0..).map(|(id, i)| texts.get(*id, at(i))).collect();

@@ -202,6 +202,12 @@ impl Tracker {
         loads.filter(|(_, load)| *load > 0)
     }
 
+    /// What they weigh together: with `maxretry` the window is full.
+    pub fn weight(&self, prefix: Prefix, now: Timestamp) -> usize {
+        let entry = self.find(prefix).and_then(|id| self.entries.get(id as usize));
+        entry.map_or(0, |entry| entry.window.weight(now, self.rule))
+    }
+
     /// The offences of `prefix` inside the window that ends at `now`, oldest first.
     pub fn near(&self, prefix: Prefix, now: Timestamp) -> impl Iterator<Item = (Timestamp, TextId)> {
         let entry = self.find(prefix).and_then(|id| self.entries.get(id as usize));
@@ -347,7 +353,11 @@ impl Tracker {
 }
 
 fn what_of(settings: &Settings) -> Tracked {
-    if settings.rate.is_some() { Tracked::Rate } else { Tracked::Offences }
+    match settings.rate {
+        _ if settings.of_bans => Tracked::Bans,
+        Some(_) => Tracked::Rate,
+        None => Tracked::Offences,
+    }
 }
 
 fn clamped(cap: usize) -> usize {

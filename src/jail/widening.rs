@@ -85,7 +85,7 @@ impl Widening {
     /// Counts an offence of a group; the prefix to be banned, and why. What decided stays until it is forgotten.
     pub fn count(&mut self, group: Prefix, now: Timestamp, offence: Counted) -> Option<(Prefix, Verdict)> {
         let prefix = self.rule.around(group)?;
-        let offence = Counted { distinct: value(group), ..offence };
+        let offence = Counted { distinct: value(group), weight: 1, ..offence };
         let verdict = self.tracker.count(Offender { prefix, now }, offence)?;
         Some((prefix, verdict))
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn count(widening: &mut Widening, group: &str, second: i64) -> Option<String> {
-        let offence = Counted { at: at(second), distinct: 7, text: TextId::NONE };
+        let offence = Counted { at: at(second), distinct: 7, weight: 1, text: TextId::NONE };
         let decided = widening.count(group.parse().unwrap(), at(second), offence);
         widening.check_invariants();
         decided

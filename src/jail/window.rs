@@ -10,7 +10,7 @@ use crate::terms::Mark;
 /// When a window is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// So many offences ban; at least 1.
+    /// Offences of so much weight ban; at least 1.
     pub(super) maxretry: usize,
     /// Nanoseconds.
     pub(super) findtime: i64,
@@ -58,6 +58,9 @@ pub struct Counted {
     pub at: Timestamp,
     /// The hash of the value, where the jail counts different values.
     pub distinct: u64,
+    /// How many times it counts towards `maxretry`; at least 1. Of a value that comes again the greatest counts. A rate
+    /// counts requests: there it means nothing.
+    pub weight: u8,
     /// Its text in the ring.
     pub text: TextId,
 }
@@ -69,6 +72,8 @@ pub struct Verdict {
     pub since: Timestamp,
     /// How many offences decided.
     pub offences: u32,
+    /// What they weigh together; as many, where no rule has a weight.
+    pub weight: u32,
     /// The newest of them, oldest first, with their texts; at most [`Verdict::TEXTS`].
     pub texts: Vec<(Timestamp, TextId)>,
 }
@@ -79,7 +84,8 @@ impl Verdict {
 
     /// The verdict of a jail in which the first offence bans.
     pub(super) fn at_once(offence: Counted) -> Self {
-        Self { since: offence.at, offences: 1, texts: vec![(offence.at, offence.text)] }
+        let weight = offence.weight.into();
+        Self { since: offence.at, offences: 1, weight, texts: vec![(offence.at, offence.text)] }
     }
 }
 
@@ -90,7 +96,31 @@ struct Stored {
     /// Nanoseconds of the epoch; enough for the years 1678 to 2262, and cut to them.
     at: i64,
     distinct: u64,
-    text: TextId,
+    /// The text, and the weight less 1.
+    tail: u32,
+}
+
+impl Stored {
+    fn new(at: i64, distinct: u64, text: TextId, weight: u8) -> Self {
+        Self { at, distinct, tail: text.with(weight.saturating_sub(1)) }
+    }
+
+    fn text(self) -> TextId {
+        TextId::apart(self.tail).0
+    }
+
+    fn weight(self) -> u8 {
+        TextId::apart(self.tail).1.saturating_add(1)
+    }
+
+    /// As the store keeps it.
+    fn kept(self) -> Mark {
+        Mark { at: timestamp(self.at), distinct: self.distinct, weight: self.weight() }
+    }
+
+    fn heavy(self, weight: u8) -> Self {
+        Self { tail: self.text().with(weight.saturating_sub(1)), ..self }
+    }
 }
 
 /// The marks of one address, oldest first. Empty: nothing is tracked.
@@ -109,7 +139,7 @@ fn timestamp(nanoseconds: i64) -> Timestamp {
 
 impl From<Counted> for Stored {
     fn from(offence: Counted) -> Self {
-        Self { at: nanoseconds(offence.at), distinct: offence.distinct, text: offence.text }
+        Self::new(nanoseconds(offence.at), offence.distinct, offence.text, offence.weight)
     }
 }
 
@@ -117,7 +147,7 @@ impl Window {
     /// The window that the store kept: the newest marks, in order.
     pub(super) fn restore(marks: &[Mark], rule: Rule) -> Self {
         let stored =
-            |mark: &Mark| Stored { at: nanoseconds(mark.at), distinct: mark.distinct, text: TextId::NONE };
+            |mark: &Mark| Stored::new(nanoseconds(mark.at), mark.distinct, TextId::NONE, mark.weight);
         let mut window: SmallVec<[Stored; 2]> = marks.iter().map(stored).collect();
         window.sort_by_key(|mark| mark.at);
         let surplus = window.len().saturating_sub(rule.kept());
@@ -127,12 +157,12 @@ impl Window {
 
     /// Counts an offence; the verdict if it completes a window. The marks stay until they are consumed.
     pub(super) fn count(&mut self, offence: Counted, rule: Rule) -> Option<Verdict> {
-        let mark = Stored::from(offence);
+        let mut mark = Stored::from(offence);
         if let Some(leak) = rule.leak {
             return self.fill(mark, leak);
         }
-        if rule.distinct && !self.forget_older(mark) {
-            return None;
+        if rule.distinct {
+            mark = self.with_same(mark, rule)?;
         }
         let mut place = self.place(mark.at);
         self.0.insert(place, mark);
@@ -154,11 +184,11 @@ impl Window {
         self.0.clear();
         self.0.push(Stored { at, ..request });
         if empty > at {
-            self.0.push(Stored { at: filled, distinct: 0, text: TextId::NONE });
+            self.0.push(Stored::new(filled, 0, TextId::NONE, 1));
         }
         let offences = leak.level(filled, at) as u32;
-        let texts = vec![(timestamp(request.at), request.text)];
-        leak.is_over(filled, at).then(|| Verdict { since: timestamp(at), offences, texts })
+        let texts = vec![(timestamp(request.at), request.text())];
+        leak.is_over(filled, at).then(|| Verdict { since: timestamp(at), offences, weight: offences, texts })
     }
 
     /// The last request, and when the bucket is empty again; it holds that request alone where nothing is said.
@@ -173,30 +203,67 @@ impl Window {
         self.bucket(leak).map_or(0, |(_, empty)| leak.level(empty, nanoseconds(now)))
     }
 
+    /// What those weigh together: with `maxretry` the window is full.
+    pub(super) fn weight(&self, now: Timestamp, rule: Rule) -> usize {
+        let from = nanoseconds(now).saturating_sub(rule.findtime);
+        match rule.leak {
+            Some(_) => self.load(now, rule),
+            None => self.0.iter().filter(|mark| mark.at >= from).map(|mark| usize::from(mark.weight())).sum(),
+        }
+    }
+
     /// Behind all marks that are not later; nearly always at the end.
     fn place(&self, at: i64) -> usize {
         let later = self.0.iter().rev().take_while(|mark| mark.at > at).count();
         self.0.len() - later
     }
 
-    /// Takes out the same value's older mark. Says whether `mark` is to be counted: not if a newer one stands.
-    fn forget_older(&mut self, mark: Stored) -> bool {
+    /// Takes out the same value's mark, and returns what is to be counted for both: the newer one, with the greater weight
+    /// where the two are not further apart than `findtime`. Nothing, where a newer one stands and stays as it is.
+    fn with_same(&mut self, mark: Stored, rule: Rule) -> Option<Stored> {
         let Some(same) = self.0.iter().position(|other| other.distinct == mark.distinct) else {
-            return true;
+            return Some(mark);
         };
-        let older = self.0.get(same).is_some_and(|other| other.at <= mark.at);
-        if older {
-            self.0.remove(same);
+        let other = *self.0.get(same)?;
+        let (older, newer) = if other.at > mark.at { (mark, other) } else { (other, mark) };
+        let near = newer.at.saturating_sub(older.at) <= rule.findtime;
+        let weight = if near { newer.weight().max(older.weight()) } else { newer.weight() };
+        if other.at > mark.at && weight == other.weight() {
+            return None;
         }
-        older
+        self.0.remove(same);
+        Some(newer.heavy(weight))
     }
 
     /// The earliest full window that holds the mark at `place`. An offence that comes late may complete one whose last
     /// mark is later: that mark is the deciding one.
     fn completed(&self, place: usize, rule: Rule) -> Option<Verdict> {
-        let earliest = (place + 1).saturating_sub(rule.maxretry);
-        let runs = self.0.get(earliest..)?.windows(rule.maxretry).take(place + 1 - earliest);
-        runs.into_iter().find_map(|run| verdict(run, rule))
+        // The fewest marks up to this one that are enough; all, where none are.
+        let (mut first, mut weight) = (place + 1, 0);
+        while weight < rule.maxretry && first > 0 {
+            first -= 1;
+            weight += self.weight_at(first);
+        }
+        for last in place..self.0.len() {
+            weight += if last > place { self.weight_at(last) } else { 0 };
+            while weight - self.weight_at(first) >= rule.maxretry {
+                weight -= self.weight_at(first);
+                first += 1;
+            }
+            // Later windows are full without it.
+            if first > place {
+                return None;
+            }
+            let run = self.0.get(first..=last)?;
+            if let Some(verdict) = verdict(run, weight, rule) {
+                return Some(verdict);
+            }
+        }
+        None
+    }
+
+    fn weight_at(&self, place: usize) -> usize {
+        self.0.get(place).map_or(0, |mark| mark.weight().into())
     }
 
     /// Takes out what lies before `until`; `None` takes all.
@@ -224,27 +291,29 @@ impl Window {
 
     /// The marks, as the store keeps them.
     pub(super) fn marks(&self) -> Vec<Mark> {
-        self.0.iter().map(|mark| Mark { at: timestamp(mark.at), distinct: mark.distinct }).collect()
+        self.0.iter().map(|mark| mark.kept()).collect()
     }
 
     /// The marks inside the window that ends at `now`, oldest first.
     pub(super) fn current(&self, now: Timestamp, findtime: i64) -> impl Iterator<Item = (Timestamp, TextId)> {
         let from = nanoseconds(now).saturating_sub(findtime);
-        self.0.iter().filter(move |mark| mark.at >= from).map(|mark| (timestamp(mark.at), mark.text))
+        self.0.iter().filter(move |mark| mark.at >= from).map(|mark| (timestamp(mark.at), mark.text()))
     }
 }
 
-/// The verdict of `maxretry` marks that follow each other, if no more than `findtime` lies between first and last.
-fn verdict(run: &[Stored], rule: Rule) -> Option<Verdict> {
+/// The verdict of marks that follow each other, if they weigh enough and no more than `findtime` lies between first and
+/// last.
+fn verdict(run: &[Stored], weight: usize, rule: Rule) -> Option<Verdict> {
     let (first, last) = (run.first()?, run.last()?);
-    if last.at.saturating_sub(first.at) > rule.findtime {
+    if weight < rule.maxretry || last.at.saturating_sub(first.at) > rule.findtime {
         return None;
     }
     let shown = run.iter().skip(run.len().saturating_sub(Verdict::TEXTS));
     Some(Verdict {
         since: timestamp(last.at),
         offences: run.len() as u32,
-        texts: shown.map(|mark| (timestamp(mark.at), mark.text)).collect(),
+        weight: weight as u32,
+        texts: shown.map(|mark| (timestamp(mark.at), mark.text())).collect(),
     })
 }
 

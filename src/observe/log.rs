@@ -78,6 +78,7 @@ impl Log {
         let ban = change.ban();
         let kind = match change {
             Change::Banned(_) if ban.simulated => "would ban",
+            Change::Banned(_) if ban.value.is_challenge() => "challenged",
             Change::Banned(_) => "banned",
             Change::Prolonged(_) | Change::Extended(_) => "prolonged",
             Change::Withheld(_) => "withheld",
@@ -90,6 +91,7 @@ impl Log {
         }
         let text = match change {
             Change::Banned(_) if ban.simulated => format!("would ban (simulated) {}", described(ban, now)),
+            Change::Banned(_) if ban.value.is_challenge() => format!("challenged {}", described(ban, now)),
             Change::Banned(_) => format!("banned {}", described(ban, now)),
             Change::Prolonged(_) | Change::Extended(_) => format!("prolonged {}", described(ban, now)),
             Change::Withheld(_) => format!("paused: would have banned {}", described(ban, now)),
@@ -291,6 +293,7 @@ fn ended(why: Ended) -> &'static str {
         Ended::Expired => "its time is over",
         Ended::Unbanned => "by hand",
         Ended::Allowed => "it is allowed now",
+        Ended::Simulation => "its jail began to simulate, or ceased to",
     }
 }
 

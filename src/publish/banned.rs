@@ -1,5 +1,5 @@
-//! The set of addresses that an output refuses: the snapshot's prefixes without those inside others, the holes taken
-//! out, and (for servers that take prefixes) in its shortest form.
+//! The set of addresses that an output refuses, or challenges: the snapshot's prefixes without those inside others, the
+//! holes taken out, and (for servers that take prefixes) in its shortest form.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Prefix, subtract};
-use crate::ban::Snapshot;
+use crate::terms::Measure;
 
 /// The shortest IPv4 prefix that is published: a typo by hand must not refuse half of the internet.
 pub const FLOOR_V4: u8 = 8;
@@ -27,11 +27,11 @@ pub(super) struct Ban {
     pub(super) pieces: SmallVec<[Prefix; 1]>,
 }
 
-/// The snapshot's prefixes in order, none inside another, each with its pieces; and those shorter than the floor.
-pub(super) fn bans(snapshot: &Snapshot) -> (Vec<Ban>, Vec<Prefix>) {
+/// The prefixes in order, none inside another, each with its pieces; and those shorter than the floor.
+pub(super) fn bans(prefixes: &[Prefix], holes: &[Prefix]) -> (Vec<Ban>, Vec<Prefix>) {
     let (wide, fitting): (Vec<Prefix>, Vec<Prefix>) =
-        sorted(&snapshot.prefixes).into_iter().partition(|prefix| prefix.length() < floor(*prefix));
-    let holes = outermost(sorted(&snapshot.holes));
+        sorted(prefixes).into_iter().partition(|prefix| prefix.length() < floor(*prefix));
+    let holes = outermost(sorted(holes));
     let mut from = 0;
     let cut = outermost(fitting).into_iter().map(|prefix| {
         // Both lists are sorted and disjoint: a hole that ends before this prefix is of no use to later ones.
@@ -56,6 +56,17 @@ pub(super) fn merged(bans: &[Ban]) -> Vec<Prefix> {
         merged.push(next);
     }
     merged
+}
+
+/// What an nginx `geo` block says: the shortest lists of those that are banned, and of the others that are challenged, in
+/// one order. None is inside another, since the longest prefix decides there.
+pub(super) fn geo(bans: &[Ban], challenges: &[Ban]) -> Vec<(Prefix, Measure)> {
+    let banned = merged(bans);
+    let (others, _) = self::bans(&merged(challenges), &banned);
+    let mut all: Vec<_> = merged(&others).into_iter().map(|prefix| (prefix, Measure::Challenge)).collect();
+    all.extend(banned.into_iter().map(|prefix| (prefix, Measure::Ban)));
+    all.sort_unstable();
+    all
 }
 
 /// The prefix whose two halves these are.
@@ -106,16 +117,9 @@ fn outermost(mut sorted: Vec<Prefix>) -> Vec<Prefix> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{bans, floor, merged};
+    use super::{bans, floor, geo, merged};
     use crate::address::{Address, Prefix};
-    use crate::ban::Snapshot;
-
-    fn snapshot(prefixes: &[Prefix], holes: &[Prefix]) -> Snapshot {
-        let (mut prefixes, mut holes) = (prefixes.to_vec(), holes.to_vec());
-        prefixes.sort();
-        holes.sort();
-        Snapshot { generation: 1, output: "o".parse().unwrap(), prefixes, holes }
-    }
+    use crate::terms::Measure;
 
     fn list(texts: &[&str]) -> Vec<Prefix> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_hole_that_ends_with_mapped_addresses_is_taken_out() {
-        let (banned, _) = bans(&snapshot(&list(&["::/32"]), &list(&["::/80"])));
+        let (banned, _) = bans(&list(&["::/32"]), &list(&["::/80"]));
         let free = "::1".parse().unwrap();
         assert!(!banned[0].pieces.is_empty());
         assert!(banned[0].pieces.iter().all(|piece| !piece.contains(free)), "{:?}", banned[0].pieces);
@@ -132,14 +136,14 @@ mod tests {
     #[test]
     fn neighbours_merge_but_never_beyond_the_floor() {
         let halves = list(&["10.0.0.0/8", "11.0.0.0/8", "192.0.2.0/25", "192.0.2.128/25", "192.0.2.7"]);
-        let (bans, wide) = bans(&snapshot(&halves, &[]));
+        let (bans, wide) = bans(&halves, &[]);
         assert!(wide.is_empty());
         assert_eq!(merged(&bans), list(&["10.0.0.0/8", "11.0.0.0/8", "192.0.2.0/24"]));
     }
 
     #[test]
     fn what_is_too_wide_is_left_out() {
-        let (bans, wide) = bans(&snapshot(&list(&["0.0.0.0/0", "::/0", "2001:db8::/32", "8.0.0.0/7"]), &[]));
+        let (bans, wide) = bans(&list(&["0.0.0.0/0", "::/0", "2001:db8::/32", "8.0.0.0/7"]), &[]);
         assert_eq!(wide, list(&["0.0.0.0/0", "8.0.0.0/7", "::/0"]));
         assert_eq!(merged(&bans), list(&["2001:db8::/32"]));
     }
@@ -169,7 +173,7 @@ mod tests {
             prefixes in proptest::collection::vec(close(), 0..40),
             holes in proptest::collection::vec(close(), 0..6),
         ) {
-            let (bans, _) = bans(&snapshot(&prefixes, &holes));
+            let (bans, _) = bans(&prefixes, &holes);
             let shortest = merged(&bans);
             for address in every_close_address() {
                 let is_in = |list: &[Prefix]| list.iter().filter(|prefix| prefix.contains(address)).count();
@@ -182,6 +186,27 @@ mod tests {
             prop_assert!(shortest.iter().all(|prefix| prefix.length() >= floor(*prefix)));
             let again = crate::address::aggregate(&shortest);
             prop_assert_eq!(again, shortest, "shortest form");
+        }
+
+        #[test]
+        fn a_ban_wins_over_a_challenge_and_nothing_lies_inside_another(
+            banned in proptest::collection::vec(close(), 0..12),
+            challenged in proptest::collection::vec(close(), 0..12),
+            spared in proptest::collection::vec(close(), 0..4),
+        ) {
+            let ((refused, _), (marked, _)) = (bans(&banned, &[]), bans(&challenged, &spared));
+            let all = geo(&refused, &marked);
+            for address in every_close_address() {
+                let is_in = |list: &[Prefix]| list.iter().any(|prefix| prefix.contains(address));
+                let expected = match (is_in(&banned), is_in(&challenged) && !is_in(&spared)) {
+                    (true, _) => vec![Measure::Ban],
+                    (false, true) => vec![Measure::Challenge],
+                    (false, false) => vec![],
+                };
+                let said = all.iter().filter(|(prefix, _)| prefix.contains(address)).map(|(_, value)| *value);
+                prop_assert_eq!(said.collect::<Vec<_>>(), expected, "{}", address);
+            }
+            prop_assert!(all.is_sorted());
         }
     }
 }

@@ -83,7 +83,7 @@ impl Group {
         };
         let changes = |work: &Work| {
             let old = self.outputs[work.index].content.as_deref();
-            old.is_none_or(|old| old.prefixes != work.snapshot.prefixes || old.holes != work.snapshot.holes)
+            old.is_none_or(|old| !old.says_as(&work.snapshot))
         };
         if !work.iter().all(only_removes) || !work.iter().any(changes) {
             return false;
@@ -224,9 +224,10 @@ impl Group {
     }
 }
 
-/// Whether `new` bans nobody whom `old` does not ban.
+/// Whether `new` bans nobody whom `old` does not ban, and challenges nobody whom `old` does not.
 fn is_part_of(new: &Snapshot, old: &Snapshot) -> bool {
-    all_in(&new.prefixes, &old.prefixes) && all_in(&old.holes, &new.holes)
+    let bans = all_in(&new.prefixes, &old.prefixes) && all_in(&old.holes, &new.holes);
+    bans && all_in(&new.challenged, &old.challenged) && all_in(&old.spared, &new.spared)
 }
 
 /// Whether every item of the one sorted list is in the other.

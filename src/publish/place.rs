@@ -134,7 +134,7 @@ fn check(settings: &Settings, staged: &Staged, rendered: &Rendered) -> Result<()
     }
     if let Kind::NginxGeo { variable, style } = &settings.kind {
         let read = reread::geo(&bytes, variable, *style).map_err(|error| damaged(error.to_string()))?;
-        if read != rendered.merged {
+        if read != rendered.geo {
             return Err(damaged("other prefixes than those that are banned".to_owned()));
         }
     }

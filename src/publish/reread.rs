@@ -6,6 +6,7 @@
 use super::banned::floor;
 use super::settings::Style;
 use crate::address::Prefix;
+use crate::terms::Measure;
 
 /// Where the form is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +16,8 @@ pub(super) struct RereadError {
     what: &'static str,
 }
 
-/// The prefixes of a geo file of that variable and style.
-pub(super) fn geo(bytes: &[u8], variable: &str, style: Style) -> Result<Vec<Prefix>, RereadError> {
+/// The entries of a geo file of that variable and style.
+pub(super) fn geo(bytes: &[u8], variable: &str, style: Style) -> Result<Vec<(Prefix, Measure)>, RereadError> {
     let mut reading = Reading::of(bytes)?;
     reading.skip_header();
     if style == Style::Block {
@@ -69,32 +70,38 @@ impl<'a> Reading<'a> {
     }
 
     /// Entries in order, none inside another, until the line that closes the block or the end.
-    fn entries(&mut self, style: Style) -> Result<Vec<Prefix>, RereadError> {
+    fn entries(&mut self, style: Style) -> Result<Vec<(Prefix, Measure)>, RereadError> {
         let indent = if style == Style::Block { "    " } else { "" };
-        let (mut prefixes, mut canonical) = (Vec::<Prefix>::new(), Vec::new());
+        let (mut prefixes, mut canonical) = (Vec::<(Prefix, Measure)>::new(), Vec::new());
         while self.lines.peek().is_some_and(|line| *line != "}") {
             let line = self.take().unwrap_or_default();
-            let prefix = entry(line, indent, &mut canonical).map_err(|what| self.broken(what))?;
-            if prefixes.last().is_some_and(|last| *last >= prefix || last.covers(prefix)) {
+            let (prefix, value) = entry(line, indent, &mut canonical).map_err(|what| self.broken(what))?;
+            if prefixes.last().is_some_and(|(last, _)| *last >= prefix || last.covers(prefix)) {
                 return Err(self.broken("it is not behind the entry before it"));
             }
-            prefixes.push(prefix);
+            prefixes.push((prefix, value));
         }
         Ok(prefixes)
     }
 }
 
-/// `PREFIX 1;` in its canonical spelling, which is printed into `canonical`.
-fn entry(line: &str, indent: &str, canonical: &mut Vec<u8>) -> Result<Prefix, &'static str> {
-    let text = line.strip_prefix(indent).and_then(|line| line.strip_suffix(" 1;"));
-    let text = text.ok_or("it is no entry of ours")?;
+/// `PREFIX 1;` or `PREFIX 2;` in its canonical spelling, which is printed into `canonical`.
+fn entry(line: &str, indent: &str, canonical: &mut Vec<u8>) -> Result<(Prefix, Measure), &'static str> {
+    let text = line.strip_prefix(indent).ok_or("it is no entry of ours")?;
+    let entry = |value| Some((text.strip_suffix(super::render::geo_value(value))?, value));
+    let found = entry(Measure::Ban).or_else(|| entry(Measure::Challenge));
+    let (text, value) = found.ok_or("it is no entry of ours")?;
     let prefix: Prefix = text.parse().map_err(|_| "it is no address and no prefix")?;
     if prefix.length() < floor(prefix) {
         return Err("the prefix is too wide");
     }
     canonical.clear();
     super::render::push_prefix(canonical, prefix);
-    if canonical == text.as_bytes() { Ok(prefix) } else { Err("the prefix is not in its canonical form") }
+    if canonical == text.as_bytes() {
+        Ok((prefix, value))
+    } else {
+        Err("the prefix is not in its canonical form")
+    }
 }
 
 #[cfg(test)]
@@ -105,14 +112,14 @@ mod tests {
     use crate::publish::settings::Style;
 
     const WHOLE: &str =
-        "# made\n# at\ngeo $bad {\n    default 0;\n    192.0.2.0/31 1;\n    2001:db8::/64 1;\n}\n";
+        "# made\n# at\ngeo $bad {\n    default 0;\n    192.0.2.0/31 1;\n    2001:db8::/64 2;\n}\n";
 
     #[test]
     fn our_own_form_is_read() {
         let read = geo(WHOLE.as_bytes(), "bad", Style::Block).unwrap();
         assert_eq!(
-            read.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["192.0.2.0/31", "2001:db8::/64"]
+            read.iter().map(|(prefix, value)| format!("{prefix} {}", value.word())).collect::<Vec<_>>(),
+            ["192.0.2.0/31 ban", "2001:db8::/64 challenge"]
         );
         assert_eq!(geo(b"# made\n", "bad", Style::Include), Ok(vec![]));
         assert_eq!(geo(b"192.0.2.1 1;\n", "bad", Style::Include).unwrap().len(), 1);
@@ -131,6 +138,7 @@ mod tests {
             ("192.0.2.0/31 1;", "default 1;"),
             ("192.0.2.0/31 1;", "include /etc/passwd;"),
             ("192.0.2.0/31 1;", "192.0.2.0/31 0;"),
+            ("192.0.2.0/31 1;", "192.0.2.0/31 3;"),
             ("192.0.2.0/31 1;", "192.0.2.0/31 1; "),
             ("192.0.2.0/31 1;", "192.0.2.0/31 -"),
             ("192.0.2.0/31 1;", "\r"),

@@ -82,7 +82,7 @@ mod tests {
         let text = made(geo(), "/x y", &["10.0.0.1"]);
         assert!(text.contains("\nset_real_ip_from 10.0.0.1;\n"), "{text}");
         assert!(text.contains("geo $bad { default 0; include \"/x y\"; }"), "{text}");
-        assert!(text.contains("if ($bad) { return 444; }"), "{text}");
+        assert!(text.contains("if ($bad = 1) { return 444; }") && text.contains("if ($bad = 2) {"), "{text}");
         assert!(made(geo(), "/x", &[]).contains("\n#set_real_ip_from"));
         assert!(
             made(Kind::ApacheRewritemap, "/x", &["10.0.0.1"]).contains("\nRemoteIPInternalProxy 10.0.0.1\n")

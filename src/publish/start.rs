@@ -94,13 +94,7 @@ pub fn empty(file: &PublishedFile) -> Result<Written, PublishError> {
         (kind, _) => kind,
     };
     let output = Settings { name: file.output.clone(), ..Settings::plain(kind, file.path.clone()) };
-    let nobody = Snapshot {
-        generation: file.generation,
-        output: file.output.clone(),
-        prefixes: Vec::new(),
-        holes: Vec::new(),
-    };
-    write(&output, nobody, clock::now())
+    write(&output, Snapshot::empty(file.output.clone(), file.generation), clock::now())
 }
 
 /// The variable of the `geo` block in a file of ours.
@@ -121,7 +115,7 @@ mod tests {
 
     fn snapshot(output: &OutputName, prefixes: &[&str]) -> Snapshot {
         let prefixes = prefixes.iter().map(|text| text.parse().unwrap()).collect();
-        Snapshot { generation: 3, output: output.clone(), prefixes, holes: Vec::new() }
+        Snapshot { prefixes, ..Snapshot::empty(output.clone(), 3) }
     }
 
     #[test]

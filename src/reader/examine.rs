@@ -42,6 +42,8 @@ pub struct Examined<'a> {
     pub time: Option<Timestamp>,
     /// Which rule or failregex held, from 0.
     pub rule: Option<usize>,
+    /// How many times it counts.
+    pub weight: u8,
     /// Why it could not be parsed.
     pub error: Option<String>,
 }
@@ -145,11 +147,22 @@ impl<'f> Examiner<'f> {
 
 fn missed(number: u64, text: &[u8], time: Option<Timestamp>) -> Examined<'_> {
     let via = Vec::new();
-    Examined { number, text, outcome: Outcome::Missed, address: None, via, time, rule: None, error: None }
+    Examined {
+        number,
+        text,
+        outcome: Outcome::Missed,
+        address: None,
+        via,
+        time,
+        rule: None,
+        weight: 1,
+        error: None,
+    }
 }
 
 fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Examined<'a>) -> Examined<'a> {
     let place = matched.host.clone().or_else(|| record.client_range());
     let text = place.and_then(|range| missed.text.get(range));
-    Examined { outcome, address: text.map(String::from_utf8_lossy), rule: Some(matched.rule), ..missed }
+    let address = text.map(String::from_utf8_lossy);
+    Examined { outcome, address, rule: Some(matched.rule), weight: matched.weight, ..missed }
 }

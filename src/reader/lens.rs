@@ -49,7 +49,7 @@ impl Shared {
         let Judgement::Offence(matched) = self.filter.judge(record) else { return None };
         let before = self.lenses.iter().filter(|lens| lens.lets_through(record));
         let mut any = false;
-        offences.extend(before.map(|lens| lens.offence(record)).inspect(|_| any = true));
+        offences.extend(before.map(|lens| lens.offence(record, matched.weight)).inspect(|_| any = true));
         any.then_some(matched)
     }
 }
@@ -60,10 +60,10 @@ impl Lens {
         wanted && !self.ignore.iter().any(|conditions| conditions.hold(record))
     }
 
-    fn offence(&self, record: &Record<'_>) -> Offence {
+    fn offence(&self, record: &Record<'_>, weight: u8) -> Offence {
         let value = |field| hash(self.seed, record.field(field).as_deref().unwrap_or_default());
         let distinct = self.distinct.as_ref().map(value);
-        Offence { jail: self.jail.clone(), distinct }
+        Offence { jail: self.jail.clone(), distinct, weight }
     }
 }
 

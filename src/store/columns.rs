@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::ban::{AtEnd, Ended, HeldFor, Origin};
-use crate::terms::{Mark, Tracked};
+use crate::terms::{Mark, Measure, Tracked};
 
 use super::HistoryKind;
 
@@ -60,7 +60,8 @@ pub(super) fn path(column: Value) -> Result<PathBuf, Unreadable> {
     }
 }
 
-/// `TIME TIME:VALUE …`: nanoseconds, and the distinct value in hexadecimal where it is not 0.
+/// `TIME TIME:VALUE TIMExWEIGHT …`: nanoseconds, the distinct value in hexadecimal where it is not 0, and the weight where it
+/// is not 1.
 pub(super) fn marks_text(marks: &[Mark]) -> String {
     let mut text = String::with_capacity(marks.len() * 20);
     for mark in marks {
@@ -70,6 +71,9 @@ pub(super) fn marks_text(marks: &[Mark]) -> String {
             value => write!(text, "{gap}{}:{value:x}", nanos(mark.at)),
         };
         written.expect("writing to a string does not fail");
+        if mark.weight != 1 {
+            write!(text, "x{}", mark.weight).expect("writing to a string does not fail");
+        }
     }
     text
 }
@@ -77,8 +81,10 @@ pub(super) fn marks_text(marks: &[Mark]) -> String {
 /// The marks that `marks_text` wrote.
 pub(super) fn marks(text: &str) -> Result<Vec<Mark>, Unreadable> {
     let mark = |word: &str| {
+        let (word, weight) = word.split_once('x').unwrap_or((word, "1"));
         let (at, distinct) = word.split_once(':').unwrap_or((word, "0"));
-        Some(Mark { at: time(at.parse().ok()?), distinct: u64::from_str_radix(distinct, 16).ok()? })
+        let (distinct, weight) = (u64::from_str_radix(distinct, 16).ok()?, weight.parse().ok()?);
+        Some(Mark { at: time(at.parse().ok()?), distinct, weight })
     };
     text.split(' ').map(mark).collect::<Option<_>>().ok_or_else(|| Unreadable::Marks(text.to_owned()))
 }
@@ -87,6 +93,7 @@ pub(super) fn marks(text: &str) -> Result<Vec<Mark>, Unreadable> {
 pub(super) fn tracked_word(what: Tracked) -> &'static str {
     match what {
         Tracked::Offences => "offences",
+        Tracked::Bans => "bans",
         Tracked::Groups => "groups",
         Tracked::Rate => "rate",
     }
@@ -94,7 +101,7 @@ pub(super) fn tracked_word(what: Tracked) -> &'static str {
 
 /// What the marks are that `word` names.
 pub(super) fn tracked(word: &str) -> Result<Tracked, Unreadable> {
-    [Tracked::Offences, Tracked::Groups, Tracked::Rate]
+    [Tracked::Offences, Tracked::Bans, Tracked::Groups, Tracked::Rate]
         .into_iter()
         .find(|what| tracked_word(*what) == word)
         .ok_or_else(|| Unreadable::Word(word.to_owned(), "kind of window"))
@@ -148,12 +155,19 @@ pub(super) fn end(word: &str) -> Result<AtEnd, Unreadable> {
         .ok_or_else(|| Unreadable::Word(word.to_owned(), "end of a wait"))
 }
 
+/// The measure that `word` names.
+pub(super) fn measure(word: &str) -> Result<Measure, Unreadable> {
+    let named = Measure::NAMED.into_iter().find(|(name, _)| *name == word);
+    named.map(|(_, measure)| measure).ok_or_else(|| Unreadable::Word(word.to_owned(), "value of a ban"))
+}
+
 impl From<Ended> for HistoryKind {
     fn from(why: Ended) -> Self {
         match why {
             Ended::Expired => Self::Expired,
             Ended::Unbanned => Self::Unbanned,
             Ended::Allowed => Self::Allowed,
+            Ended::Simulation => Self::Simulation,
         }
     }
 }

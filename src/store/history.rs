@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
-use super::columns::{Unreadable, nanos, origin, time};
+use super::columns::{Unreadable, measure, nanos, origin, time};
 use crate::address::Prefix;
 use crate::ban::Origin;
-use crate::terms::{Evidence, JailName};
+use crate::terms::{Evidence, JailName, Measure};
 
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -29,6 +29,8 @@ pub enum HistoryKind {
     Unbanned,
     /// A ban ended because its address became allowed.
     Allowed,
+    /// A ban ended because its jail began to simulate, or ceased to.
+    Simulation,
     /// A command by hand.
     Command,
     /// The configuration or a server was reloaded.
@@ -45,7 +47,7 @@ pub enum HistoryKind {
 
 impl HistoryKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Banned,
         Self::Prolonged,
         Self::Withheld,
@@ -54,6 +56,7 @@ impl HistoryKind {
         Self::Expired,
         Self::Unbanned,
         Self::Allowed,
+        Self::Simulation,
         Self::Command,
         Self::Reloaded,
         Self::Paused,
@@ -73,6 +76,7 @@ impl HistoryKind {
             Self::Expired => "expired",
             Self::Unbanned => "unbanned",
             Self::Allowed => "allowed",
+            Self::Simulation => "simulation",
             Self::Command => "command",
             Self::Reloaded => "reloaded",
             Self::Paused => "paused",
@@ -145,6 +149,8 @@ pub struct HistoryRow {
     pub origin: Option<Origin>,
     /// Judged only, in no output.
     pub simulated: bool,
+    /// What the ban did.
+    pub value: Measure,
     /// What the person said.
     pub reason: Option<String>,
     /// Who gave the command.
@@ -158,8 +164,8 @@ pub struct HistoryRow {
 // An address is looked up by passing over the whole history, newest first: it is bounded, and a range query over text
 // would need columns that no operator can read.
 const SELECT: &str =
-    "SELECT id, at, event, address, jail, since, until, offences, origin, simulated, reason, uid, text
-    FROM history WHERE at >= ?1 AND (?2 IS NULL OR jail = ?2) ORDER BY id DESC";
+    "SELECT id, at, event, address, jail, since, until, offences, origin, simulated, reason, uid, text,
+    value FROM history WHERE at >= ?1 AND (?2 IS NULL OR jail = ?2) ORDER BY id DESC";
 
 /// The rows that `query` asks for, newest first. Rows that cannot be read are left out.
 pub(super) fn find(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryRow>> {
@@ -193,6 +199,7 @@ fn read(row: &Row<'_>) -> Result<HistoryRow, Unreadable> {
     let address: Option<String> = row.get(3)?;
     let jail: Option<String> = row.get(4)?;
     let by: Option<String> = row.get(8)?;
+    let value: Option<String> = row.get(13)?;
     Ok(HistoryRow {
         at: time(row.get(1)?),
         kind: HistoryKind::read(&row.get::<_, String>(2)?)?,
@@ -203,6 +210,7 @@ fn read(row: &Row<'_>) -> Result<HistoryRow, Unreadable> {
         offences: row.get(7)?,
         origin: by.map(|word| origin(&word)).transpose()?,
         simulated: row.get::<_, Option<bool>>(9)?.unwrap_or(false),
+        value: value.map_or(Ok(Measure::Ban), |word| measure(&word))?,
         reason: row.get(10)?,
         uid: row.get(11)?,
         text: row.get(12)?,

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, end, held_for, marks, origin, path, time, tracked};
+use super::columns::{Unreadable, end, held_for, marks, measure, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::address::Address;
 use crate::ban::{Ban, HeldBan, Origin};
@@ -120,11 +120,12 @@ impl Loader {
     }
 
     fn bans(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "SELECT address, jail, since, until, offences, origin, reason, simulated FROM bans";
+        let sql = "SELECT address, jail, since, until, offences, origin, reason, simulated, value FROM bans";
         self.rows(connection, "bans", sql, |this, row| {
             let ban = Ban {
                 prefix: text(row, 0)?.parse()?,
                 jail: this.jail(row, 1)?,
+                value: measure(text(row, 8)?)?,
                 since: time(row.get(2)?),
                 until: row.get::<_, Option<i64>>(3)?.map(time),
                 offences: row.get(4)?,
@@ -167,13 +168,14 @@ impl Loader {
     }
 
     fn held(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "SELECT address, jail, since, until, offences, reason, why, judged, ends, at_end FROM held";
+        let sql = "SELECT address, jail, since, until, offences, reason, why, judged, ends, at_end, value FROM held";
         self.rows(connection, "held", sql, |this, row| {
             let ban = Ban {
                 prefix: text(row, 0)?.parse()?,
                 jail: this.jail(row, 1)?,
                 since: time(row.get(2)?),
                 until: row.get::<_, Option<i64>>(3)?.map(time),
+                value: measure(text(row, 10)?)?,
                 offences: row.get(4)?,
                 origin: Origin::Log,
                 reason: row.get(5)?,

@@ -86,9 +86,10 @@ impl<'c> Writer<'c> {
 
     fn banned(&mut self, at: Timestamp, ban: &Ban) -> rusqlite::Result<()> {
         let event = self.judged(at, HistoryKind::Banned, ban)?;
-        let sql = "INSERT INTO bans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        let sql = "INSERT INTO bans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
             ON CONFLICT DO UPDATE SET since = excluded.since, until = excluded.until, offences = excluded.offences,
-            origin = excluded.origin, reason = excluded.reason, simulated = excluded.simulated, event = excluded.event";
+            origin = excluded.origin, reason = excluded.reason, simulated = excluded.simulated, event = excluded.event,
+            value = excluded.value";
         self.prepared(sql)?.execute(params![
             ban.prefix.to_string(),
             ban.jail.as_str(),
@@ -99,14 +100,15 @@ impl<'c> Writer<'c> {
             ban.reason,
             ban.simulated,
             event,
+            ban.value.word(),
         ])?;
         Ok(())
     }
 
     fn prolonged(&mut self, at: Timestamp, ban: &Ban) -> rusqlite::Result<()> {
         let sql =
-            "UPDATE bans SET since = ?3, until = ?4, offences = ?5, origin = ?6, reason = ?7, simulated = ?8
-            WHERE address = ?1 AND jail = ?2 RETURNING event";
+            "UPDATE bans SET since = ?3, until = ?4, offences = ?5, origin = ?6, reason = ?7, simulated = ?8,
+            value = ?9 WHERE address = ?1 AND jail = ?2 RETURNING event";
         let values = params![
             ban.prefix.to_string(),
             ban.jail.as_str(),
@@ -116,6 +118,7 @@ impl<'c> Writer<'c> {
             origin_word(ban.origin),
             ban.reason,
             ban.simulated,
+            ban.value.word(),
         ];
         let event: Option<i64> = self.prepared(sql)?.query_row(values, |row| row.get(0)).optional()?;
         match event {
@@ -167,8 +170,8 @@ impl<'c> Writer<'c> {
     }
 
     fn happened(&mut self, at: Timestamp, kind: HistoryKind, ban: &Ban) -> rusqlite::Result<i64> {
-        let sql = "INSERT INTO history (at, event, address, jail, since, until, offences, origin, reason, simulated)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let sql = "INSERT INTO history (at, event, address, jail, since, until, offences, origin, reason, simulated,
+            value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.prepared(sql)?.execute(params![
             nanos(at),
             kind.as_str(),
@@ -180,6 +183,7 @@ impl<'c> Writer<'c> {
             origin_word(ban.origin),
             ban.reason,
             ban.simulated,
+            ban.value.word(),
         ])?;
         self.written.newest_event = self.connection.last_insert_rowid();
         Ok(self.written.newest_event)
@@ -230,7 +234,7 @@ impl<'c> Writer<'c> {
             let sql = "DELETE FROM held WHERE address = ?1 AND jail = ?2";
             return self.prepared(sql)?.execute(params![key.0, key.1]).map(drop);
         };
-        let sql = "INSERT OR REPLACE INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let sql = "INSERT OR REPLACE INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let ban = &held.ban;
         let row = params![
             key.0,
@@ -243,6 +247,7 @@ impl<'c> Writer<'c> {
             nanos(held.judged),
             nanos(held.until),
             end_word(held.then),
+            ban.value.word(),
         ];
         self.prepared(sql)?.execute(row).map(drop)
     }

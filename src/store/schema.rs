@@ -9,7 +9,7 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-pub(super) const MIGRATIONS: [&str; 8] = [FIRST, CURSORS, PRIORS, GROUPS, ALLOWED, NAMES, SEED, HELD];
+pub(super) const MIGRATIONS: [&str; 9] = [FIRST, CURSORS, PRIORS, GROUPS, VALUES, ALLOWED, NAMES, SEED, HELD];
 
 /// The place in a journal, where a file has its offset.
 const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
@@ -85,8 +85,23 @@ CREATE TABLE held (
     judged   INTEGER NOT NULL,   -- when the jail came to it last
     ends     INTEGER NOT NULL,   -- when it waits no longer
     at_end   TEXT NOT NULL,      -- drop, enforce
+    value    TEXT NOT NULL,      -- ban, challenge
     PRIMARY KEY (address, jail)
 ) WITHOUT ROWID;
+";
+
+/// What a ban does, and how much a mark weighs: `marks` may hold `TIMExWEIGHT` and `TIME:VALUExWEIGHT`.
+const VALUES: &str = "
+ALTER TABLE bans ADD COLUMN value TEXT NOT NULL DEFAULT 'ban';   -- ban, challenge
+ALTER TABLE history ADD COLUMN value TEXT;                       -- NULL: ban, or none
+
+DROP VIEW show_bans;
+CREATE VIEW show_bans AS
+SELECT address, jail, value,
+       strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000000000, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000000000, 'unixepoch') AS until,
+       offences, origin, reason, simulated
+FROM bans ORDER BY bans.since;
 ";
 
 // `bans.event` is the history row that began the ban: its evidence hangs there, so that nothing moves when it ends.

@@ -13,6 +13,8 @@ pub struct Offence {
     pub jail: JailName,
     /// For a jail that counts distinct values: the hash of this record's value of that field.
     pub distinct: Option<u64>,
+    /// How many times it counts towards `maxretry`: the weight of the rule that matched; at least 1.
+    pub weight: u8,
 }
 
 /// One parsed record as the engine needs it: who, when, how it was answered, and for which jails it is an offence.

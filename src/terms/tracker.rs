@@ -12,6 +12,8 @@ pub struct Mark {
     pub at: Timestamp,
     /// The hash of the distinct value; 0 where the jail counts every offence.
     pub distinct: u64,
+    /// How many times it counts; at least 1.
+    pub weight: u8,
 }
 
 /// What the marks of a window are.
@@ -19,6 +21,8 @@ pub struct Mark {
 pub enum Tracked {
     /// Offences of a group, or different values of them.
     Offences,
+    /// Bans of a prefix by other jails.
+    Bans,
     /// Groups inside a wider prefix, each at its newest offence; the distinct value tells which.
     Groups,
     /// The level of a bucket: the last request, and when the bucket is empty again.

@@ -10,6 +10,7 @@ use banmap::control::{
     HistoryEvent, HistoryRow, Hop, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request,
     SourceStatus, Status, WayEnd, Why,
 };
+use banmap::terms::Measure;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ fn row(address: &str, reason: Option<&str>) -> BanRow {
     BanRow {
         address: address.parse().unwrap(),
         jail: "wordpress".parse().unwrap(),
+        value: Measure::Ban,
         since: "2026-05-01T10:00:00Z".parse().unwrap(),
         until: None,
         offences: 5,
@@ -50,12 +52,14 @@ fn why(banned: bool) -> Reply {
         uid: None,
         text: None,
         simulated: false,
+        value: Measure::Ban,
     };
     let evidence = EvidenceRow { at: event.at, jail: "wordpress".parse().unwrap(), text: EVIL.to_owned() };
     let near = Near {
         jail: "probe-paths".parse().unwrap(),
         address: "203.0.113.7".parse().unwrap(),
         offences: 2,
+        weight: 2,
         maxretry: 3,
         findtime: SignedDuration::from_mins(10),
         what: Counting::Offences,
@@ -81,6 +85,7 @@ fn why(banned: bool) -> Reply {
     };
     Reply::Why(Why {
         banned,
+        challenged: false,
         bans: if banned { vec![row("203.0.113.7", None)] } else { Vec::new() },
         evidence: vec![evidence],
         history: vec![event],
@@ -198,7 +203,8 @@ fn list_prints_one_object_a_line() {
     assert_eq!(
         lines[1],
         json!({"address": "2001:db8::/64", "jail": "wordpress", "since": "2026-05-01T10:00:00Z", "until": null,
-               "offences": 5, "origin": "log", "reason": "scans", "simulated": false})
+               "offences": 5, "origin": "log", "reason": "scans", "simulated": false,
+               "value": "ban"})
     );
     let asked = Request::List { jail: Some("wordpress".parse().unwrap()), simulated: true };
     assert_eq!(daemon.heard(), [asked]);

@@ -132,6 +132,32 @@ fn what_snippet_prints_is_what_apache_needs() {
 }
 
 #[test]
+fn a_jail_that_challenges_marks_its_clients_and_a_ban_wins() {
+    let gates = Gates::new();
+    let daemon = gates.daemon("value = \"challenge\"");
+    let printed = String::from_utf8(daemon.cli(&["snippet", "apache"]).stdout).unwrap();
+    let apache = printed.split("\n## HAProxy").next().unwrap();
+    gates
+        .apache
+        .set_rules(&format!("RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1\n{apache}"));
+    for _ in 0..3 {
+        log_in(gates.apache.port(), "203.0.113.7");
+    }
+    let answers = |answer: u16| gates.apache.get("203.0.113.7", "/") == Answer::Status(answer);
+    wait_until(SOON, "it is challenged", || answers(429));
+    wait_until(SOON, "nginx would challenge it", || read(gates.nginx.geo()).contains("    203.0.113.7 2;\n"));
+    assert_eq!(gates.apache.get("203.0.113.8", "/"), OK);
+    let (code, why) = daemon.ask(&["why", "203.0.113.7"]);
+    assert_eq!((code, &why["challenged"], &why["banned"]), (1, &true.into(), &false.into()), "{why}");
+    assert_eq!(daemon.json(&["list"])[0]["value"], "challenge");
+    assert!(daemon.cli(&["ban", "203.0.113.0/28"]).status.success());
+    wait_until(SOON, "it is refused", || answers(403));
+    assert!(!read(gates.nginx.geo()).contains(" 2;"));
+    assert!(daemon.cli(&["unban", "203.0.113.0/28"]).status.success());
+    wait_until(SOON, "it is challenged again", || answers(429));
+}
+
+#[test]
 fn a_ban_by_hand_returns_when_the_servers_have_it() {
     let gates = Gates::new();
     let daemon = gates.daemon("");

@@ -255,3 +255,29 @@ async fn behind_haproxy_nobody_speaks_for_another_client() {
     assert!(!matches!(status(port, "192.0.2.1"), Some(403)), "a header of the client's counts for nothing");
     assert!(read(&directory.path().join("error.log")).lines().all(|line| !line.contains("AH00661")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenged_client_gets_another_answer_and_a_banned_one_403() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = World::of(vec![map_in(&directory)]);
+    let apache = Apache::start(directory.path(), &world.settings[0]).await;
+    world.start(&[]);
+    let generation = world.change(
+        |bans| {
+            bans.prefixes = prefixes(&["192.0.2.0/28", "198.51.100.7", "2001:db8:0:0::/64"]);
+            bans.challenged = prefixes(&["192.0.2.3", "198.51.100.0/24", "2001:db8::/48"]);
+        },
+        false,
+    );
+    world.reaches(State::Verified, generation).await;
+    for client in ["192.0.2.3", "192.0.2.9", "198.51.100.7", "2001:db8::5"] {
+        until(&format!("{client} is refused"), || status(apache.port, client) == Some(403)).await;
+    }
+    for client in ["198.51.100.8", "2001:db8:0:7::7"] {
+        assert_eq!(status(apache.port, client), Some(429), "{client}");
+    }
+    for client in ["192.0.2.16", "198.51.101.1", "2001:db8:1::7"] {
+        assert!(matches!(status(apache.port, client), Some(200 | 404)), "{client}");
+    }
+    world.stop().await;
+}

@@ -102,12 +102,7 @@ pub(crate) struct World {
 impl World {
     /// Missing files are made, the publisher is not started.
     pub(crate) fn of(settings: Vec<Settings>) -> Self {
-        let empty = Snapshot {
-            generation: 1,
-            output: settings[0].name.clone(),
-            prefixes: Vec::new(),
-            holes: Vec::new(),
-        };
+        let empty = Snapshot::empty(settings[0].name.clone(), 1);
         let world = Self {
             settings,
             bans: Arc::new(Mutex::new(empty)),

@@ -9,7 +9,9 @@ use jiff::SignedDuration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::harness::{World, end, free_port, is_open, output, read, section, status, stays, until, write};
+use super::harness::{
+    World, end, free_port, is_open, output, prefixes, read, section, status, stays, until, write,
+};
 
 /// An nginx with a configuration of its own, which includes `list` as its snippet says.
 struct Nginx {
@@ -388,4 +390,27 @@ async fn the_master_is_found_by_its_name_and_must_be_the_only_one() {
     assert_eq!(named.report().unwrap().state, State::Published);
     assert!(read(&directory.path().join("out/list.conf")).contains("192.0.2.1"));
     assert!(!nginx.refuses("192.0.2.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenged_client_gets_another_answer_and_a_banned_one_none() {
+    let (_directory, nginx, world) = set_up(|settings, _| at_once(settings)).await;
+    let generation = world.change(
+        |bans| {
+            bans.prefixes = prefixes(&["192.0.2.0/28", "198.51.100.7"]);
+            bans.challenged = prefixes(&["192.0.2.3", "198.51.100.0/24", "2001:db8::/64"]);
+            bans.spared = prefixes(&["198.51.100.99"]);
+        },
+        false,
+    );
+    world.reaches(State::Verified, generation).await;
+    for client in ["192.0.2.3", "192.0.2.9", "198.51.100.7"] {
+        until(&format!("{client} is refused"), || nginx.refuses(client)).await;
+    }
+    for client in ["198.51.100.8", "2001:db8::7"] {
+        until(&format!("{client} is challenged"), || status(nginx.port, client) == Some(429)).await;
+    }
+    for client in ["192.0.2.16", "198.51.100.99", "198.51.101.1", "2001:db8:0:1::7"] {
+        assert_eq!(status(nginx.port, client), Some(200), "{client}");
+    }
 }

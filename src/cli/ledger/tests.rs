@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ban::Origin;
+use crate::terms::Measure;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
@@ -16,7 +17,11 @@ fn ledger(most: usize) -> Ledger {
 }
 
 fn offend(ledger: &mut Ledger, address: &str, second: i64) {
-    ledger.offence(&Offence { jail: jail(), distinct: None }, address.parse().unwrap(), at(second));
+    ledger.offence(
+        &Offence { jail: jail(), distinct: None, weight: 1 },
+        address.parse().unwrap(),
+        at(second),
+    );
 }
 
 fn ban(ledger: &mut Ledger, prefix: &str, since: i64, until: Option<i64>) -> Option<Timestamp> {
@@ -25,6 +30,7 @@ fn ban(ledger: &mut Ledger, prefix: &str, since: i64, until: Option<i64>) -> Opt
         jail: jail(),
         since: at(since),
         until: until.map(at),
+        value: Measure::Ban,
         offences: 3,
         origin: Origin::Log,
         reason: None,

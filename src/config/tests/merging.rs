@@ -51,7 +51,7 @@ fn the_smallest_useful_file() {
     assert_eq!((&config.sources[0].format, config.sources[0].settings.read), (&None, FirstRead::Recent));
     let [probes, wordpress] = &config.jails[..] else { panic!("two jails: {:?}", config.jails) };
     assert_eq!((wordpress.name.as_str(), wordpress.maxretry), ("wordpress-login", 5));
-    assert_eq!(wordpress.filter_origin, FilterOrigin::Shipped);
+    assert_eq!(wordpress.filter_origin, Some(FilterOrigin::Shipped));
     assert_eq!((probes.name.as_str(), probes.maxretry), ("probe-paths", 3));
     assert_eq!(probes.distinct, Some(crate::record::Field::Path));
     assert_eq!(strings(&wordpress.sources), ["site"]);
@@ -273,7 +273,8 @@ fn filters_are_found_inline_then_beside_then_on_the_path_then_shipped() {
         .file("more/c.conf", "[Definition]")
         .file("filter.d/probe-paths.toml", rule);
     let config = site.load();
-    let origins: Vec<&FilterOrigin> = config.jails.iter().map(|jail| &jail.filter_origin).collect();
+    let origins: Vec<&FilterOrigin> =
+        config.jails.iter().filter_map(|jail| jail.filter_origin.as_ref()).collect();
     let inline = FilterOrigin::Inline(format!("[filter.a] ({}:6)", site.path("banmap.toml").display()));
     let file = |name: &str| FilterOrigin::File(site.path(name));
     let (b, c, hiding) = (file("filter.d/b.toml"), file("more/c.toml"), file("filter.d/probe-paths.toml"));

@@ -35,7 +35,7 @@ fn with_one_they_judge_by_it_and_by_what_they_suggest() {
     assert_eq!((expensive.group, trap.group), (Group { v4: 24, v6: 64 }, Group::default()));
     assert_eq!((trap.maxretry, trap.rate), (1, None));
     let required = |jail: &crate::config::Jail| {
-        let required = jail.filter.required(&crate::record::Format::Combined).unwrap();
+        let required = jail.filter.as_ref().unwrap().required(&crate::record::Format::Combined).unwrap();
         required.literals.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect::<Vec<_>>()
     };
     assert!(

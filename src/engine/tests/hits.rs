@@ -52,7 +52,7 @@ fn a_simulated_ban_makes_hits_in_its_own_jail_only_and_none_once_the_jail_is_ser
     assert_eq!(scene.engine.generation(), generation);
     // Leaving the simulation enforces nothing; offences count anew and ban.
     let effects = scene.engine.reconfigure(settings(vec![jail("s"), jail("j")], &["web"]), at(102));
-    assert!(told(&effects).is_empty());
+    assert_eq!(told(&effects), ["simulation 203.0.113.7 by s until 400"]);
     assert_eq!(scene.published("web").0, [""; 0]);
     let banned: Vec<String> = (0..3).flat_map(|_| scene.offend("203.0.113.7", 103, &["s"])).collect();
     assert_eq!(banned, ["banned 203.0.113.7 by s until 403"]);

@@ -206,7 +206,7 @@ fn distinct_values_count_only_where_the_jail_says_so() {
     let distinct = jail::Settings { distinct: true, ..jail("d") };
     let mut scene = Scene::new(vec![distinct, jail("j")]);
     let mut with_value = |value| {
-        let offence = |name: &str| Offence { jail: jail_name(name), distinct: Some(value) };
+        let offence = |name: &str| Offence { jail: jail_name(name), distinct: Some(value), weight: 1 };
         let offences = [offence("d"), offence("j")].into_iter().collect();
         told(&scene.observe(Observation { offences, ..record("203.0.113.7", 0, &[]) }))
     };

@@ -6,10 +6,13 @@ mod growing;
 mod hand;
 mod hits;
 mod judging;
+mod marking;
 mod model;
 mod protection;
 mod rate;
+mod recidive;
 mod recovery;
+mod simulating;
 mod simulation;
 mod storm;
 mod widening;
@@ -20,7 +23,7 @@ use super::{Effects, Engine, Notice, Order, Protection, Refusal, Restored, Setti
 use crate::address::{Address, AllowEntry, Allowlist, Group, Prefix};
 use crate::ban::{Ban, Change, Ended};
 use crate::jail;
-use crate::terms::{JailName, Observation, Offence, OutputName};
+use crate::terms::{JailName, Measure, Observation, Offence, OutputName};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -152,14 +155,18 @@ impl Scene {
     }
 }
 
+fn offence(jail: &str) -> Offence {
+    Offence { jail: jail_name(jail), distinct: None, weight: 1 }
+}
+
 fn record(client: &str, second: i64, jails: &[&str]) -> Observation {
     Observation {
         address: address(client),
         at: at(second),
         logged: Some(at(second)),
         refused: false,
-        offences: jails.iter().map(|name| Offence { jail: jail_name(name), distinct: None }).collect(),
         claims: None,
+        offences: jails.iter().map(|name| offence(name)).collect(),
         text: Some(format!("{client} at {second}").into()),
     }
 }
@@ -182,6 +189,7 @@ fn told_change(change: &Change) -> String {
         Change::Ended(_, Ended::Expired) => "expired",
         Change::Ended(_, Ended::Unbanned) => "unbanned",
         Change::Ended(_, Ended::Allowed) => "allowed",
+        Change::Ended(_, Ended::Simulation) => "simulation",
     };
     format!("{verb} {} by {} until {until}", ban.prefix, ban.jail)
 }

@@ -11,11 +11,18 @@ use crate::terms::Pause;
 pub(super) struct Row {
     pub(super) prefix: Prefix,
     pub(super) jail: JailName,
+    pub(super) value: Measure,
     pub(super) since: i64,
     pub(super) until: Option<i64>,
     pub(super) simulated: bool,
     /// A jail's, not by hand.
     pub(super) by_log: bool,
+}
+
+impl Row {
+    fn force(&self) -> Option<Measure> {
+        (!self.simulated).then_some(self.value)
+    }
 }
 
 /// A ban that is over.
@@ -33,13 +40,16 @@ struct Over {
     late: bool,
 }
 
+/// Time, value and weight of an offence.
+type Counted = (i64, u64, u8);
+
 pub(super) struct Model {
     pub(super) settings: Settings,
     pub(super) rows: Vec<Row>,
     /// The last known settings of each jail, the built-in one included.
     pub(super) jails: BTreeMap<JailName, jail::Settings>,
     pub(super) pauses: Vec<Pause>,
-    pub(super) offences: BTreeMap<(JailName, Prefix), Vec<(i64, u64)>>,
+    pub(super) offences: BTreeMap<(JailName, Prefix), Vec<Counted>>,
     /// The last request that counted, and when the bucket is empty again, in nanoseconds.
     buckets: BTreeMap<(JailName, Prefix), (i64, i64)>,
     /// Inside a wider prefix: each group's newest offence.
@@ -144,8 +154,11 @@ impl Model {
 
     /// Counts a ban that is over; if another jail bans the same, they count together when that one is over.
     fn remember(&mut self, row: &Row, ended: i64) {
-        let goes_on =
-            self.rows.iter().any(|other| other.prefix == row.prefix && other.by_log && !other.simulated);
+        let goes_on = self
+            .rows
+            .iter()
+            .any(|other| other.prefix == row.prefix && other.by_log && other.force() == Some(Measure::Ban));
+        let goes_on = goes_on || row.value == Measure::Challenge;
         let decay = self.jails[&row.jail].escalation.clone().unwrap_or_default().decay;
         for jail in [Some(row.jail.clone()), None] {
             if jail.is_none() && goes_on {
@@ -227,8 +240,10 @@ impl Model {
         self.expire(now);
         let (client, event) = (observation.address, observation.at.as_second());
         let bans = self.bans_on(client, event, now);
-        let told: BTreeSet<&OutputName> =
-            bans.iter().filter(|(row, _)| !row.simulated).flat_map(|(_, outputs)| outputs).collect();
+        let outputs_of = |value: Option<Measure>| -> BTreeSet<&OutputName> {
+            bans.iter().filter(|(row, _)| row.force() >= value).flat_map(|(_, outputs)| outputs).collect()
+        };
+        let (told, marked) = (outputs_of(Some(Measure::Ban)), outputs_of(Some(Measure::Challenge)));
         let (simulated, real): (Vec<&Row>, Vec<&Row>) =
             bans.iter().map(|(row, _)| row).partition(|row| row.simulated);
         let simulated: Vec<&Row> =
@@ -244,14 +259,17 @@ impl Model {
             }
             let jail = self.jails[&offence.jail].clone();
             let own = |rows: &[&Row]| rows.iter().any(|row| row.jail == jail.name);
+            let challenges = jail.value == Measure::Challenge;
             let covered = if jail.outputs.is_empty() {
-                own(&real)
+                let tell = |row: &&&Row| challenges || row.value == Measure::Ban;
+                own(&real.iter().filter(tell).copied().collect::<Vec<_>>())
             } else {
+                let told = if challenges { &marked } else { &told };
                 jail.outputs.iter().all(|output| told.contains(output))
             };
             let is_hit = covered || own(&simulated) || (observation.refused && !real.is_empty());
             if !is_hit && !self.is_protected(&jail.name, Prefix::host(client)) {
-                self.offend(&jail, client, event, offence.distinct.unwrap(), now);
+                self.offend(&jail, client, (event, offence.distinct.unwrap(), offence.weight), now);
             }
         }
     }
@@ -274,37 +292,80 @@ impl Model {
         }
     }
 
-    fn offend(&mut self, jail: &jail::Settings, client: Address, event: i64, value: u64, now: i64) {
+    fn offend(
+        &mut self,
+        jail: &jail::Settings,
+        client: Address,
+        (event, value, weight): (i64, u64, u8),
+        now: i64,
+    ) {
         *self.counted.entry(jail.name.clone()).or_default() += 1;
         let key = (jail.name.clone(), self.counted_as(jail, client));
         if let Some(rate) = jail.rate {
             return self.ask(jail, rate, &key, event, now);
         }
         let offences = self.offences.entry(key.clone()).or_default();
-        match offences.iter_mut().find(|(_, other)| jail.distinct && *other == value) {
-            Some(same) => same.0 = same.0.max(event),
-            None => offences.push((event, value)),
+        match offences.iter_mut().find(|(_, other, _)| jail.distinct && *other == value) {
+            Some(same) => {
+                let near = (same.0 - event).abs() <= jail.findtime.as_secs();
+                let newer = if event >= same.0 { weight } else { same.2 };
+                (same.0, same.2) = (same.0.max(event), if near { same.2.max(weight) } else { newer });
+            }
+            None => offences.push((event, value, weight)),
         }
-        offences.sort_unstable();
-        let findtime = jail.findtime.as_secs();
-        let full = |last: &i64| {
-            let inside = |(other, _): &&(i64, u64)| (*last - findtime..=*last).contains(other);
-            offences.iter().filter(inside).count() >= jail.maxretry as usize
-        };
-        let decided = offences.iter().map(|(event, _)| *event).find(full);
+        let decided = self.decided(jail, &key);
         let crowded = self.crowded(jail, client, event);
         if let Some(since) = decided {
             let row = self.verdict(jail, key.1, since);
-            let until = row.until;
-            self.offences
-                .get_mut(&key)
-                .unwrap()
-                .retain(|(event, _)| until.is_some_and(|until| *event >= until));
+            self.consume(&key, row.until);
             self.decide(row, now);
         }
         for (prefix, since) in crowded {
             let row = self.verdict(jail, prefix, since);
             self.decide(row, now);
+        }
+    }
+
+    /// When the first window is full.
+    fn decided(&mut self, jail: &jail::Settings, key: &(JailName, Prefix)) -> Option<i64> {
+        let offences = self.offences.get_mut(key).unwrap();
+        offences.sort_unstable();
+        let findtime = jail.findtime.as_secs();
+        let full = |last: &i64| {
+            let inside = |(other, ..): &&(i64, u64, u8)| (*last - findtime..=*last).contains(other);
+            offences.iter().filter(inside).map(|(_, _, weight)| u32::from(*weight)).sum::<u32>()
+                >= jail.maxretry
+        };
+        offences.iter().map(|(event, ..)| *event).find(full)
+    }
+
+    fn consume(&mut self, key: &(JailName, Prefix), until: Option<i64>) {
+        let offences = self.offences.get_mut(key).unwrap();
+        offences.retain(|(event, ..)| until.is_some_and(|until| *event >= until));
+    }
+
+    /// A new ban is an offence for the jails whose source is bans.
+    fn count_ban(&mut self, row: &Row, now: i64) {
+        if row.force() != Some(Measure::Ban) || self.jails[&row.jail].of_bans {
+            return;
+        }
+        let counting: Vec<_> = self.settings.jails.iter().filter(|jail| jail.of_bans).cloned().collect();
+        for jail in counting {
+            let own = |other: &Row| other.jail == jail.name && other.prefix.covers(row.prefix);
+            if self.is_protected(&jail.name, row.prefix) || self.rows.iter().any(own) {
+                continue;
+            }
+            let group = Prefix::group(row.prefix.first(), jail.group);
+            let split = self.protected_entries(&jail.name).iter().any(|entry| group.covers(*entry));
+            let counted = if group.covers(row.prefix) && !split { group } else { row.prefix };
+            *self.counted.entry(jail.name.clone()).or_default() += 1;
+            let key = (jail.name.clone(), counted);
+            self.offences.entry(key.clone()).or_default().push((row.since, 0, 1));
+            if let Some(since) = self.decided(&jail, &key) {
+                let row = self.verdict(&jail, counted, since);
+                self.consume(&key, row.until);
+                self.decide(row, now);
+            }
         }
     }
 
@@ -355,7 +416,8 @@ impl Model {
         let earlier = self.earlier(jail, prefix, since);
         let chance = crate::jail::chance(self.settings.seed, prefix, &jail.name, at(since));
         let until = jail.verdict_until(at(since), earlier, chance).map(Timestamp::as_second);
-        Row { prefix, jail: jail.name.clone(), since, until, simulated: jail.simulate, by_log: true }
+        let (value, simulated) = (jail.value, jail.simulate);
+        Row { prefix, jail: jail.name.clone(), value, since, until, simulated, by_log: true }
     }
 
     fn decide(&mut self, row: Row, now: i64) {
@@ -368,6 +430,7 @@ impl Model {
             }
             let before = row.until;
             let outputs = self.jails[&row.jail].outputs.clone();
+            let made = row.clone();
             self.over.push(Over {
                 row,
                 outputs,
@@ -377,29 +440,31 @@ impl Model {
                 settled: None,
                 late: false,
             });
-        } else {
-            self.enforce(row);
+            self.count_ban(&made, now);
+        } else if self.enforce(row.clone()) {
+            self.count_ban(&row, now);
         }
     }
 
-    pub(super) fn enforce(&mut self, row: Row) {
+    /// Says whether it is a new ban.
+    pub(super) fn enforce(&mut self, row: Row) -> bool {
         let same = |other: &&mut Row| (other.prefix, &other.jail) == (row.prefix, &row.jail);
         let Some(old) = self.rows.iter_mut().find(same) else {
             self.tell("banned", &row);
             self.rows.push(row);
-            return;
+            return true;
         };
-        if old.simulated && !row.simulated {
+        if row.force() > old.force() {
             *old = row.clone();
             self.tell("banned", &row);
-        } else if old.simulated == row.simulated
-            && old.until < row.until.or(Some(i64::MAX))
-            && old.until.is_some()
-        {
+            return true;
+        }
+        if old.force() == row.force() && old.until < row.until.or(Some(i64::MAX)) && old.until.is_some() {
             old.until = row.until;
             let row = Row { until: row.until, ..old.clone() };
             self.tell("prolonged", &row);
         }
+        false
     }
 
     /// Takes a group, and all inside a prefix, out of what is counted for wider ones.
@@ -443,7 +508,17 @@ impl Model {
     pub(super) fn reconfigure(&mut self, settings: Settings, now: i64) {
         self.expire(now);
         self.adopt(settings);
+        self.end_simulation(now);
         self.end_protected();
+    }
+
+    /// What was decided while the jail simulated and it no longer does, or the other way round.
+    fn end_simulation(&mut self, now: i64) {
+        let is_other = |row: &&Row| {
+            self.is_configured(&row.jail) && row.by_log && row.simulated != self.jails[&row.jail].simulate
+        };
+        let others: Vec<Row> = self.rows.iter().filter(is_other).cloned().collect();
+        self.end_where("simulation", now, |row| others.contains(row));
     }
 
     fn end_protected(&mut self) {
@@ -473,12 +548,13 @@ impl Model {
         self.expire(now);
     }
 
-    /// Whether `output` has to refuse this client.
-    pub(super) fn refuses(&self, output: &OutputName, client: Address) -> bool {
-        let carried = |row: &&Row| !row.simulated && self.jails[&row.jail].outputs.contains(output);
+    /// Whether `output` has to refuse, or to challenge, this client; where it has to do both it refuses.
+    pub(super) fn carries(&self, output: &OutputName, client: Address, value: Measure) -> bool {
+        let carried =
+            |row: &&Row| row.force() == Some(value) && self.jails[&row.jail].outputs.contains(output);
         let all = self.rows.iter().chain(&self.late);
-        let around = all.filter(|row| row.prefix.contains(client)).filter(carried);
-        around.into_iter().any(|row| !self.is_protected(&row.jail, Prefix::host(client)))
+        let mut around = all.filter(|row| row.prefix.contains(client)).filter(carried);
+        around.any(|row| !self.is_protected(&row.jail, Prefix::host(client)))
     }
 }
 

@@ -116,6 +116,15 @@ pub(super) fn all_jails() -> Vec<jail::Settings> {
             bantime: seconds(40),
             ..jail("rate")
         },
+        jail::Settings {
+            of_bans: true,
+            maxretry: 2,
+            findtime: findtime(200),
+            bantime: seconds(150),
+            group: Group { v4: 31, v6: 64 },
+            outputs: both.clone(),
+            ..jail("again")
+        },
         jail::Settings { maxretry: 7, findtime: findtime(90), bantime: None, outputs: both, ..jail("slow") },
     ]
 }
@@ -134,6 +143,9 @@ fn random_settings(random: &mut Random) -> Settings {
     jails.retain(|_| !random.one_in(6));
     for jail in jails.iter_mut().filter(|jail| ["simulated", "plain"].contains(&jail.name.as_str())) {
         jail.simulate = if random.one_in(3) { !jail.simulate } else { jail.simulate };
+    }
+    for jail in jails.iter_mut().filter(|jail| ["group", "plain", "silent"].contains(&jail.name.as_str())) {
+        jail.value = if random.one_in(2) { Measure::Challenge } else { Measure::Ban };
     }
     let mut settings = settings(jails, &["web", "other"]);
     settings.manual.allow = global;
@@ -226,6 +238,10 @@ impl Simulation {
             if ban.reason.as_deref().is_some_and(|reason| reason.contains("of it")) {
                 self.seen.insert("widened".to_owned());
             }
+            if matches!(change, Change::Banned(_)) && !ban.simulated {
+                self.seen.extend(ban.value.is_challenge().then(|| "challenged".to_owned()));
+                self.seen.extend((ban.jail.as_str() == "again").then(|| "again".to_owned()));
+            }
             let key = (ban.prefix, ban.jail.clone());
             assert!(ban.evidence.len() <= jail::Verdict::TEXTS);
             let row = Ban { evidence: Vec::new(), ..Ban::clone(ban) };
@@ -240,11 +256,13 @@ impl Simulation {
 
     fn observe(&mut self) {
         let late = if self.random.one_in(4) { self.random.below(LATE as usize + 1) as i64 } else { 0 };
-        let names: Vec<JailName> = all_jails().into_iter().map(|jail| jail.name).collect();
+        let of_logs = all_jails().into_iter().filter(|jail| !jail.of_bans);
+        let names: Vec<JailName> = of_logs.map(|jail| jail.name).collect();
         let number = self.random.below(4);
         let offences = (0..number).map(|_| Offence {
             jail: self.random.pick(&names).clone(),
             distinct: Some(self.random.below(4) as u64),
+            weight: if self.random.one_in(3) { 1 + self.random.below(3) as u8 } else { 1 },
         });
         let mut offences: Vec<Offence> = offences.collect();
         offences.dedup_by(|a, b| a.jail == b.jail);
@@ -293,8 +311,8 @@ impl Simulation {
             Term::Usual => settings.bantime.map(|bantime| self.now + bantime.as_secs()),
         };
         if !refused {
-            let row =
-                Row { prefix, jail: jail.clone(), since: self.now, until, simulated: false, by_log: false };
+            let (jail, value) = (jail.clone(), settings.value);
+            let row = Row { prefix, jail, value, since: self.now, until, simulated: false, by_log: false };
             self.model.enforce(row);
         }
         let order = Order { prefix, jail: Some(jail), term, reason: None };
@@ -487,7 +505,17 @@ impl Simulation {
             for client in &self.clients {
                 let inside = |list: &[Prefix]| list.iter().any(|prefix| prefix.contains(*client));
                 let refused = inside(&snapshot.prefixes) && !inside(&snapshot.holes);
-                assert_eq!(refused, self.model.refuses(&name, *client), "{client} at {name}: {snapshot:?}");
+                assert_eq!(
+                    refused,
+                    self.model.carries(&name, *client, Measure::Ban),
+                    "{client} at {name}: {snapshot:?}"
+                );
+                let challenged = inside(&snapshot.challenged) && !inside(&snapshot.spared);
+                assert_eq!(
+                    challenged,
+                    self.model.carries(&name, *client, Measure::Challenge),
+                    "{client} at {name}: {snapshot:?}"
+                );
             }
         }
         for counts in self.engine.counts(at(self.now)) {
@@ -513,6 +541,9 @@ impl Engine {
         for row in self.table.rows() {
             let allow = &self.slots.get(row.jail).settings.allow;
             assert!(!self.guard.covers(allow, row.ban.prefix), "{} is protected", row.ban.prefix);
+            if let (true, crate::ban::Origin::Log) = (self.slots.get(row.jail).configured, row.ban.origin) {
+                assert_eq!(row.simulated, self.slots.get(row.jail).settings.simulate);
+            }
             assert_eq!(row.holed, self.guard.reaches_into(allow, row.ban.prefix));
             assert!(row.ban.evidence.is_empty());
         }
@@ -539,8 +570,20 @@ fn the_engine_agrees_with_the_model_at_every_step() {
         }
         seen.extend(simulation.seen);
     }
-    let kinds =
-        ["allowed", "banned", "expired", "extended", "past", "prolonged", "unbanned", "widened", "withheld"];
+    let kinds = [
+        "again",
+        "allowed",
+        "banned",
+        "challenged",
+        "expired",
+        "extended",
+        "past",
+        "prolonged",
+        "simulation",
+        "unbanned",
+        "widened",
+        "withheld",
+    ];
     assert!(seeds.len() == 1 || seen.iter().eq(kinds), "{seen:?}");
 }
 
@@ -552,7 +595,8 @@ fn caps_hold_and_nobody_protected_is_banned_while_addresses_give_way() {
     for mut random in worlds {
         let mut settings = random_settings(&mut random);
         settings.jails.iter_mut().for_each(|jail| jail.max_tracked = 1 + random.below(5));
-        let names: Vec<JailName> = settings.jails.iter().map(|jail| jail.name.clone()).collect();
+        let of_logs = settings.jails.iter().filter(|jail| !jail.of_bans);
+        let names: Vec<JailName> = of_logs.map(|jail| jail.name.clone()).collect();
         let (mut engine, mut effects) = Engine::new(settings, Restored::default(), at(0));
         engine.priors = crate::jail::Priors::new(3);
         for second in 0..200 {

@@ -211,6 +211,7 @@ fn a_verdict_that_waits_for_an_answer_bans_when_none_comes() {
         jail: jail_name("j"),
         since: at(0),
         until: Some(at(300)),
+        value: crate::terms::Measure::Ban,
         offences: 1,
         origin: crate::ban::Origin::Log,
         reason: None,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::super::*;
-use super::{compile, is_candidate};
+use super::{compile, is_candidate, read};
 use crate::record::Format;
 
 const LINE: &str = r#"203.0.113.7 - - [01/May/2026:10:00:00 +0000] "POST /a/../b%2Fc?x=%253Cq HTTP/1.1" 404 9 "-" "ua \x22z\x22""#;
@@ -15,7 +15,7 @@ fn judge(filter: &Filter, format: &Format, line: &str) -> Judgement {
 }
 
 fn offence(rule: usize) -> Judgement {
-    Judgement::Offence(Match { rule, host: None })
+    Judgement::Offence(Match { rule, host: None, weight: 1 })
 }
 
 #[test]
@@ -67,7 +67,10 @@ fn an_exception_makes_it_none_after_all() {
     let filter = compile(
         "[[rule]]\nmethod = 'POST'\n[[ignore]]\nstatus = 404\npath = '^/b'\n[[ignore]]\nstatus = 500\n",
     );
-    assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(Match { rule: 0, host: None }));
+    assert_eq!(
+        judge(&filter, &Format::Combined, LINE),
+        Judgement::Ignored(Match { rule: 0, host: None, weight: 1 })
+    );
     let other = LINE.replace("/b%2F", "/c%2F");
     assert_eq!(judge(&filter, &Format::Combined, &other), offence(0));
 }
@@ -194,7 +197,7 @@ fn the_first_pattern_that_matches_is_told_and_exceptions_hold() {
     let filter =
         compile("failregex = ['^<HOST> x', '^<HOST> -', '<HOST>']\nignoreregex = ['\"GET', '404.*z']");
     assert!(filter.is_raw());
-    let found = Match { rule: 1, host: Some(0..11) };
+    let found = Match { rule: 1, host: Some(0..11), weight: 1 };
     assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(found.clone()));
     assert_eq!(judge(&filter, &Format::Combined, &LINE.replace("404", "403")), Judgement::Offence(found));
 }
@@ -269,4 +272,24 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_heaviest_rule_that_holds_counts() {
+    let found = |filter: &Filter, line: &str| match judge(filter, &Format::Combined, line) {
+        Judgement::Offence(found) => Some((found.rule, found.weight)),
+        _ => None,
+    };
+    let fields =
+        "[[rule]]\nstatus = 404\n[[rule]]\nmethod = 'POST'\nweight = 5\n[[rule]]\nbytes = 9\nweight = 5\n";
+    let raw = "failregex = ['^<HOST> .* 404 ', '^<HOST> .*POST', '^<HOST> .* 9 ']\nweight = [1, 5, 5]\n";
+    for filter in [compile(fields), compile(raw)] {
+        assert_eq!(found(&filter, LINE), Some((1, 5)));
+        assert_eq!(found(&filter, &LINE.replace("POST", "GET")), Some((2, 5)));
+        assert_eq!(found(&filter, &LINE.replace("POST", "GET").replace(" 9 ", " 8 ")), Some((0, 1)));
+    }
+    let plain = compile("failregex = ['^<HOST> x', 'from <HOST>$']\nweight = [2, 3]\n");
+    let judged = judge(&plain, &Format::Raw, "203.0.113.7 x from 203.0.113.8");
+    assert!(matches!(judged, Judgement::Offence(Match { rule: 1, weight: 3, .. })), "{judged:?}");
+    assert_eq!(read("failregex = ['<HOST>', '<HOST> x']\nweight = 7\n").unwrap().weights, [7, 7]);
 }

@@ -82,6 +82,13 @@ fn wrong_values_are_told_where_they_stand() {
     check(&format!("{RULE}[suggest]\ndistinct = 'pth'\n"), "suggest.distinct", "did you mean `path`");
     check("suggest = 1\nfailregex = '<HOST>'", "suggest", "a table ([suggest])");
     check("failregex = ['<HOST>', 1]", "failregex[1]", "a text expected");
+    check(&format!("{RULE}weight = 0\n"), "rule[0].weight", "from 1 to 100");
+    check(&format!("{RULE}weight = 101\n"), "rule[0].weight", "from 1 to 100");
+    check(&format!("weight = 2\n{RULE}"), "", "write it in the [[rule]]");
+    check("[[rule]]\nweight = 2\n", "rule[0]", "no condition");
+    check(&format!("{RULE}[[ignore]]\nweight = 2\n"), "ignore[0].weight", "only a [[rule]]");
+    check("failregex = '<HOST>'\nweight = [1, 2]\n", "weight", "one for each");
+    check("failregex = '<HOST>'\nweight = 'x'\n", "weight", "so many times");
 }
 
 #[test]

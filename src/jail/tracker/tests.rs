@@ -48,7 +48,8 @@ fn host(number: u32) -> Prefix {
 
 fn count(tracker: &mut Tracker, number: u32, second: i64) -> bool {
     let offender = Offender { prefix: host(number), now: at(second) };
-    let verdict = tracker.count(offender, Counted { at: at(second), distinct: 0, text: TextId::NONE });
+    let verdict =
+        tracker.count(offender, Counted { at: at(second), distinct: 0, weight: 1, text: TextId::NONE });
     tracker.check_invariants();
     verdict.is_some()
 }
@@ -86,7 +87,7 @@ fn marks_are_capped_as_addresses_are() {
     for number in 0..10 {
         for _ in 0..10_000 {
             let offender = Offender { prefix: host(number), now: at(100) };
-            tracker.count(offender, Counted { at: at(100), distinct: 0, text: TextId::NONE });
+            tracker.count(offender, Counted { at: at(100), distinct: 0, weight: 1, text: TextId::NONE });
         }
     }
     tracker.check_invariants();
@@ -133,7 +134,7 @@ fn the_store_is_told_each_change_once_and_what_is_gone_only_if_it_has_it() {
 #[test]
 fn windows_survive_the_store_and_a_change_of_thresholds() {
     let mut tracker = Tracker::new(&settings(5, 100));
-    let marks = [100, 101].map(|second| Mark { at: at(second), distinct: 0 });
+    let marks = [100, 101].map(|second| Mark { at: at(second), distinct: 0, weight: 1 });
     let entry = TrackerEntry {
         jail: "j".parse().unwrap(),
         prefix: host(1),

@@ -18,7 +18,7 @@ fn rule(maxretry: usize, findtime: i64) -> Rule {
 fn first(rule: Rule, offences: &[(i64, u64)]) -> Option<(usize, i64)> {
     let mut window = Window::default();
     offences.iter().enumerate().find_map(|(number, (second, distinct))| {
-        let offence = Counted { at: at(*second), distinct: *distinct, text: TextId::NONE };
+        let offence = Counted { at: at(*second), distinct: *distinct, weight: 1, text: TextId::NONE };
         window.count(offence, rule).map(|verdict| (number + 1, verdict.since.as_second()))
     })
 }
@@ -64,7 +64,8 @@ fn different_values_count_once_at_their_newest_time() {
 fn a_verdict_names_the_newest_offences_of_its_window() {
     let mut window = Window::default();
     let rule = rule(30, 1000);
-    let mut count = |second| window.count(Counted { at: at(second), distinct: 0, text: TextId::NONE }, rule);
+    let mut count =
+        |second| window.count(Counted { at: at(second), distinct: 0, weight: 1, text: TextId::NONE }, rule);
     assert!((0..29).all(|second| count(second).is_none()));
     let verdict = count(29).unwrap();
     assert_eq!((verdict.offences, verdict.texts.len()), (30, Verdict::TEXTS));
@@ -75,7 +76,7 @@ fn a_verdict_names_the_newest_offences_of_its_window() {
 fn a_ban_consumes_what_lies_before_its_end() {
     let mut window = Window::default();
     for second in [100, 110, 120] {
-        window.count(Counted { at: at(second), distinct: 0, text: TextId::NONE }, rule(5, 10));
+        window.count(Counted { at: at(second), distinct: 0, weight: 1, text: TextId::NONE }, rule(5, 10));
     }
     window.consume(Some(at(110)));
     assert_eq!(window.marks().iter().map(|mark| mark.at.as_second()).collect::<Vec<_>>(), [110, 120]);
@@ -127,7 +128,7 @@ fn overflow(requests: &[i64]) -> Option<(i64, u32)> {
     let rule = Rule::from(&settings);
     let mut window = Window::default();
     requests.iter().find_map(|second| {
-        let request = Counted { at: at(*second), distinct: 3, text: TextId::NONE };
+        let request = Counted { at: at(*second), distinct: 3, weight: 1, text: TextId::NONE };
         let verdict = window.count(request, rule)?;
         Some((verdict.since.as_second(), verdict.offences))
     })
@@ -154,4 +155,65 @@ fn a_bucket_flows_over_when_more_comes_than_leaks() {
     assert_eq!(overflow(&steady), None, "a rate that is kept never bans");
     let faster: Vec<i64> = (0..10_000).map(|n| n * 100 / 201).collect();
     assert!(overflow(&faster).is_some(), "one that is not bans in the end");
+}
+
+fn weighted(rule: Rule, offences: &[(i64, u64, u8)]) -> Option<(usize, i64, u32, u32)> {
+    let mut window = Window::default();
+    offences.iter().enumerate().find_map(|(number, (second, distinct, weight))| {
+        let offence = Counted { at: at(*second), distinct: *distinct, weight: *weight, text: TextId::NONE };
+        let verdict = window.count(offence, rule)?;
+        Some((number + 1, verdict.since.as_second(), verdict.offences, verdict.weight))
+    })
+}
+
+#[test]
+fn an_offence_counts_as_often_as_it_weighs() {
+    for (offences, expected) in [
+        (&[(100, 0, 3)][..], Some((1, 100, 1, 3))),
+        (&[(100, 0, 100)], Some((1, 100, 1, 100))),
+        (&[(100, 0, 1), (101, 0, 2)], Some((2, 101, 2, 3))),
+        (&[(100, 0, 2), (111, 0, 1), (112, 0, 1)], None),
+        // As few as are enough.
+        (&[(100, 0, 1), (105, 0, 1), (106, 0, 2)], Some((3, 106, 2, 3))),
+        // A late one completes a window whose last offence is later.
+        (&[(100, 0, 1), (108, 0, 1), (104, 0, 1)], Some((3, 108, 3, 3))),
+    ] {
+        assert_eq!(weighted(rule(3, 10), offences), expected, "{offences:?}");
+    }
+}
+
+#[test]
+fn of_a_value_that_comes_again_the_greatest_weight_counts() {
+    let distinct = Rule { distinct: true, ..rule(5, 10) };
+    for (offences, expected) in [
+        (&[(100, 1, 3), (101, 1, 3), (102, 1, 3)][..], None),
+        (&[(100, 1, 3), (101, 1, 1), (102, 2, 2)], Some((3, 102, 2, 5))),
+        (&[(100, 1, 1), (101, 2, 2), (99, 1, 3)], Some((3, 101, 2, 5))),
+    ] {
+        assert_eq!(weighted(distinct, offences), expected, "{offences:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_weight_is_so_many_offences_at_once(
+        offences in proptest::collection::vec((0..60i64, 1..4u8), 1..40),
+        maxretry in 2..12usize,
+    ) {
+        let mut offences = offences;
+        offences.sort_unstable();
+        let mut one = Window::default();
+        let mut many = Window::default();
+        for (second, weight) in offences {
+            let offence = |weight| Counted { at: at(second), distinct: 0, weight, text: TextId::NONE };
+            let heavy = one.count(offence(weight), rule(maxretry, 10)).map(|verdict| verdict.since);
+            let light = (0..weight).filter_map(|_| many.count(offence(1), rule(maxretry, 10)));
+            let light = light.last().map(|verdict| verdict.since);
+            prop_assert_eq!(heavy, light);
+            if heavy.is_some() {
+                one.consume(None);
+                many.consume(None);
+            }
+        }
+    }
 }

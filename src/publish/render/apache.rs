@@ -7,6 +7,7 @@
 //!
 //! The second form says that at least the next two hextets are zero, which is as far as it can tell.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::super::banned::Ban;
@@ -39,6 +40,28 @@ const COMPRESSED_AT_MOST: usize = 3;
 pub(super) fn push(out: &mut Vec<u8>, bans: &[Ban], left_out: &mut Vec<LeftOut>) -> usize {
     bans.iter().map(|ban| push_ban(out, ban, left_out)).sum()
 }
+
+/// Writes the `KEY challenge` lines behind the others; the same way. A key that bans is not written again: the look-ups for
+/// bans come first, and of two lines with one key a server takes whichever it likes.
+pub(super) fn push_challenges(out: &mut Vec<u8>, challenges: &[Ban], left_out: &mut Vec<LeftOut>) -> usize {
+    if challenges.is_empty() {
+        return 0;
+    }
+    let mut lines = Vec::new();
+    push(&mut lines, challenges, left_out);
+    let key = |line: &[u8]| line.strip_suffix(BANNED).map(<[u8]>::to_vec);
+    let banned: HashSet<Vec<u8>> = out.split(|b| *b == b'\n').filter_map(key).collect();
+    let keys = lines.split(|b| *b == b'\n').filter_map(key).filter(|key| !banned.contains(key));
+    let written = keys.map(|key| {
+        out.extend_from_slice(&key);
+        out.extend_from_slice(CHALLENGED);
+    });
+    written.count()
+}
+
+/// What stands behind the key of one that is banned, and of one that is challenged.
+const BANNED: &[u8] = b" -";
+const CHALLENGED: &[u8] = b" challenge\n";
 
 /// Whether there are keys for this prefix without the holes, and not too many.
 pub(in crate::publish) fn can_hold(prefix: Prefix, holes: &[Prefix]) -> bool {
@@ -93,7 +116,8 @@ fn push_part(out: &mut Vec<u8>, part: Prefix) -> Option<usize> {
 
 /// Writes the end of a line whose key was just written.
 fn end_line(out: &mut Vec<u8>) {
-    out.extend_from_slice(b" -\n");
+    out.extend_from_slice(BANNED);
+    out.push(b'\n');
 }
 
 /// An IPv6 address as the server prints it: `inet_ntop` writes the IPv4-compatible ones with dots.

@@ -19,6 +19,7 @@ use super::banned::{self, Ban};
 use super::settings::{Kind, Settings, Style};
 use crate::address::Prefix;
 use crate::ban::Snapshot;
+use crate::terms::Measure;
 
 /// Why a banned prefix is not in an output. Nobody else is refused instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,30 +73,38 @@ pub(super) struct Rendered {
     /// What is missing although it is banned; sorted.
     pub(super) left_out: Vec<LeftOut>,
     /// For nginx: what the file must say when it is read again.
-    pub(super) merged: Vec<Prefix>,
+    pub(super) geo: Vec<(Prefix, Measure)>,
 }
 
 /// Renders the snapshot as `settings` says; `now` goes into the header only.
 pub(super) fn render(settings: &Settings, snapshot: &Snapshot, now: Timestamp) -> Rendered {
-    let (bans, wide) = banned::bans(snapshot);
-    let mut left_out: Vec<LeftOut> =
-        wide.into_iter().map(|prefix| LeftOut { prefix, why: Why::TooWide }).collect();
-    let mut merged = Vec::new();
-    let mut body = Vec::with_capacity(bans.len() * 28 + 64);
+    let (bans, wide) = banned::bans(&snapshot.prefixes, &snapshot.holes);
+    // Who reads a list refuses whom it names: those that are only challenged are not in it.
+    let only_bans = matches!(settings.kind, Kind::List);
+    let marks: &[Prefix] = if only_bans { &[] } else { &snapshot.challenged };
+    let (challenges, wide_too) = banned::bans(marks, &snapshot.spared);
+    let wide = wide.into_iter().chain(wide_too);
+    let mut left_out: Vec<LeftOut> = wide.map(|prefix| LeftOut { prefix, why: Why::TooWide }).collect();
+    let mut geo = Vec::new();
+    let mut body = Vec::with_capacity((bans.len() + challenges.len()) * 28 + 64);
     let entries = match &settings.kind {
         Kind::NginxGeo { variable, style } => {
-            merged = banned::merged(&bans);
-            nginx(&mut body, &merged, variable, *style);
-            merged.len()
+            geo = banned::geo(&bans, &challenges);
+            nginx(&mut body, &geo, variable, *style);
+            geo.len()
         }
-        Kind::ApacheRewritemap => apache::push(&mut body, &bans, &mut left_out),
+        Kind::ApacheRewritemap => {
+            apache::push(&mut body, &bans, &mut left_out)
+                + apache::push_challenges(&mut body, &challenges, &mut left_out)
+        }
         Kind::List => list(&mut body, &bans),
     };
     let digest = fnv(&body);
     left_out.sort_unstable();
+    left_out.dedup();
     let mut bytes = header(snapshot.generation, now, entries);
     bytes.append(&mut body);
-    Rendered { bytes, entries, digest, left_out, merged }
+    Rendered { bytes, entries, digest, left_out, geo }
 }
 
 /// Comment lines that all the formats take.
@@ -132,7 +141,15 @@ fn fnv(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn nginx(out: &mut Vec<u8>, merged: &[Prefix], variable: &str, style: Style) {
+/// The end of an entry of a `geo` block: the variable is then 1 or 2.
+pub(super) fn geo_value(value: Measure) -> &'static str {
+    match value {
+        Measure::Ban => " 1;",
+        Measure::Challenge => " 2;",
+    }
+}
+
+fn nginx(out: &mut Vec<u8>, entries: &[(Prefix, Measure)], variable: &str, style: Style) {
     let indent: &[u8] = match style {
         Style::Block => {
             out.extend_from_slice(format!("geo ${variable} {{\n    default 0;\n").as_bytes());
@@ -140,10 +157,11 @@ fn nginx(out: &mut Vec<u8>, merged: &[Prefix], variable: &str, style: Style) {
         }
         Style::Include => b"",
     };
-    for prefix in merged {
+    for (prefix, value) in entries {
         out.extend_from_slice(indent);
         text::push_prefix(out, *prefix);
-        out.extend_from_slice(b" 1;\n");
+        out.extend_from_slice(geo_value(*value).as_bytes());
+        out.push(b'\n');
     }
     if style == Style::Block {
         out.extend_from_slice(b"}\n");

@@ -19,7 +19,7 @@ fn snapshot(prefixes: &[Prefix], holes: &[Prefix]) -> Snapshot {
     let (mut prefixes, mut holes) = (prefixes.to_vec(), holes.to_vec());
     prefixes.sort();
     holes.sort();
-    Snapshot { generation: 7, output: "o".parse().unwrap(), prefixes, holes }
+    Snapshot { prefixes, holes, ..Snapshot::empty("o".parse().unwrap(), 7) }
 }
 
 fn list(texts: &[&str]) -> Vec<Prefix> {
@@ -55,6 +55,29 @@ fn an_include_holds_the_lines_only() {
     let made = rendered(geo(Style::Include), &list(&["192.0.2.1"]), &[]);
     assert_eq!(body(&made), "192.0.2.1 1;\n");
     assert_eq!(body(&rendered(geo(Style::Include), &[], &[])), "");
+}
+
+fn challenging(kind: Kind, banned: &[&str], challenged: &[&str], spared: &[&str]) -> super::Rendered {
+    let snapshot =
+        Snapshot { challenged: list(challenged), spared: list(spared), ..snapshot(&list(banned), &[]) };
+    render(&Settings::plain(kind, "/nowhere/list".into()), &snapshot, jiff::Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_challenge_is_a_value_of_its_own_and_a_ban_wins() {
+    let banned = ["192.0.2.0/30", "198.51.100.7", "2001:db8::/64"];
+    let challenged = ["192.0.2.1", "192.0.2.9", "198.51.100.0/24", "2001:db8::/48"];
+    let nginx = body(&challenging(geo(Style::Include), &banned[..2], &challenged[..2], &[]));
+    assert_eq!(nginx, "192.0.2.0/30 1;\n192.0.2.9 2;\n198.51.100.7 1;\n");
+    let apache = challenging(Kind::ApacheRewritemap, &banned, &challenged, &["192.0.2.9"]);
+    assert_eq!(
+        body(&apache),
+        "192.0.2.0 -\n192.0.2.1 -\n192.0.2.2 -\n192.0.2.3 -\n198.51.100.7 -\n2001:db8:0:0: -\n2001:db8:: -\n\
+         198.51.100. challenge\n2001:db8:0: challenge\n",
+        "one line a key"
+    );
+    assert_eq!((apache.entries, apache.left_out.len()), (9, 0));
+    assert_eq!(body(&challenging(Kind::List, &banned[1..2], &challenged, &[])), "198.51.100.7\n");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{HistoryKind, HistoryQuery, Kept, Store, Transaction};
 use crate::ban::{Ban, Change, Origin};
 use crate::os::clock;
 use crate::terms::{
-    Allowance, Checkpoint, Evidence, Fingerprint, JailName, Mark, PriorEntry, ResolvedName, Tracked,
+    Allowance, Checkpoint, Evidence, Fingerprint, JailName, Mark, Measure, PriorEntry, ResolvedName, Tracked,
     TrackerEntry,
 };
 
@@ -34,6 +34,7 @@ fn ban(address: &str, name: &str, since: i64, lines: &[&str]) -> Ban {
     Ban {
         prefix: address.parse().unwrap(),
         jail: jail(name),
+        value: Measure::Ban,
         since: at(since),
         until: Some(at(since + 3600)),
         offences: lines.len() as u32,
@@ -53,7 +54,10 @@ fn banned(ban: &Ban) -> Change {
 }
 
 fn tracker(address: &str, name: &str, marks: &[(i64, u64)]) -> TrackerEntry {
-    let marks = marks.iter().map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct }).collect();
+    let marks = marks
+        .iter()
+        .map(|(s, distinct)| Mark { at: at(*s), distinct: *distinct, weight: 1 + (s % 3) as u8 })
+        .collect();
     TrackerEntry {
         jail: jail(name),
         prefix: address.parse().unwrap(),

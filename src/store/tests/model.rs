@@ -9,6 +9,7 @@ use super::super::Transaction;
 use super::super::pending::Batch;
 use super::{Place, at, jail, tracker};
 use crate::ban::{Ban, Change, Ended, Origin};
+use crate::terms::Measure;
 
 /// One step: which change, for which of a few bans, lasting how long.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ fn subject(step: &Step, n: i64) -> Ban {
     Ban {
         prefix: address.parse().unwrap(),
         jail: jail(if step.who.is_multiple_of(2) { "even" } else { "odd" }),
+        value: if step.who.is_multiple_of(3) { Measure::Challenge } else { Measure::Ban },
         since: at(n),
         until: step.hours.map(|hours| at(n + i64::from(hours) * 3600)),
         offences: u32::from(step.kind),

@@ -209,7 +209,9 @@ fn a_file_of_an_earlier_version_is_taken_over_with_all_it_holds() {
     // As the first version made it: what came later is taken away.
     let old = Connection::open(place.path()).unwrap();
     let first_version =
-        "ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
+        "DROP VIEW show_bans; ALTER TABLE bans DROP COLUMN value; ALTER TABLE history DROP COLUMN value;
+        CREATE VIEW show_bans AS SELECT * FROM bans;
+        ALTER TABLE checkpoints DROP COLUMN cursor; DROP VIEW show_priors; DROP TABLE priors;
         DROP VIEW show_allowed; DROP TABLE allowed; DROP TABLE names;
         DROP TABLE held; DELETE FROM meta WHERE key = 'seed';
         CREATE TABLE first AS SELECT jail, address, marks FROM trackers; DROP TABLE trackers;

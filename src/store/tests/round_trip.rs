@@ -9,7 +9,9 @@ use super::{
     Place, allowance, at, ban, banned, bans, checkpoint, jail, prior, resolved, story, tracker, whole_history,
 };
 use crate::ban::{AtEnd, Ban, Change, Ended, HeldBan, HeldEntry, HeldFor, Origin};
-use crate::terms::{Allowance, Checkpoint, Fingerprint, Master, Pause, PublishedFile, Tracked, TrackerEntry};
+use crate::terms::{
+    Allowance, Checkpoint, Fingerprint, Master, Measure, Pause, PublishedFile, Tracked, TrackerEntry,
+};
 
 fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
@@ -30,6 +32,7 @@ fn everything_comes_back_as_it_was() {
     let by_log = ban("192.0.2.7", "login", 10, &["GET / \u{1b}[31m", "\"nul \0 byte\""]);
     let by_hand = Ban {
         until: None,
+        value: Measure::Challenge,
         origin: Origin::Hand,
         reason: Some("läuft".to_owned()),
         simulated: true,

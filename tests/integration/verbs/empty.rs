@@ -101,7 +101,9 @@ fn snippets_are_filled_in_from_the_configuration() {
     );
     let snippet = |output: &str| stdout(&site.banmap(&["snippet", output]).assert().code(0).stderr(""));
     let nginx = snippet("nginx");
-    for part in ["include /srv/out/nginx.conf;", "if ($evil) { return 444; }", "set_real_ip_from 10.0.0.5;"] {
+    for part in
+        ["include /srv/out/nginx.conf;", "if ($evil = 1) { return 444; }", "set_real_ip_from 10.0.0.5;"]
+    {
         assert!(nginx.contains(part), "{part} in {nginx}");
     }
     let apache = snippet("apache");
