@@ -18,6 +18,8 @@ const IPV4: u8 = 0xF8;
 const IPV6: u8 = 0xF9;
 const NAME: u8 = 0xFA;
 const REPLACED: u8 = 0xFE;
+/// All of them.
+pub(super) const MARKS: [u8; 3] = [IPV4, IPV6, NAME];
 
 /// The groups where a host stands are called this, and a number.
 const GROUP: &str = "banmap_host";
@@ -74,14 +76,14 @@ impl RawPatterns {
         let Some(cut) = mark_client(record, &client) else { return Judgement::Missed };
         match first(&self.fail.marked, &cut) {
             None => Judgement::Missed,
-            Some(rule) => judgement(&self.ignore.marked, &cut, Match { rule, host: Some(client) }),
+            Some(rule) => judgement(&self.ignore.marked, &cut, Match::at(rule, client)),
         }
     }
 
     fn judge_plain(&self, record: &Record<'_>) -> Judgement {
         let mut buffer = Vec::new();
         let cut = record.without_date(&mut buffer);
-        let host = |rule: usize| Some(Match { rule, host: Some(self.host_of(rule, record, cut)?) });
+        let host = |rule: usize| Some(Match::at(rule, self.host_of(rule, record, cut)?));
         match self.fail.plain.matches(cut).iter().find_map(host) {
             None => Judgement::Missed,
             Some(found) => judgement(&self.ignore.plain, cut, found),
@@ -105,11 +107,15 @@ impl RawPatterns {
 
 /// Whether a host is not cut out of a longer word: `192.0.2.1` out of `192.0.2.1.client.example`, which is anybody's
 /// name to choose, or `2.0.2.1` out of `192.0.2.1`, where a greedy pattern took the rest. A port may follow.
-fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
+pub(super) fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let is_group = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
     let before = text.get(..host.start).unwrap_or_default();
+    // A mail server's address literal: `[IPv6:2001:db8::1]` (RFC 5321, 4.1.3).
+    let literal = b"IPv6:";
+    let named = before.len().checked_sub(literal.len()).and_then(|at| before.get(at..));
     let begins = match before {
+        _ if named.is_some_and(|named| named.eq_ignore_ascii_case(literal)) => true,
         [.., before, b'.'] => !is_part(before),
         [.., before, b':'] => {
             !is_group(before) || !text.get(host.clone()).unwrap_or_default().contains(&b':')
@@ -135,7 +141,7 @@ fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
 
 /// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag could
 /// take (`-`, a list).
-fn mark_client(record: &Record<'_>, client: &Range<usize>) -> Option<Vec<u8>> {
+pub(super) fn mark_client(record: &Record<'_>, client: &Range<usize>) -> Option<Vec<u8>> {
     let line = record.line();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mark = [b'0', mark(record, line.get(client.clone())?)?, b'0'];
