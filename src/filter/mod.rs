@@ -22,7 +22,9 @@ mod tests;
 pub use compiled::{Filter, Judgement, Match, Told};
 pub use conditions::Conditions;
 pub use definition::{Condition, ConditionSet, Definition, Matcher, Problem, Samples, Suggest};
-pub use fail2ban::{Call, Engine, Language, Memory, ReadFile, Recipe, Trouble};
+pub use fail2ban::{
+    Call, DateContext, DateDetector, Engine, FoundDate, Language, Memory, ReadFile, Recipe, Trouble,
+};
 pub use required::{Required, share};
 pub use samples::{FailedSample, samples};
 pub use shipped::{SHIPPED, Shipped};

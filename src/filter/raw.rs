@@ -73,7 +73,9 @@ impl RawPatterns {
     }
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
-        let Some(cut) = mark_client(record, &client) else { return Judgement::Missed };
+        let Some(cut) = mark_client(record, &client, record.time_range().unwrap_or(0..0)) else {
+            return Judgement::Missed;
+        };
         match first(&self.fail.marked, &cut) {
             None => Judgement::Missed,
             Some(rule) => judgement(&self.ignore.marked, &cut, Match::at(rule, client)),
@@ -141,11 +143,11 @@ fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
 
 /// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag could
 /// take (`-`, a list).
-pub(super) fn mark_client(record: &Record<'_>, client: &Range<usize>) -> Option<Vec<u8>> {
+pub(super) fn mark_client(record: &Record<'_>, client: &Range<usize>, date: Range<usize>) -> Option<Vec<u8>> {
     let line = record.line();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mark = [b'0', mark(record, line.get(client.clone())?)?, b'0'];
-    let (client, date) = ((client, &mark[..]), (&record.time_range().unwrap_or(0..0), &[][..]));
+    let (client, date) = ((client, &mark[..]), (&date, &[][..]));
     let is_first = (client.0.start, client.0.end) < (date.0.start, date.0.end);
     let [(first, instead), (second, last)] = if is_first { [client, date] } else { [date, client] };
     let parts = [

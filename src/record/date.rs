@@ -18,6 +18,16 @@ pub struct Reference {
     pub zone: TimeZone,
 }
 
+impl Reference {
+    /// The latest time that a date can have, by its time in each year, and that is at most a day after the reference.
+    /// Leap days are at most eight years apart.
+    pub fn latest(&self, in_year: impl Fn(i16) -> Option<Timestamp>) -> Option<Timestamp> {
+        let limit = self.now.checked_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
+        let year = self.zone.to_datetime(self.now).year();
+        (-1..=8).map(|back| year.saturating_sub(back)).filter_map(in_year).find(|time| *time <= limit)
+    }
+}
+
 /// A date, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -99,7 +109,7 @@ impl Found {
                     .in_year(year, &TimeZone::UTC)
                     .and_then(|utc| utc.checked_sub(SignedDuration::from_secs(i64::from(east))).ok()),
                 (Some(year), None, Some(reference)) => civil.in_year(year, &reference.zone),
-                (None, _, Some(reference)) => civil.latest(reference),
+                (None, _, Some(reference)) => reference.latest(|year| civil.in_year(year, &reference.zone)),
                 (_, None, None) | (None, _, None) => None,
             },
         }
@@ -111,15 +121,6 @@ impl Civil {
         let Clock { hour, minute, second, nanosecond } = self.clock;
         let civil = DateTime::new(year, self.month, self.day, hour, minute, second, nanosecond).ok()?;
         zone.to_timestamp(civil).ok()
-    }
-
-    /// In the latest year that does not put it more than a day after the reference. Leap days are at most eight
-    /// years apart.
-    fn latest(&self, reference: &Reference) -> Option<Timestamp> {
-        let limit = reference.now.checked_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
-        let year = reference.zone.to_datetime(reference.now).year();
-        let years = (-1..=8).map(|back| year.saturating_sub(back));
-        years.filter_map(|year| self.in_year(year, &reference.zone)).find(|time| *time <= limit)
     }
 }
 

@@ -81,17 +81,33 @@ impl Escape {
             }
     }
 
-    /// Whether `byte`, where it is written in another way, is written with a backslash.
-    pub(super) fn escapes_with_backslash(self, byte: u8) -> bool {
-        self == Self::Json && matches!(byte, b' '..0x7F) && byte != b','
+    /// Whether `byte`, where it is written in another way, is written with the escape's own mark: a backslash, `#`.
+    pub(super) fn escapes_with_mark(self, byte: u8) -> bool {
+        match self {
+            Self::Json => matches!(byte, b' '..0x7F) && byte != b',',
+            Self::Haproxy => true,
+            Self::None | Self::Server => false,
+        }
     }
 
-    /// Whether `byte` is always written with a backslash.
+    /// Whether `byte` is always written with that mark.
     pub(super) fn always_escapes(self, byte: u8) -> bool {
         match self {
-            Self::None | Self::Haproxy => false,
+            Self::None => false,
             Self::Server => !self.never_escapes(byte),
             Self::Json => matches!(byte, b'"' | b'\\' | 0..b' '),
+            Self::Haproxy => matches!(byte, b'"' | b'#' | 0..b' ' | 0x7F..),
+        }
+    }
+
+    /// One of these stands wherever a byte is escaped, unless `\` does.
+    pub(super) fn marks_of_its_own(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::None | Self::Server | Self::Json => &[],
+            // No printable byte but these: `"`, `#`, `{`, `|`, `}`.
+            Self::Haproxy => {
+                &[b"#0", b"#1", b"#2", b"#7", b"#8", b"#9", b"#A", b"#B", b"#C", b"#D", b"#E", b"#F"]
+            }
         }
     }
 }

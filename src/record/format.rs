@@ -230,14 +230,29 @@ impl Format {
         self.escape().never_escapes(byte)
     }
 
-    /// Whether they write it with a backslash where they do not write it as it is.
-    pub fn escapes_with_backslash(&self, byte: u8) -> bool {
-        self.escape().escapes_with_backslash(byte)
+    /// Whether they write it with a backslash, or one of [`Self::marks`], where they do not write it as it is.
+    pub fn escapes_with_mark(&self, byte: u8) -> bool {
+        self.escape().escapes_with_mark(byte)
     }
 
-    /// Whether they write it with a backslash, wherever it stands in a field.
+    /// Whether they write it so wherever it stands in a field of the request.
     pub fn always_escapes(&self, byte: u8) -> bool {
         self.escape().always_escapes(byte)
+    }
+
+    /// One of these stands wherever a byte is escaped, unless a backslash does.
+    pub fn marks(&self) -> &'static [&'static [u8]] {
+        self.escape().marks_of_its_own()
+    }
+
+    /// Whether this field is written as it came, whatever the others are.
+    pub fn is_verbatim(&self, field: &Field) -> bool {
+        matches!(self, Self::Haproxy) && matches!(field, Field::Named(_))
+    }
+
+    /// Whether most lines hold this text, whatever was asked for.
+    pub fn is_usual(&self, text: &[u8]) -> bool {
+        matches!(self, Self::Haproxy) && memchr::memmem::find(b" - - ---- 0/0/0/0/0 0/0 \"", text).is_some()
     }
 
     fn escape(&self) -> Escape {

@@ -10,6 +10,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use memchr::memchr3;
 
+use super::date::{DateContext, DateDetector, FoundDate};
 use super::engine::{Engine, Found, MARKS, Patterns, Text};
 use super::python::{Hosts, Style, parse, write};
 use super::recipe::Recipe;
@@ -17,7 +18,7 @@ use super::session::{Said, Sessions};
 use super::trouble::Trouble;
 use super::window::Window;
 use crate::filter::raw::{self, is_whole_word};
-use crate::filter::{Judgement, Match, Told};
+use crate::filter::{Judgement, Match, Problem, Told};
 use crate::record::{Record, Reference};
 
 /// The groups that name whom, the one that counts first.
@@ -32,6 +33,7 @@ pub struct Language {
     prefregex: Option<Patterns>,
     failregex: Patterns,
     ignoreregex: Patterns,
+    dates: DateDetector,
 }
 
 /// What a filter remembers of the lines before.
@@ -39,6 +41,8 @@ pub struct Language {
 pub struct Memory {
     sessions: Sessions,
     window: Window,
+    /// The last date that was found.
+    date: Option<FoundDate>,
 }
 
 /// A line without its date.
@@ -66,7 +70,8 @@ impl Language {
         let failregex = compile("failregex", &recipe.failregex, multiline)?;
         let ignoreregex = compile("ignoreregex", &recipe.ignoreregex, multiline)?;
         let prefregex = (!pref.is_empty()).then_some(prefregex);
-        let language = Self { recipe, prefregex, failregex, ignoreregex };
+        let dates = dates(&recipe)?;
+        let language = Self { recipe, prefregex, failregex, ignoreregex, dates };
         language.nameless().map_or(Ok(()), |problem| Err(vec![problem]))?;
         Ok(language)
     }
@@ -74,6 +79,11 @@ impl Language {
     /// What it was compiled from.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// What finds the dates of its lines.
+    pub fn dates(&self) -> &DateDetector {
+        &self.dates
     }
 
     /// Its patterns, with the engine that each runs on: `prefregex` first, then `failregex`, then `ignoreregex`.
@@ -119,7 +129,7 @@ impl Language {
         memory: &mut Memory,
         reference: Option<&Reference>,
     ) -> Judgement {
-        let Some(line) = self.line(record, reference) else { return Judgement::Missed };
+        let Some(line) = self.line(record, memory, reference) else { return Judgement::Missed };
         if self.recipe.maxlines > 1 && !line.marked {
             return self.judge_lines(record, &line, memory);
         }
@@ -145,15 +155,33 @@ impl Language {
     }
 
     /// The line without its date; `None` where its client field holds nobody.
-    fn line(&self, record: &Record<'_>, reference: Option<&Reference>) -> Option<Line> {
+    fn line(&self, record: &Record<'_>, memory: &mut Memory, reference: Option<&Reference>) -> Option<Line> {
+        let found = reference.and_then(|reference| self.date(record, memory, reference));
         match record.client_range() {
-            Some(client) => Line::marked(record, &client),
-            // The filter says that its lines have no date: what looks like one is something else.
-            None if self.recipe.datepattern.as_deref() == Some("{NONE}") => {
-                Some(Line::plain(record.line(), None, reference.map(|reference| reference.now)))
+            None if reference.is_none() => {
+                Some(Line::plain(record.line(), record.time_range(), record.time()))
             }
-            None => Some(Line::plain(record.line(), record.time_range(), record.time())),
+            None => {
+                let time = found.as_ref().or(memory.date.as_ref()).map(|date| date.time);
+                let range = found.as_ref().map(|found| found.range.clone());
+                memory.date = found.or(memory.date.take());
+                Some(Line::plain(record.line(), range, time))
+            }
+            Some(client) => {
+                let own = record.time_range().unwrap_or(0..0);
+                let found = found.filter(|_| self.recipe.datepattern.is_some()).map(|found| found.range);
+                // The filter may want more or less of the date cut out, but nobody shows it another one.
+                let meets = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+                let found = found.filter(|found| meets(found, &own) && !meets(found, &client));
+                Line::marked(record, &client, found.unwrap_or(own))
+            }
         }
+    }
+
+    fn date(&self, record: &Record<'_>, memory: &Memory, reference: &Reference) -> Option<FoundDate> {
+        let line = record.line();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.dates.find(line, &DateContext { reference, last: memory.date.as_ref() })
     }
 
     /// Judges the last lines together.
@@ -199,6 +227,16 @@ fn judgement(
     if is_ignored { Judgement::Ignored(found) } else { Judgement::Offence(found) }
 }
 
+/// The dates of a filter that names none are the usual ones.
+fn dates(recipe: &Recipe) -> Result<DateDetector, Vec<Trouble>> {
+    let patterns: Vec<String> = recipe.datepattern.iter().cloned().collect();
+    DateDetector::compile(&patterns).map_err(|problems| {
+        let trouble =
+            |problem: &Problem| recipe.trouble("datepattern", &format!("datepattern: {}", problem.message));
+        problems.iter().map(trouble).collect()
+    })
+}
+
 fn patterns_of(patterns: &[String], lines: bool) -> Result<Patterns, String> {
     let nodes = patterns.iter().map(|pattern| parse(pattern)).collect::<Result<Vec<_>, _>>()?;
     Patterns::compile(nodes, lines).map_err(|(index, what)| {
@@ -221,8 +259,8 @@ impl Line {
     }
 
     /// A line whose client is marked; `None` where the field holds nobody.
-    fn marked(record: &Record<'_>, client: &Range<usize>) -> Option<Self> {
-        let cut = raw::mark_client(record, client)?;
+    fn marked(record: &Record<'_>, client: &Range<usize>, date: Range<usize>) -> Option<Self> {
+        let cut = raw::mark_client(record, client, date)?;
         let [v4, v6, name] = raw::MARKS;
         let at = memchr3(v4, v6, name, &cut)?;
         let (before, behind) = cut.split_at(at);

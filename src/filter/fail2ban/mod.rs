@@ -2,9 +2,11 @@
 //!
 //! `Call` takes `NAME[mode=aggressive]` apart; `Recipe` is what the filter's files (`ini`, `files`) say once every name is
 //! replaced (`expand`); `Language` is the recipe compiled: patterns in Python's dialect (`python`) on two engines (`engine`), and
-//! what several lines say together (`session`, `window`). Files are read by a function that the caller hands in.
+//! what several lines say together (`session`, `window`). Dates are found by `date`.
+//! Files are read by a function that the caller hands in.
 
 mod call;
+mod date;
 mod engine;
 mod expand;
 mod files;
@@ -19,6 +21,7 @@ mod trouble;
 mod window;
 
 pub use call::Call;
+pub use date::{DateContext, DateDetector, FoundDate};
 pub use engine::Engine;
 pub use files::ReadFile;
 pub use language::{Language, Memory};

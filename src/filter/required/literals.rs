@@ -15,6 +15,8 @@ const MOST: usize = 512;
 /// The shortest literal that is searched for, and how much of a longer one.
 const SHORTEST: usize = 2;
 const LONGEST: usize = 32;
+/// A single byte that stands in fewer lines than this is searched for, too.
+const RARE_SIGN: f32 = 0.01;
 /// A set whose literals stand in more lines than this saves nothing.
 const TOO_COMMON: f32 = 0.5;
 /// The searcher looks for the first bytes and verifies: where these are common, that costs.
@@ -176,13 +178,28 @@ impl Finder<'_> {
             (0..piece.len().saturating_sub(SHORTEST - 1))
                 .map(move |start| &piece[start..piece.len().min(start + LONGEST)])
         });
-        let costed = suffixes.map(|bytes| (cost(bytes), bytes));
-        let (_, bytes) = costed.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        let sign = Some(&text.bytes[..]).filter(|sign| self.is_rare_sign(sign));
+        let wanted = suffixes.filter(|bytes| !self.cut.is_usual(bytes)).chain(sign);
+        let (_, bytes) = wanted.map(|bytes| (cost(bytes), bytes)).min_by(|(a, _), (b, _)| a.total_cmp(b))?;
         Some(Literal { bytes: bytes.to_vec(), folded: text.folded })
+    }
+
+    /// A single byte that no usual line holds: a quote, an asterisk.
+    fn is_rare_sign(&self, text: &[u8]) -> bool {
+        let [byte] = text else { return false };
+        byte.is_ascii_punctuation() && share(text) < RARE_SIGN && !self.cut.pieces(text).concat().is_empty()
     }
 }
 
 impl Cut<'_> {
+    /// Whether it stands in most lines of the format.
+    fn is_usual(self, text: &[u8]) -> bool {
+        match self {
+            Self::Escaped(format) | Self::Encoded(format) | Self::Segments(format) => format.is_usual(text),
+            Self::Brackets | Self::Boundaries => false,
+        }
+    }
+
     /// Whether a line that holds this text is a candidate without it.
     fn excepts(self, text: &[u8]) -> bool {
         match self {
@@ -208,7 +225,7 @@ impl Cut<'_> {
 
 /// Whether a server may write this byte in a way that makes its line no candidate.
 fn is_hidden(format: &Format, byte: u8) -> bool {
-    !format.never_escapes(byte) && !format.escapes_with_backslash(byte)
+    !format.never_escapes(byte) && !format.escapes_with_mark(byte)
 }
 
 impl Literal {

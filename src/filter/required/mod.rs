@@ -27,8 +27,8 @@ const MOST_NUMBERS: u64 = 64;
 /// What a line must hold to be an offence: one of the literals, or one of the spellings that hide them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Required {
-    /// One of these stands in the line as it was logged. Each has at least two bytes, none is part of another. Empty
-    /// where only lines of the two exceptions can be offences.
+    /// One of these stands in the line as it was logged. Each has at least two bytes, or is a rare sign; none is part of
+    /// another. Empty where only lines of the two exceptions can be offences.
     pub literals: Vec<Vec<u8>>,
     /// The case of ASCII letters does not count; the literals are then in lower case.
     pub ignore_case: bool,
@@ -133,6 +133,9 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
     if condition.fields.contains(&Field::Host) {
         return None;
     }
+    if condition.decoded && condition.fields.iter().any(|field| format.is_verbatim(field)) {
+        return None;
+    }
     let hirs = condition.any.iter().map(|matcher| match matcher {
         Matcher::Regex(text) => Pattern::read(text).ok().map(|pattern| pattern.hir().clone()),
         Matcher::Range(..) => None,
@@ -152,8 +155,11 @@ fn of_condition(condition: &Condition, format: &Format) -> Option<Found> {
         () if condition.decoded => Cut::Encoded(format),
         () => Cut::Escaped(format),
     };
-    let sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
+    let mut sets = hirs.iter().map(|hir| literals::best(hir, cut)).collect::<Option<Vec<Set>>>()?;
     let encoded = Some(within).filter(|_| !matches!(cut, Cut::Escaped(_)));
+    if encoded.is_some() {
+        sets.push(Set::of_whole(format.marks().iter().map(|mark| mark.to_vec()).collect()));
+    }
     Some(Found { set: Set::union(sets), encoded, target: Target::default() })
 }
 

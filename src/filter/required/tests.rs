@@ -61,9 +61,17 @@ fn the_case_of_letters_is_folded() {
 
 #[test]
 fn what_requires_nothing_says_so() {
-    for pattern in ["", ".*", "a|", "(?:abc)?", "[a-z]+", "(?:foo)*", r"\d+", "GET|POST", "~", "é"] {
+    for pattern in ["", ".*", "a|", "(?:abc)?", "[a-z]+", "(?:foo)*", r"\d+", "GET|POST", "/", "é"] {
         assert_eq!(literals(pattern, Cut::Escaped(&Format::Combined)), None, "{pattern}");
     }
+}
+
+#[test]
+fn a_sign_that_no_usual_line_holds_is_enough() {
+    assert_eq!(
+        literals(r"['*]\d+", Cut::Escaped(&Format::Combined)),
+        Some((vec!["'".into(), "*".into()], false))
+    );
 }
 
 #[test]
