@@ -17,16 +17,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 /// Cases that we judge differently, as `filter:line`, and why.
-const DIFFERENT: &[(&str, &str)] = &[
-    ("zzz-sshd-obsolete-multiline:170", WINDOW),
-    ("zzz-sshd-obsolete-multiline:172", WINDOW),
-    ("zzz-sshd-obsolete-multiline:174", WINDOW),
-    ("zzz-sshd-obsolete-multiline:281", WINDOW),
-    ("zzz-sshd-obsolete-multiline:287", WINDOW),
-    ("zzz-sshd-obsolete-multiline:293", WINDOW),
-    ("zzz-sshd-obsolete-multiline:372", WINDOW),
-];
-const WINDOW: &str = "a window of lines: fail2ban takes others of them for the match";
+const DIFFERENT: &[(&str, &str)] = &[];
 
 /// Where fail2ban's files are.
 struct Installed {
@@ -145,6 +136,18 @@ fn holds(log: &str, options: &Map<String, Value>) -> bool {
     condition.is_none() || name == Some(log)
 }
 
+/// Whether a note's constraint lets it tell of this log with these options: `name == 'sshd'`, `opts.get('mode') != 'x'`.
+fn is_meant(log: &str, options: &Map<String, Value>, note: &Map<String, Value>) -> bool {
+    let Some(constraint) = note.get("constraint").and_then(Value::as_str) else { return true };
+    let (left, is_equal, right) = match constraint.split_once("!=") {
+        Some((left, right)) => (left.trim(), false, right.trim()),
+        None => constraint.split_once("==").map(|(left, right)| (left.trim(), true, right.trim())).unwrap(),
+    };
+    let option = left.strip_prefix("opts.get('").and_then(|rest| rest.strip_suffix("')"));
+    let value = option.map_or(Some(log), |option| options.get(option).and_then(Value::as_str));
+    (value == Some(right.trim_matches('\''))) == is_equal
+}
+
 /// Which filter a set of options asks for, and its parameters.
 fn wanted(log: &str, options: &Map<String, Value>) -> (String, Vec<(String, String)>) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -227,6 +230,9 @@ impl Score {
         for (options, case) in cases(installed, log) {
             for options in options.iter().filter(|options| holds(log, options)) {
                 let (name, parameters) = wanted(log, options);
+                if !case.note.as_ref().is_none_or(|note| is_meant(log, options, note)) {
+                    continue;
+                }
                 let prefix = options.get("test.prefix-line").and_then(Value::as_str).unwrap_or_default();
                 let case = Case { line: [prefix.as_bytes(), &case.line].concat(), ..case.clone() };
                 let running = running.entry(format!("{name}{parameters:?}")).or_insert_with(|| {

@@ -126,11 +126,23 @@ pub(super) fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
         [] => true,
     };
     let ends = match text.get(host.end..).unwrap_or_default() {
-        [b'.' | b'-', after, ..] => !is_part(after),
+        [b'-', port @ ..] => is_port(port),
+        [b'.', after, ..] => !is_part(after),
         [next, ..] => !is_part(next),
         [] => true,
     };
     begins && ends
+}
+
+/// Whether what stands behind an address and `-` belongs to no name: nothing of a word, or a port (`192.0.2.1-1780;`).
+fn is_port(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    match text.get(digits) {
+        None => true,
+        Some(b'.' | b'-') if digits == 0 => true,
+        Some(after) => digits <= 5 && !is_name(after),
+    }
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {

@@ -1,3 +1,5 @@
+//! Filters as files, and what they make of lines.
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What Python reads and what is written of it.
+
 use regex::bytes::Regex;
 
 use super::{Hosts, Style, parse, write};
