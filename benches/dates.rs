@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use banmap::filter::fail2ban::date::{DateContext, DateDetector};
+use banmap::filter::{DateContext, DateDetector};
 use banmap::record::Reference;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;

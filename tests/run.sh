@@ -28,6 +28,7 @@ have haproxy haproxy
 have logrotate logrotate
 have python3 python3
 have cc gcc
+have fail2ban-regex fail2ban
 [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
 
 if ! command -v cargo >/dev/null 2>&1; then

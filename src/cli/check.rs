@@ -14,6 +14,7 @@ use super::screen::{self, Screen, many};
 use super::table;
 use crate::config::{self, Config, FilterReport, Needs, Options, Problem, Report, Severity, Source};
 use crate::daemon::{clients, surroundings};
+use crate::filter::Engine;
 use crate::os::clock;
 use crate::reader::Reader;
 use crate::record::Reference;
@@ -106,7 +107,25 @@ fn filters(filters: &[FilterReport], screen: &mut Screen) -> io::Result<()> {
         let from = format!("{}{hides}", escape::line(&filter.origin.to_string()));
         grid.add_row([filter.name.clone(), from, filter.samples.to_string(), filter.jails.join(", ")]);
     }
-    if grid.is_empty() { Ok(()) } else { screen.line(grid.trim_fmt()) }
+    if !grid.is_empty() {
+        screen.line(grid.trim_fmt())?;
+    }
+    filters.iter().filter(shown).try_for_each(|filter| engines(filter, screen))
+}
+
+/// Which patterns of a filter in fail2ban's language go back, and how many do not.
+fn engines(filter: &FilterReport, screen: &mut Screen) -> io::Result<()> {
+    let (linear, back): (Vec<_>, Vec<_>) =
+        filter.engines.iter().partition(|(.., engine)| *engine == Engine::Linear);
+    if filter.engines.is_empty() {
+        return Ok(());
+    }
+    let of = many(filter.engines.len() as u64, "pattern");
+    let counts = format!("{} on the linear engine, {} on the backtracking one", linear.len(), back.len());
+    screen.line(format!("{}: {of}, {counts}", escape::line(&filter.name)))?;
+    let mut shown =
+        back.iter().map(|(key, pattern, _)| format!("  backtracks: {key} {}", escape::line(pattern)));
+    shown.try_for_each(|line| screen.line(line))
 }
 
 fn say(report: &Report) {

@@ -16,7 +16,7 @@ use super::{load, times};
 use crate::address::Address;
 use crate::config::{Config, FoundFilter, Library, Needs, Problem, format_of};
 use crate::daemon::{clients, surroundings};
-use crate::filter::Filter;
+use crate::filter::{Filter, Language};
 use crate::os::clock;
 use crate::reader::{Clients, Examined, Examiner, FileReading, Lines, Outcome};
 use crate::record::{Format, FormatEscape, Reference};
@@ -28,7 +28,7 @@ use crate::terms::{SourceName, escape};
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(group = clap::ArgGroup::new("lines").required(true).args(["file", "line"]))]
 pub(super) struct Test {
-    /// A filter's name, or the path of a filter file
+    /// A filter's name, or the path of a filter file; one in fail2ban's language may have parameters: sshd[mode=aggressive]
     filter: String,
     /// A log file, also .gz; - is stdin
     file: Option<PathBuf>,
@@ -113,19 +113,20 @@ impl Test {
             )?,
         }
         examiner.finish(&mut |examined| trial.tell(examined))?;
+        if let Some(searches @ 1..) = filter.language().map(Language::given_up) {
+            let searches = many(searches, "search");
+            screen::remark(&format!(
+                "{searches} would have gone back too often: given up, an offence may be missed"
+            ));
+        }
         trial.finish(examiner.reading().taken())
     }
 
     fn find_filter(&self, config: &Config) -> Result<Arc<Filter>, CliError> {
         let name = self.filter.as_str();
-        if name.ends_with(']') && name.contains('[') {
-            return Err(CliError::Unusable(format!(
-                "`{}`: parameters belong to filters in fail2ban's language, which this version does not read",
-                escape::line(name)
-            )));
-        }
+        let bare = name.split_once('[').map_or(name, |(bare, _)| bare);
         let is_path =
-            name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml" || e == "conf");
+            bare.contains('/') || Path::new(bare).extension().is_some_and(|e| e == "toml" || e == "conf");
         let found = if is_path { Library::open(Path::new(name)) } else { config.filters.find(name) };
         let FoundFilter { filter, .. } = found.map_err(|problems| CliError::Unusable(rendered(&problems)))?;
         Ok(filter)

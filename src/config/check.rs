@@ -4,6 +4,7 @@ use super::library::{FilterOrigin, FoundFilter};
 use super::load::{Options, read};
 use super::problem::{Problem, Problems};
 use super::settings::Config;
+use crate::filter::{Engine, Language};
 use crate::resolve::Lists;
 
 /// A filter that could be used, as `check` found it.
@@ -17,6 +18,8 @@ pub struct FilterReport {
     pub hides_shipped: bool,
     /// How many samples it brings.
     pub samples: usize,
+    /// Of a filter in fail2ban's language: its patterns (which key, the pattern), and what each runs on.
+    pub engines: Vec<(&'static str, String, Engine)>,
     /// The enabled jails that use it.
     pub jails: Vec<String>,
 }
@@ -39,7 +42,11 @@ pub fn check(options: &Options) -> Report {
         problems.extend(errors.iter().map(|error| Problem::error(error.to_string())));
     }
     let mut filters = Vec::new();
-    for name in config.filters.names() {
+    let mut names = config.filters.names();
+    names.extend(config.jails.iter().map(|jail| jail.filter_name.clone()));
+    names.sort();
+    names.dedup();
+    for name in names {
         match config.filters.find(&name) {
             Ok(found) => {
                 problems.extend(found.failed_samples());
@@ -64,9 +71,15 @@ fn report(config: &Config, found: FoundFilter) -> FilterReport {
     let jails = config.jails.iter().filter(|jail| jail.filter_name == found.name);
     FilterReport {
         samples: samples.matching.len() + samples.missing.len(),
+        engines: found.filter.language().map_or_else(Vec::new, engines),
         jails: jails.map(|jail| jail.name.to_string()).collect(),
         name: found.name,
         origin: found.origin,
         hides_shipped: found.hides_shipped,
     }
+}
+
+fn engines(language: &Language) -> Vec<(&'static str, String, Engine)> {
+    let engines = language.engines().into_iter();
+    engines.map(|(key, pattern, engine)| (key, pattern.to_owned(), engine)).collect()
 }

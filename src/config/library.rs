@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use super::node::{self, Entry, Table, Value};
 use super::problem::Problem;
 use super::rules;
 use super::text::{Medium, Place, Text};
-use crate::filter::{self, FailedSample, Filter, Judgement, SHIPPED};
+use crate::filter::{self, Call, FailedSample, Filter, Judgement, Language, Recipe, SHIPPED, Trouble};
 use crate::terms::{JailName, nearest};
 
 /// Where a filter comes from.
@@ -85,10 +86,20 @@ impl Library {
         })
     }
 
-    /// The filter in the file `path`.
+    /// The filter in the file `path`, which may be followed by parameters where it is in fail2ban's language.
     pub fn open(path: &Path) -> Result<FoundFilter, Vec<Problem>> {
+        let written = path.to_string_lossy();
+        let call = Call::read(&written).map_err(|what| vec![Problem::error(what)])?;
+        let path = if call.parameters.is_empty() { path } else { Path::new(call.name) };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        from_file(&name, path)
+        if path.extension().is_some_and(|extension| extension == "conf" || extension == "local") {
+            return from_conf(&name, &path.with_extension("conf"), &call.parameters);
+        }
+        if call.parameters.is_empty() {
+            from_file(&name, path)
+        } else {
+            Err(vec![without_parameters(&written)])
+        }
     }
 
     /// The names of all filters that could be used: inline, in files, shipped. Other programs' files are left out.
@@ -109,22 +120,29 @@ impl Library {
     }
 
     fn look_up(&self, name: &str) -> Outcome {
-        if name.parse::<JailName>().is_err() {
+        let call = Call::read(name).map_err(|what| vec![Problem::error(what)])?;
+        if call.name.parse::<JailName>().is_err() {
             return Err(vec![unusable(name)]);
         }
-        if let Some(entry) = self.inline.get(name) {
-            return from_entry(name, entry);
+        let plain = || if call.parameters.is_empty() { Ok(()) } else { Err(vec![without_parameters(name)]) };
+        if let Some(entry) = self.inline.get(call.name) {
+            return plain().and_then(|()| from_entry(name, entry));
         }
         for directory in &self.directories {
-            let path = directory.join(format!("{name}.toml"));
+            let path = directory.join(format!("{}.toml", call.name));
             if is_there(&path) {
-                return from_file(name, &path);
+                return plain().and_then(|()| from_file(name, &path));
             }
-            let foreign = directory.join(format!("{name}.conf"));
-            if is_there(&foreign) {
-                return Err(vec![foreign_language(name, &foreign)]);
+            let conf = path.with_extension("conf");
+            if is_there(&conf) || is_there(&path.with_extension("local")) {
+                return from_conf(name, &conf, &call.parameters);
             }
         }
+        let shipped = SHIPPED.iter().find(|shipped| shipped.name == call.name);
+        if shipped.is_some() {
+            plain()?;
+        }
+        let name = call.name;
         let shipped = SHIPPED.iter().find(|shipped| shipped.name == name);
         shipped.map_or_else(|| Err(vec![self.unknown(name)]), |shipped| from_shipped(name, shipped.text))
     }
@@ -152,21 +170,51 @@ fn is_there(path: &Path) -> bool {
 
 fn unusable(name: &str) -> Problem {
     let problem = Problem::error(format!("`{name}` is no filter's name"));
-    let fix = if name.contains('[') {
-        "parameters belong to filters in fail2ban's language, which this version does not read"
-    } else if name.contains('/') {
+    let fix = if name.contains('/') {
         "put the file into filter.d beside the configuration, and give its name without .toml"
     } else {
-        "letters, digits, `-`, `_` and `.` make a name"
+        "letters, digits, `-`, `_` and `.` make a name; parameters follow it as [name=value]"
     };
     problem.fix(fix.to_owned())
 }
 
-fn foreign_language(name: &str, path: &Path) -> Problem {
-    let path = path.display();
-    let what = format!("{path} is in fail2ban's language, which this version does not read");
-    let fix = format!("write its patterns into filter.d/{name}.toml: failregex = ['…'], ignoreregex = ['…']");
-    Problem::error(what).fix(fix)
+fn without_parameters(name: &str) -> Problem {
+    let what = format!("`{name}`: parameters belong to filters in fail2ban's language, and this one is not");
+    Problem::error(what).fix("write the filter's name alone".to_owned())
+}
+
+/// A filter in fail2ban's language.
+fn from_conf(name: &str, path: &Path, parameters: &[(String, String)]) -> Outcome {
+    let read = |path: &Path| match gather::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let recipe = Recipe::read(path, parameters, &read).map_err(|trouble| vec![in_conf(name, &trouble)])?;
+    let language = Language::compile(recipe)
+        .map_err(|troubles| troubles.iter().map(|trouble| in_conf(name, trouble)).collect::<Vec<_>>())?;
+    let text = Text::new(Medium::File(path.to_owned()), String::new());
+    let written = Written {
+        origin: FilterOrigin::File(path.to_owned()),
+        table: Table::default(),
+        place: Place::new(&text, 0..0),
+    };
+    Ok(FoundFilter {
+        name: name.to_owned(),
+        filter: Arc::new(Filter::told(language)),
+        origin: written.origin.clone(),
+        hides_shipped: SHIPPED.iter().any(|shipped| shipped.name == name),
+        written: Arc::new(written),
+    })
+}
+
+/// A mistake in one of its files, at its line.
+fn in_conf(name: &str, trouble: &Trouble) -> Problem {
+    let text = Text::new(Medium::File(trouble.file.clone()), gather::read(&trouble.file).unwrap_or_default());
+    let mut lines = text.body.split_inclusive('\n');
+    let start: usize = lines.by_ref().take(trouble.line.saturating_sub(1)).map(str::len).sum();
+    let length = lines.next().map_or(0, |line| line.trim_end().len());
+    Problem::error(format!("filter {name}: {}", trouble.message)).at(Place::new(&text, start..start + length))
 }
 
 fn from_entry(name: &str, entry: &Entry) -> Outcome {

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use jiff::Timestamp;
+
+use super::fail2ban::{Language, Memory};
 use super::raw::RawPatterns;
 use super::required::{self, Required};
 use super::{ConditionSet, Conditions, Definition, Problem};
-use crate::record::{Format, Record};
+use crate::record::{Format, Record, Reference};
 
 /// A filter that is ready to judge records.
 #[derive(Debug)]
@@ -17,8 +20,14 @@ pub struct Filter {
 /// What a filter looks at.
 #[derive(Debug)]
 enum Looks {
-    AtFields { rules: Vec<Conditions>, ignore: Vec<Conditions>, order: Vec<usize> },
+    AtFields {
+        rules: Vec<Conditions>,
+        ignore: Vec<Conditions>,
+        order: Vec<usize>,
+    },
     AtLines(RawPatterns),
+    /// In fail2ban's language.
+    Told(Box<Language>),
 }
 
 /// What a filter makes of one record.
@@ -41,6 +50,29 @@ pub struct Match {
     pub host: Option<Range<usize>>,
     /// How many times it counts.
     pub weight: u8,
+    /// What a filter in fail2ban's language found; its host may stand in an earlier line.
+    pub told: Option<Box<Told>>,
+}
+
+/// What a filter in fail2ban's language found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whom it names, as logged.
+    pub address: String,
+    /// When, by the date that the filter found; `None` where it found none.
+    pub time: Option<Timestamp>,
+    /// Its named groups and what they took.
+    pub groups: Vec<(String, String)>,
+}
+
+impl Match {
+    /// Whom it names, as `line` or a line before has it; `None` for rules on fields.
+    pub fn named<'m>(&'m self, line: &'m [u8]) -> Option<&'m [u8]> {
+        match &self.told {
+            Some(told) => Some(told.address.as_bytes()),
+            None => line.get(self.host.clone()?),
+        }
+    }
 }
 
 impl Filter {
@@ -54,38 +86,67 @@ impl Filter {
         Ok(Self { looks: looks?, definition: definition.clone() })
     }
 
-    /// The definition it was compiled from.
+    /// A filter in fail2ban's language.
+    pub fn told(language: Language) -> Self {
+        Self { definition: Definition::default(), looks: Looks::Told(Box::new(language)) }
+    }
+
+    /// What it says, where it is in fail2ban's language.
+    pub fn language(&self) -> Option<&Language> {
+        match &self.looks {
+            Looks::Told(language) => Some(language),
+            Looks::AtFields { .. } | Looks::AtLines(_) => None,
+        }
+    }
+
+    /// The definition it was compiled from; empty where it is in fail2ban's language.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 
     /// Whether it looks at raw lines instead of fields.
     pub fn is_raw(&self) -> bool {
-        matches!(self.looks, Looks::AtLines(_))
+        matches!(self.looks, Looks::AtLines(_) | Looks::Told(_))
     }
 
     /// Its rules and its exceptions; a raw filter has neither.
     pub fn conditions(&self) -> (&[Conditions], &[Conditions]) {
         match &self.looks {
             Looks::AtFields { rules, ignore, .. } => (rules, ignore),
-            Looks::AtLines(_) => (&[], &[]),
+            Looks::AtLines(_) | Looks::Told(_) => (&[], &[]),
         }
     }
 
     /// Byte strings one of which every offending line of this format must hold, but for the spellings that the answer
     /// names. `None`: any line may be an offence.
     pub fn required(&self, format: &Format) -> Option<Required> {
-        required::required(&self.definition, format)
+        match &self.looks {
+            Looks::Told(language) => required::of_language(language, format),
+            Looks::AtFields { .. } | Looks::AtLines(_) => required::required(&self.definition, format),
+        }
     }
 
-    /// Judges one record.
+    /// Judges one record by itself.
     pub fn judge(&self, record: &Record<'_>) -> Judgement {
+        self.judge_after(record, &mut Memory::default(), None)
+    }
+
+    /// Judges the record that comes after those that `memory` knows: filters in fail2ban's language may join lines.
+    /// `reference` completes the dates that they find themselves; without it these are the record's own.
+    pub fn judge_after(
+        &self,
+        record: &Record<'_>,
+        memory: &mut Memory,
+        reference: Option<&Reference>,
+    ) -> Judgement {
         match &self.looks {
+            Looks::Told(language) => language.judge(record, memory, reference),
             Looks::AtLines(patterns) => patterns.judge(record),
             Looks::AtFields { rules, ignore, order } => {
                 let holds = |rule: &&usize| rules.get(**rule).is_some_and(|rule| rule.hold(record));
                 let Some(rule) = order.iter().find(holds) else { return Judgement::Missed };
-                let found = Match { rule: *rule, host: None, weight: self.definition.weight(*rule) };
+                let found =
+                    Match { rule: *rule, host: None, weight: self.definition.weight(*rule), told: None };
                 let excepted = ignore.iter().any(|exception| exception.hold(record));
                 if excepted { Judgement::Ignored(found) } else { Judgement::Offence(found) }
             }

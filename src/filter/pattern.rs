@@ -36,6 +36,12 @@ impl Pattern {
         Ok(Self { text: pattern.to_owned(), hir })
     }
 
+    /// Reads a pattern that says itself what its classes mean.
+    pub(super) fn as_written(pattern: &str) -> Result<Self, String> {
+        let hir = parse(pattern).map_err(|error| explain(pattern, &error))?;
+        Ok(Self { text: pattern.to_owned(), hir })
+    }
+
     /// Its structure.
     pub(super) fn hir(&self) -> &Hir {
         &self.hir

@@ -20,6 +20,8 @@ const IPV4: u8 = 0xF8;
 const IPV6: u8 = 0xF9;
 const NAME: u8 = 0xFA;
 const REPLACED: u8 = 0xFE;
+/// All of them.
+pub(super) const MARKS: [u8; 3] = [IPV4, IPV6, NAME];
 
 /// The groups where a host stands are called this, and a number.
 const GROUP: &str = "banmap_host";
@@ -77,7 +79,9 @@ impl RawPatterns {
     }
 
     fn judge_marked(&self, record: &Record<'_>, client: Range<usize>) -> Judgement {
-        let Some(cut) = mark_client(record, &client) else { return Judgement::Missed };
+        let Some(cut) = mark_client(record, &client, record.time_range().unwrap_or(0..0)) else {
+            return Judgement::Missed;
+        };
         match self.heaviest(&self.fail.marked, &cut) {
             None => Judgement::Missed,
             Some(rule) => judgement(&self.ignore.marked, &cut, self.found(rule, client)),
@@ -109,7 +113,7 @@ impl RawPatterns {
     }
 
     fn found(&self, rule: usize, host: Range<usize>) -> Match {
-        Match { rule, host: Some(host), weight: self.weight(rule) }
+        Match { rule, host: Some(host), weight: self.weight(rule), told: None }
     }
 
     /// Where the first host tag that took part in the match stood, in the whole line; `None` where it took a piece of a
@@ -129,11 +133,15 @@ impl RawPatterns {
 
 /// Whether a host is not cut out of a longer word: `192.0.2.1` out of `192.0.2.1.client.example`, which is anybody's
 /// name to choose, or `2.0.2.1` out of `192.0.2.1`, where a greedy pattern took the rest. A port may follow.
-fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
+pub(super) fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let is_group = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
     let before = text.get(..host.start).unwrap_or_default();
+    // A mail server's address literal: `[IPv6:2001:db8::1]` (RFC 5321, 4.1.3).
+    let literal = b"IPv6:";
+    let named = before.len().checked_sub(literal.len()).and_then(|at| before.get(at..));
     let begins = match before {
+        _ if named.is_some_and(|named| named.eq_ignore_ascii_case(literal)) => true,
         [.., before, b'.'] => !is_part(before),
         [.., before, b':'] => {
             !is_group(before) || !text.get(host.clone()).unwrap_or_default().contains(&b':')
@@ -142,11 +150,23 @@ fn is_whole_word(text: &[u8], host: &Range<usize>) -> bool {
         [] => true,
     };
     let ends = match text.get(host.end..).unwrap_or_default() {
-        [b'.' | b'-', after, ..] => !is_part(after),
+        [b'-', port @ ..] => is_port(port),
+        [b'.', after, ..] => !is_part(after),
         [next, ..] => !is_part(next),
         [] => true,
     };
     begins && ends
+}
+
+/// Whether what stands behind an address and `-` belongs to no name: nothing of a word, or a port (`192.0.2.1-1780;`).
+fn is_port(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    match text.get(digits) {
+        None => true,
+        Some(b'.' | b'-') if digits == 0 => true,
+        Some(after) => digits <= 5 && !is_name(after),
+    }
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
@@ -159,11 +179,11 @@ fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
 
 /// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag could
 /// take (`-`, a list).
-fn mark_client(record: &Record<'_>, client: &Range<usize>) -> Option<Vec<u8>> {
+pub(super) fn mark_client(record: &Record<'_>, client: &Range<usize>, date: Range<usize>) -> Option<Vec<u8>> {
     let line = record.line();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mark = [b'0', mark(record, line.get(client.clone())?)?, b'0'];
-    let (client, date) = ((client, &mark[..]), (&record.time_range().unwrap_or(0..0), &[][..]));
+    let (client, date) = ((client, &mark[..]), (&date, &[][..]));
     let is_first = (client.0.start, client.0.end) < (date.0.start, date.0.end);
     let [(first, instead), (second, last)] = if is_first { [client, date] } else { [date, client] };
     let parts = [

@@ -151,6 +151,11 @@ impl Log {
                  them: set `HostnameLookups Off` in Apache, or log %a instead of %h",
                 escape(path.display())
             ),
+            Told::GivenUp { path, searches } => warn!(
+                "source {source}: {searches} searches of a filter in {} were given up, since its pattern would have gone \
+                 back too often: an offence may be missed. `banmap check` names the patterns that go back",
+                escape(path.display())
+            ),
             Told::Skewed { path, logged, arrived } => warn!(
                 "source {source}: {} says {logged} for a line that arrived at {arrived}: the server logs without its time \
                  zone, or a clock is wrong. Lines count when they arrive; after a stop they would count at the wrong time",

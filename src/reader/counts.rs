@@ -38,6 +38,8 @@ pub struct FileReading {
     pub unparsed: u64,
     /// Records whose client field held no address (a host name, `-`).
     pub nameless: u64,
+    /// Searches that a filter in fail2ban's language gave up: on these lines it found nothing.
+    pub given_up: u64,
     /// Offences found, counted once for each jail.
     pub offences: u64,
     /// The logged time of the last line of the last buffer.

@@ -11,7 +11,7 @@ use super::line::Held;
 use super::scan::lines;
 use super::unwrap::Unwrapped;
 use crate::address::Address;
-use crate::filter::{Filter, Judgement, Match};
+use crate::filter::{Filter, Judgement, Match, Memory};
 use crate::record::{Record, Reference, wrapper_time};
 
 /// What became of a line.
@@ -55,6 +55,8 @@ pub struct Examiner<'f> {
     reading: FileReading,
     reference: Reference,
     unwrapped: Unwrapped,
+    /// What the filter remembers of the lines before.
+    memory: Memory,
     /// How many lines the buffers before had.
     before: u64,
 }
@@ -62,7 +64,15 @@ pub struct Examiner<'f> {
 impl<'f> Examiner<'f> {
     /// Looks at a log that `reading` is the begin of.
     pub fn new(filter: &'f Filter, clients: Clients, reading: FileReading, reference: Reference) -> Self {
-        Self { filter, clients, reading, reference, unwrapped: Unwrapped::default(), before: 0 }
+        Self {
+            filter,
+            clients,
+            reading,
+            reference,
+            unwrapped: Unwrapped::default(),
+            memory: Memory::default(),
+            before: 0,
+        }
     }
 
     /// What was read so far.
@@ -133,7 +143,7 @@ impl<'f> Examiner<'f> {
         self.clients.resolve(&mut record, &around);
         let via = || record.proxies(&self.clients.from, &around.trusted);
         let missed = missed(number, line, record.time().or(wrapper));
-        match self.filter.judge(&record) {
+        match self.filter.judge_after(&record, &mut self.memory, Some(&self.reference)) {
             Judgement::Missed => missed,
             Judgement::Offence(matched) => {
                 Examined { via: via(), ..found(Outcome::Match, &record, &matched, missed) }
@@ -161,8 +171,15 @@ fn missed(number: u64, text: &[u8], time: Option<Timestamp>) -> Examined<'_> {
 }
 
 fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Examined<'a>) -> Examined<'a> {
-    let place = matched.host.clone().or_else(|| record.client_range());
-    let text = place.and_then(|range| missed.text.get(range));
-    let address = text.map(String::from_utf8_lossy);
-    Examined { outcome, address, rule: Some(matched.rule), weight: matched.weight, ..missed }
+    let client = || record.client_range().and_then(|range| missed.text.get(range));
+    let address = match &matched.told {
+        Some(told) => Some(Cow::Owned(told.address.clone())),
+        None => matched
+            .host
+            .clone()
+            .map_or_else(client, |range| missed.text.get(range))
+            .map(String::from_utf8_lossy),
+    };
+    let time = matched.told.as_ref().and_then(|told| told.time).or(missed.time);
+    Examined { outcome, address, time, rule: Some(matched.rule), weight: matched.weight, ..missed }
 }

@@ -75,6 +75,13 @@ pub enum Told {
         /// How many.
         nameless: u64,
     },
+    /// A filter gave searches up in lines of a file, since they would have gone back too often.
+    GivenUp {
+        /// The file.
+        path: std::path::PathBuf,
+        /// How many.
+        searches: u64,
+    },
     /// The logged times of a file are far from their arrival.
     Skewed {
         /// The file.
@@ -161,6 +168,7 @@ struct Known {
 struct Complaints {
     unparsed: bool,
     nameless: bool,
+    given_up: bool,
     skewed: bool,
     cut: bool,
     /// Each that was said: what lines are changes seldom.
@@ -325,6 +333,10 @@ impl<L: Listener> Desk<L> {
         if reading.mostly_nameless() && !said.nameless {
             said.nameless = true;
             self.listener.event(Told::Nameless { path: path(), nameless: reading.nameless });
+        }
+        if reading.given_up > 0 && !said.given_up {
+            said.given_up = true;
+            self.listener.event(Told::GivenUp { path: path(), searches: reading.given_up });
         }
         if let Some(crowd) = reading.crowd.clone().filter(|crowd| said.crowd != Some(crowd.address)) {
             said.crowd = Some(crowd.address);

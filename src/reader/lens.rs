@@ -1,10 +1,10 @@
 //! What one jail looks for in records: its filter, the records it is limited to, the value it counts.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::filter::{Conditions, Filter, Judgement, Match};
-use crate::record::{Field, Record};
+use crate::filter::{Conditions, Filter, Judgement, Match, Memory};
+use crate::record::{Field, Record, Reference};
 use crate::terms::{JailName, Offence};
 
 /// One jail's look at records.
@@ -29,6 +29,8 @@ pub struct Lens {
 pub(super) struct Shared {
     pub(super) filter: Arc<Filter>,
     lenses: Vec<Lens>,
+    /// What the filter remembers of the lines before.
+    memory: Mutex<Memory>,
 }
 
 impl Shared {
@@ -38,19 +40,36 @@ impl Shared {
         for lens in lenses {
             match groups.iter_mut().find(|group| Arc::ptr_eq(&group.filter, &lens.filter)) {
                 Some(group) => group.lenses.push(lens),
-                None => groups.push(Self { filter: Arc::clone(&lens.filter), lenses: vec![lens] }),
+                None => groups.push(Self {
+                    filter: Arc::clone(&lens.filter),
+                    lenses: vec![lens],
+                    memory: Mutex::default(),
+                }),
             }
         }
         groups
     }
 
     /// What its filter matched in `record`, and the offences that this is.
-    pub(super) fn look(&self, record: &Record<'_>, offences: &mut impl Extend<Offence>) -> Option<Match> {
-        let Judgement::Offence(matched) = self.filter.judge(record) else { return None };
+    pub(super) fn look(
+        &self,
+        record: &Record<'_>,
+        reference: &Reference,
+        offences: &mut impl Extend<Offence>,
+    ) -> Option<Match> {
+        let Judgement::Offence(matched) = self.judge(record, reference) else { return None };
         let before = self.lenses.iter().filter(|lens| lens.lets_through(record));
         let mut any = false;
         offences.extend(before.map(|lens| lens.offence(record, matched.weight)).inspect(|_| any = true));
         any.then_some(matched)
+    }
+
+    fn judge(&self, record: &Record<'_>, reference: &Reference) -> Judgement {
+        if self.filter.language().is_none() {
+            return self.filter.judge(record);
+        }
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        self.filter.judge_after(record, &mut memory, Some(reference))
     }
 }
 

@@ -17,7 +17,7 @@ use super::line::Held;
 use super::prefilter::{Chosen, Prefilter};
 use super::unwrap::Unwrapped;
 use crate::address::Address;
-use crate::filter::Required;
+use crate::filter::{Language, Required};
 use crate::record::{Field, Format, Record, Reference, Targets, header, wrapper_time};
 use crate::source::last_lines;
 use crate::terms::{ClientSample, Crawler, Observation, Offence};
@@ -71,6 +71,9 @@ enum Candidates {
     Every,
     Holding(Prefilter),
 }
+
+/// Whom a record without a client names, when, and the offences that this is.
+type Named = (Address, Option<Timestamp>, SmallVec<[Offence; 2]>);
 
 /// One buffer while it is read.
 struct Pass<'a> {
@@ -156,6 +159,12 @@ impl Reader {
         let mut file = file.counted(probe.census);
         file.crowd = probe.crowd;
         file
+    }
+
+    /// How many searches its filters gave up, since they would have gone back too often.
+    fn given_up(&self) -> u64 {
+        let languages = self.shared.iter().filter_map(|shared| shared.filter.language());
+        languages.map(Language::given_up).sum()
     }
 
     fn chosen(&self, chosen: Chosen) -> impl Iterator<Item = &Shared> {
@@ -251,6 +260,7 @@ impl Pass<'_> {
         if self.buffer.is_empty() {
             return;
         }
+        let given_up = self.reader.given_up();
         let (looked, before) = (self.count_clients(), self.file.lines);
         let samples = self.count_and_sample();
         self.reader.clientele().passed(looked, self.file.lines - before);
@@ -267,6 +277,7 @@ impl Pass<'_> {
             };
         }
         self.last_line();
+        self.file.given_up += self.reader.given_up().saturating_sub(given_up);
         if let Some((_, length)) = self.around_lines() {
             self.file.keep_behind(self.buffer, length);
         }
@@ -410,9 +421,9 @@ impl Pass<'_> {
         let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
         for shared in self.reader.chosen(chosen) {
-            shared.look(record, &mut offences);
+            shared.look(record, self.reference, &mut offences);
         }
-        self.observe(record, client, offences);
+        self.observe(record, client, None, offences);
     }
 
     /// A record without an address of its own: each filter names its host. What concerns one address is one
@@ -425,25 +436,33 @@ impl Pass<'_> {
                 self.file.relook();
             }
         }
-        let mut named: SmallVec<[(Address, SmallVec<[Offence; 2]>); 1]> = SmallVec::new();
+        let mut named: SmallVec<[Named; 1]> = SmallVec::new();
         for shared in self.reader.chosen(chosen) {
             let mut offences = SmallVec::new();
-            let host = shared.look(record, &mut offences).and_then(|matched| matched.host);
-            let address = host.and_then(|range| record.line().get(range)).and_then(Address::parse);
-            let Some(address) = address else { continue };
-            match named.iter_mut().find(|(known, _)| *known == address) {
-                Some((_, all)) => all.append(&mut offences),
-                None => named.push((address, offences)),
+            let matched = shared.look(record, self.reference, &mut offences);
+            let host = matched.as_ref().and_then(|matched| matched.named(record.line()));
+            let Some(address) = host.and_then(Address::parse) else { continue };
+            let time = matched.as_ref().and_then(|matched| matched.told.as_ref()?.time);
+            match named.iter_mut().find(|(known, ..)| *known == address) {
+                Some((_, _, all)) => all.append(&mut offences),
+                None => named.push((address, time, offences)),
             }
         }
-        for (address, offences) in named {
-            self.observe(record, address, offences);
+        for (address, time, offences) in named {
+            self.observe(record, address, time, offences);
         }
     }
 
-    fn observe(&mut self, record: &Record<'_>, address: Address, offences: SmallVec<[Offence; 2]>) {
+    /// `time` is what the filter found on a line whose format has no time.
+    fn observe(
+        &mut self,
+        record: &Record<'_>,
+        address: Address,
+        time: Option<Timestamp>,
+        offences: SmallVec<[Offence; 2]>,
+    ) {
         self.file.offences += offences.len() as u64;
-        let logged = record.time().or_else(|| self.wrapper_time(record.line()));
+        let logged = time.or(record.time()).or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
         let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
         let claims = if offences.is_empty() { None } else { record.field(&Field::UserAgent) };

@@ -398,12 +398,12 @@ fn filters_and_conditions_are_told_at_their_place() {
     assert_begin(
         &site.told(),
         &[
-            "banmap.toml:5:10: [jail.b] filter: filter.d/c.conf is in fail2ban's language, which this version",
             "banmap.toml:8:13: [filter.a] suggest.maxretri: ",
             "banmap.toml:12:16: [filter.a] rule[1].status[1]: ",
             "banmap.toml:13:1: [filter.a] rule[1].path: ",
             "banmap.toml:15:1: [jail.a] where.host: ",
             "banmap.toml:16:1: [jail.a] where.hots: ",
+            "filter.d/c.conf:1:1: filter c: nothing is an offence: there is no failregex",
             "filter.d/d.toml:2:3: [filter.d] failregex[0]: ",
             "filter.d/d.toml:3:3: [filter.d] failregex[1]: ",
             "filter.d/d.toml:5:1: [filter.d] rules: ",

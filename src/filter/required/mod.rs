@@ -15,6 +15,7 @@ use literals::{Cut, Set};
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 
+use super::fail2ban::Language;
 use super::pattern::Pattern;
 use super::tags::Tagged;
 use super::{Condition, ConditionSet, Definition, Matcher};
@@ -214,6 +215,35 @@ fn of_numbers(condition: &Condition, format: &Format) -> Option<Set> {
         }
     }
     (literals.len() as u64 <= MOST_NUMBERS).then(|| Set::of_whole(literals))
+}
+
+/// What a filter in fail2ban's language requires: for each failregex what it, or the prefregex, is rarest with. Lines that
+/// are looked at together are all needed; so is every line where a date may be cut out of a word.
+pub(super) fn of_language(language: &Language, format: &Format) -> Option<Required> {
+    let recipe = language.recipe();
+    let unbounded = recipe.datepattern.as_ref().is_some_and(|pattern| pattern.contains("{UNB}"));
+    if recipe.maxlines > 1 || unbounded {
+        return None;
+    }
+    let cut =
+        if format.is_combined() && recipe.datepattern.is_none() { Cut::Brackets } else { Cut::Boundaries };
+    let best = |pattern: &str| literals::best(Pattern::as_written(pattern).ok()?.hir(), cut);
+    let (prefix, fail) = language.least();
+    let prefix = prefix.and_then(|pattern| best(&pattern));
+    let rarest = |pattern: String| {
+        let sets = [best(&pattern), prefix.clone()].into_iter().flatten();
+        sets.min_by(|a, b| a.cost().total_cmp(&b.cost()))
+    };
+    let sets = fail.into_iter().map(rarest).collect::<Option<Vec<Set>>>()?;
+    let (literals, ignore_case) = Set::union(sets).finish()?;
+    Some(Required {
+        literals,
+        ignore_case,
+        except_encoded: false,
+        except_encoded_target: false,
+        except_slashes: false,
+        except_dots: false,
+    })
 }
 
 /// Host tags are opaque here: what they take is no part of a literal.

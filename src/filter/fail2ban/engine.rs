@@ -1,0 +1,168 @@
+//! Patterns ready to search with: linear where that can be, else backtracking behind a linear search that finds more.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use regex::bytes::{Regex, RegexSet};
+
+use super::python::{Hosts, Node, Style, write};
+use crate::filter::pattern::{self, Pattern};
+
+/// What stands in place of a line's client. These code points are no characters: where a line holds them they are
+/// replaced.
+pub(super) const MARKS: [char; 3] = ['\u{FDD0}', '\u{FDD1}', '\u{FDD2}'];
+/// So many steps back are taken at most in one search.
+const MOST_STEPS: usize = 50_000;
+
+/// What does the matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Time grows with the line's length only.
+    Linear,
+    /// It looks around or back; bounded by a number of steps.
+    Backtracking,
+}
+
+/// A match: where it is, and where each of its groups that has a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    pub(super) groups: Vec<(String, Range<usize>)>,
+}
+
+/// Patterns that are searched for in one text.
+#[derive(Debug)]
+pub(super) struct Patterns {
+    nodes: Vec<Node>,
+    lines: bool,
+    /// For texts without and with a mark, each for any text and for ASCII. The first is made at once: what is wrong shows.
+    made: [OnceLock<Made>; 4],
+    /// How often a search was given up.
+    given_up: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Made {
+    /// Which of them may match; where there are several, and they fit together.
+    set: Option<RegexSet>,
+    each: Vec<Searcher>,
+}
+
+#[derive(Debug)]
+enum Searcher {
+    Linear(Regex),
+    Backtracking { before: Regex, exact: Box<fancy_regex::Regex> },
+}
+
+/// A text, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'t> {
+    pub(super) text: &'t str,
+    /// The client is marked in it.
+    pub(super) marked: bool,
+}
+
+impl Patterns {
+    /// Compiles them; the error is the index of the pattern that cannot be, and why. `lines`: texts hold several lines.
+    pub(super) fn compile(nodes: Vec<Node>, lines: bool) -> Result<Self, (usize, String)> {
+        let patterns = Self { nodes, lines, made: Default::default(), given_up: AtomicU64::new(0) };
+        let made = patterns.make(0)?;
+        Ok(Self { made: [made.into(), OnceLock::new(), OnceLock::new(), OnceLock::new()], ..patterns })
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What each of them runs on.
+    pub(super) fn engines(&self) -> impl Iterator<Item = Engine> {
+        let engine = |node: &Node| if node.backtracks() { Engine::Backtracking } else { Engine::Linear };
+        self.nodes.iter().map(engine)
+    }
+
+    /// How many searches took more steps than are allowed, and were given up as if nothing were there.
+    pub(super) fn given_up(&self) -> u64 {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of them is in the text.
+    pub(super) fn is_match(&self, text: Text<'_>) -> bool {
+        self.matches(text).next().is_some()
+    }
+
+    /// Those that are in the text, in their order.
+    pub(super) fn matches<'a>(&'a self, text: Text<'a>) -> impl Iterator<Item = (usize, Found)> + 'a {
+        let made = self.for_text(text);
+        let set = made.and_then(|made| made.set.as_ref()).map(|set| set.matches(text.text.as_bytes()));
+        let each = made.map_or(&[][..], |made| &made.each).iter().enumerate();
+        let may = move |index: &usize| set.as_ref().is_none_or(|set| set.matched(*index));
+        each.filter(move |(index, _)| may(index))
+            .filter_map(move |(index, searcher)| Some((index, self.search(searcher, text.text)?)))
+    }
+
+    fn search(&self, searcher: &Searcher, text: &str) -> Option<Found> {
+        match searcher {
+            Searcher::Linear(regex) => {
+                let captures = regex.captures(text.as_bytes())?;
+                let named = regex.capture_names().flatten();
+                let groups = named.filter_map(|name| Some((name.to_owned(), captures.name(name)?.range())));
+                Some(Found { range: captures.get(0)?.range(), groups: groups.collect() })
+            }
+            Searcher::Backtracking { before, exact } => {
+                if !before.is_match(text.as_bytes()) {
+                    return None;
+                }
+                let captures = exact.captures(text).unwrap_or_else(|_| {
+                    self.given_up.fetch_add(1, Ordering::Relaxed);
+                    None
+                })?;
+                let named = exact.capture_names().flatten();
+                let groups = named.filter_map(|name| Some((name.to_owned(), captures.name(name)?.range())));
+                Some(Found { range: captures.get(0)?.range(), groups: groups.collect() })
+            }
+        }
+    }
+
+    /// The form for a text. The others need no more room than the first one, which could be made.
+    fn for_text(&self, text: Text<'_>) -> Option<&Made> {
+        let is_ascii = if text.marked {
+            text.text.chars().filter(|c| !c.is_ascii()).count() == 1
+        } else {
+            text.text.is_ascii()
+        };
+        let index = usize::from(is_ascii) + 2 * usize::from(text.marked);
+        let slot = self.made.get(index)?;
+        if slot.get().is_none()
+            && let Ok(made) = self.make(index)
+        {
+            let _ = slot.set(made);
+        }
+        slot.get()
+    }
+
+    fn make(&self, index: usize) -> Result<Made, (usize, String)> {
+        let [ip4, ip6, dns] = MARKS;
+        let hosts = if index >= 2 { Hosts::Marked { ip4, ip6, dns } } else { Hosts::Plain };
+        let style = Style { hosts, ascii: index % 2 == 1, linear: true, lines: self.lines };
+        let linear = |node: &Node| Pattern::as_written(&write(node, style));
+        let read = self.nodes.iter().enumerate().map(|(at, node)| linear(node).map_err(|what| (at, what)));
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        let each = self.nodes.iter().zip(&read).enumerate();
+        let each = each.map(|(at, (node, read))| searcher(node, read, style).map_err(|what| (at, what)));
+        let set = if read.len() > 1 { pattern::compile(&read).ok() } else { None };
+        Ok(Made { each: each.collect::<Result<_, _>>()?, set })
+    }
+}
+
+fn searcher(node: &Node, read: &Pattern, style: Style) -> Result<Searcher, String> {
+    let before = pattern::single(read)?;
+    if !node.backtracks() {
+        return Ok(Searcher::Linear(before));
+    }
+    let style = Style { ascii: false, linear: false, ..style };
+    let text = write(node, style);
+    let built = fancy_regex::RegexBuilder::new(&text).backtrack_limit(MOST_STEPS).build();
+    let exact = built.map_err(|error| format!("{error}\n  {text}"))?;
+    Ok(Searcher::Backtracking { before, exact: Box::new(exact) })
+}
