@@ -216,8 +216,12 @@ impl Court {
                     tell(&ban, self.ledger.banned(&ban))?;
                 }
                 Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
-                Change::Banned(_) | Change::Past(_) => {}
-                Change::Withheld(_) | Change::Held(_) | Change::Ended(..) => {}
+                // What a jail comes to that is not named stands behind what a named one counts.
+                Change::Banned(_)
+                | Change::Past(_)
+                | Change::Withheld(_)
+                | Change::Held(_)
+                | Change::Ended(..) => {}
             }
         }
         Ok(())

@@ -45,7 +45,7 @@ fn each_line_is_an_event_and_the_summary_comes_last() {
     let found = objects(&ended);
     let [matched, ignored, named, summary] = &found[..] else { panic!("{found:#?}") };
     let text = failure("203.0.113.7", 0).trim_end().to_owned();
-    let expected = json!({"event": "match", "line": 1, "text": text, "address": "203.0.113.7", "time": after_ten(0), "rule": 1});
+    let expected = json!({"event": "match", "line": 1, "text": text, "address": "203.0.113.7", "time": after_ten(0), "rule": 1, "weight": 1});
     assert_eq!(*matched, expected);
     assert_eq!(
         (&ignored["event"], &ignored["line"], &ignored["rule"]),
@@ -61,7 +61,7 @@ fn each_line_is_an_event_and_the_summary_comes_last() {
     assert_eq!((&summary["event"], counts), (&json!("summary"), [4, 2, 1, 1]));
     let ended = site.banmap(&["test", "fields", "access.log", "--missed", "--json"]).assert().code(0);
     let missed = &objects(&ended)[3];
-    let expected = json!({"event": "missed", "line": 4, "text": miss.trim_end(), "address": null, "time": after_ten(3), "rule": null});
+    let expected = json!({"event": "missed", "line": 4, "text": miss.trim_end(), "address": null, "time": after_ten(3), "rule": null, "weight": null});
     assert_eq!(*missed, expected);
 }
 
