@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod engine;
 pub mod filter;
 pub mod jail;
+pub mod migrate;
 pub mod observe;
 pub mod os;
 pub mod publish;

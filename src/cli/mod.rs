@@ -17,6 +17,7 @@ mod exit;
 mod globals;
 mod heavy;
 mod history;
+mod import;
 mod ledger;
 mod list;
 mod load;
@@ -98,6 +99,7 @@ enum Verb {
     Reload(reload::Reload),
     Ping(ping::Ping),
     Snippet(snippet::Snippet),
+    Import(import::Import),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -149,6 +151,7 @@ impl Verb {
             Self::Reload(reload::Reload {}) => reload::execute(globals),
             Self::Ping(ping::Ping {}) => ping::execute(globals),
             Self::Snippet(verb) => verb.execute(globals),
+            Self::Import(verb) => verb.execute(),
             Self::Completions(verb) => verb.execute(),
             Self::Man(verb) => verb.execute(),
         }

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::{Cli, command};
 
 /// The verbs of this version, as README lists them.
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "run",
     "check",
     "replay",
@@ -25,6 +25,7 @@ const VERBS: [&str; 21] = [
     "reload",
     "ping",
     "snippet",
+    "import",
     "completions",
     "man",
 ];
@@ -106,6 +107,8 @@ fn what_operators_type_is_understood() {
         "reload",
         "ping",
         "snippet nginx",
+        "import fail2ban",
+        "import fail2ban /srv/fail2ban",
         "completions zsh",
         "man target/man",
     ] {
@@ -144,6 +147,8 @@ fn what_makes_no_sense_is_refused() {
         "test probe-paths access.log --line x",
         "test probe-paths access.log --source a --format b",
         "snippet",
+        "import",
+        "import crowdsec",
         "completions tcl",
     ] {
         assert!(read(line).is_err(), "{line}");

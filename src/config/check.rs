@@ -43,7 +43,9 @@ pub fn check(options: &Options) -> Report {
     }
     let mut filters = Vec::new();
     let mut names = config.filters.names();
-    names.extend(config.jails.iter().map(|jail| jail.filter_name.clone()));
+    // A jail of other jails' bans has no filter.
+    let used = config.jails.iter().map(|jail| jail.filter_name.clone());
+    names.extend(used.filter(|name| !name.is_empty()));
     names.sort();
     names.dedup();
     for name in names {

@@ -24,7 +24,7 @@ pub use compiled::{Filter, Judgement, Match, Told};
 pub use conditions::Conditions;
 pub use definition::{Condition, ConditionSet, Definition, HEAVIEST, Matcher, Problem, Samples, Suggest};
 pub use fail2ban::{
-    Call, DateContext, DateDetector, Engine, FoundDate, Language, Memory, ReadFile, Recipe, Trouble,
+    Call, DateContext, DateDetector, Engine, FoundDate, Language, Memory, ReadFile, Recipe, Sections, Trouble,
 };
 pub use required::{Required, share};
 pub use samples::{FailedSample, samples};

@@ -63,6 +63,12 @@ impl<'m> Expander<'m> {
         }
     }
 
+    /// What a key of a section says, or of `[DEFAULT]` where the section does not set it, read in that section; `<name>`s stay.
+    pub(super) fn in_its_section(&self, section: &str, key: &str) -> Result<Option<String>, Trouble> {
+        let setting = self.merged.setting(section, key).or_else(|| self.merged.setting(DEFAULT, key));
+        setting.map(|setting| self.interpolated(section, At::last(setting), None)).transpose()
+    }
+
     /// Where a key of the filter is set: for what is wrong with its value.
     pub(super) fn place(&self, key: &str) -> Option<&'m Value> {
         self.setting(key).and_then(|setting| setting.values.last())

@@ -15,8 +15,8 @@ pub type ReadFile<'r> = &'r dyn Fn(&Path) -> std::io::Result<Option<String>>;
 const INCLUDES: &str = "INCLUDES";
 /// The section whose values all others have.
 pub(super) const DEFAULT: &str = "DEFAULT";
-/// More files than this belong to no filter.
-const MOST_FILES: usize = 64;
+/// More files than this belong to no filter and to no directory of jails.
+const MOST_FILES: usize = 1000;
 
 /// A value as it was written, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,15 @@ impl Merged {
         Ok(merged)
     }
 
+    /// Reads files that are independent of each other, each with what it includes: what a later one sets holds.
+    pub(super) fn read_all(paths: &[PathBuf], read: ReadFile<'_>) -> Result<Self, Trouble> {
+        let mut merged = Self::default();
+        for path in paths {
+            merged.with_includes(path, read, &[])?;
+        }
+        Ok(merged)
+    }
+
     /// The values of a key in a section.
     pub(super) fn setting(&self, section: &str, key: &str) -> Option<&Setting> {
         let found = |s: &&Setting| s.section == section && s.key == key && s.condition.is_none();
@@ -82,7 +91,7 @@ impl Merged {
         let above: Vec<&Path> = above.iter().copied().chain([path]).collect();
         self.included(&sections, "before", path, read, &above)?;
         if self.files.len() >= MOST_FILES {
-            return Err(Trouble::new(path, 1, &format!("the filter includes more than {MOST_FILES} files")));
+            return Err(Trouble::new(path, 1, &format!("more than {MOST_FILES} files belong together")));
         }
         self.files.push(path.to_owned());
         self.merge(&sections, path);

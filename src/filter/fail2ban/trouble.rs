@@ -25,3 +25,5 @@ impl fmt::Display for Trouble {
         write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
     }
 }
+
+impl std::error::Error for Trouble {}
