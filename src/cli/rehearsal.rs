@@ -216,8 +216,11 @@ impl Court {
                     tell(&ban, self.ledger.banned(&ban))?;
                 }
                 Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
-                Change::Banned(_) | Change::Past(_) => {}
-                Change::Withheld(_) | Change::Held(_) | Change::Ended(..) => {}
+                Change::Banned(_)
+                | Change::Past(_)
+                | Change::Withheld(_)
+                | Change::Held(_)
+                | Change::Ended(..) => {}
             }
         }
         Ok(())

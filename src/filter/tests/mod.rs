@@ -10,7 +10,7 @@ fn read(text: &str) -> Result<Definition, Vec<Problem>> {
     Definition::read(&text.parse().unwrap())
 }
 
-fn compile(text: &str) -> Filter {
+pub(super) fn compile(text: &str) -> Filter {
     Filter::compile(&read(text).unwrap()).unwrap()
 }
 
