@@ -4,6 +4,7 @@
     cargo build --release
     python3 benches/measure.py throughput      # replay of a million lines beside grep (and fail2ban-regex, --fail2ban)
     python3 benches/measure.py speed           # many filters at once, a log that is all attack, other formats, a large file
+    python3 benches/measure.py fail2ban        # fail2ban's own web filters beside fail2ban-regex on the same filters
     python3 benches/measure.py catch-up        # how soon a live file's ban is decided while a large backlog is read
     python3 benches/measure.py latency         # last line appended -> map in place; -> nginx answers 444
     python3 benches/measure.py bans            # 100,000 bans: commit, restart, memory; idle CPU
@@ -285,6 +286,58 @@ def lines_of(path):
     return sum(chunk.count(b"\n") for chunk in iter_file(path))
 
 
+# --- fail2ban's own filters --------------------------------------------------------------------------------------------
+
+WEB_FILTERS = ("apache-badbots", "nginx-botsearch", "nginx-bad-request", "php-url-fopen", "apache-fakegooglebot")
+# Needs look-ahead; its literals are rare in the log.
+LOOKS_AROUND = ('[Definition]\nfailregex = ^<HOST> -.*"(?:GET|POST) /(?!blog/)[^" ]*phpmyadmin(?!/themes)[^"]*" 40[34]\n'
+                'datepattern = ^[^\\[]*\\[({DATE})\n              {^LN-BEG}\n')
+
+
+def fail2ban(options):
+    """fail2ban-regex takes one filter at a time, so its CPU seconds are the sum over all; less what it costs to start it."""
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        log = options.log or made(folder, options, "access")
+        part = os.path.join(folder, "part.log")
+        with open(log, "rb") as whole, open(part, "wb") as out:
+            out.writelines(line for _, line in zip(range(options.theirs), whole))
+        theirs = os.path.join(options.root, "etc/fail2ban/filter.d")
+        own = write(os.path.join(folder, "looks-around.conf"), LOOKS_AROUND)
+        rows = [(f"{len(WEB_FILTERS)} of fail2ban's web filters", theirs, WEB_FILTERS),
+                ("look-ahead, rare literals", folder, ("looks-around",))]
+        rows += [(name, theirs, (name,)) for name in WEB_FILTERS if options.each]
+        print(f"lines per CPU second, median of {options.runs} runs in turn: banmap on {lines_of(log):,} lines, fail2ban-regex on the "
+              f"first {lines_of(part):,};\nwhat was found in those: offences, and what fail2ban counts\n")
+        print(f"{'':34} {'banmap':>11}  {'fail2ban':>9} {'ratio':>6}")
+        for what, filters, names in rows:
+            config = write(os.path.join(folder, "fail2ban.toml"), f"jails = {json.dumps(names)}\n"
+                           f"[daemon]\nfilter_path = [{json.dumps(filters)}]\n[source.site]\npath = {json.dumps(log)}\n")
+            ours = lambda log: run([BANMAP, "-c", config, "replay", "--source", "site", "--json", log])
+            asked = [os.path.join(filters, name + ".conf") for name in names]
+            cpu, theirs_cpu = [], []
+            for _ in range(options.runs):
+                cpu.append(ours(log)["cpu"])
+                theirs_cpu.append([fail2ban_regex(options, part, name) for name in asked])
+            matched = sum(matches for _, matches in theirs_cpu[0])
+            # Ours is fast enough that what it costs to start it hardly counts.
+            speed = lines_of(log) / statistics.median(cpu)
+            peer = lines_of(part) / statistics.median(sum(cost for cost, _ in runs) for runs in theirs_cpu)
+            offences = summary_of(ours(part))["offences"]
+            print(f"{what:34} {speed:11,.0f}  {peer:9,.0f} {speed / peer:6.0f}   {offences:,} offences, {matched:,}", flush=True)
+
+
+def fail2ban_regex(options, log, filter_file):
+    """CPU seconds of fail2ban-regex for this log's lines alone, and how many it matched."""
+    command = ["env", "TZ=UTC", "LC_ALL=C.UTF-8", "PYTHONPATH=" + os.path.join(options.root, "usr/lib/python3/dist-packages"), sys.executable,
+               os.path.join(options.root, "usr/bin/fail2ban-regex"), "-c", os.path.join(options.root, "etc/fail2ban"),
+               "--usedns", "no", "--print-no-missed"]
+    start, whole = run([*command, os.devnull, filter_file]), run([*command, log, filter_file])
+    found = re.search(rb", (\d+) matched", whole["output"])
+    if not found:
+        sys.exit("fail2ban-regex does not run: " + whole["output"].decode(errors="replace")[-500:])
+    return whole["cpu"] - start["cpu"], int(found[1])
+
+
 # --- the daemon -------------------------------------------------------------------------------------------------------
 
 class Daemon:
@@ -564,6 +617,14 @@ def main():
     verb.add_argument("--formats", default="json,haproxy,docker", help="other formats of the generator")
     verb.add_argument("--big", type=float, default=2, metavar="GB", help="the size of the large file; 0: none")
     verb.add_argument("--dir", help="where the temporary directory is made")
+    verb = verbs.add_parser("fail2ban")
+    verb.add_argument("--log", help="an existing combined log instead of a generated one")
+    verb.add_argument("--lines", type=int, default=1_000_000)
+    verb.add_argument("--theirs", type=int, default=100_000, help="so many of the lines are read by fail2ban-regex, too")
+    verb.add_argument("--runs", type=int, default=3)
+    verb.add_argument("--root", default="/", help="where fail2ban's package is installed or unpacked")
+    verb.add_argument("--each", action="store_true", help="also each filter by itself")
+    verb.add_argument("--dir", help="where the temporary directory is made")
     verb = verbs.add_parser("catch-up")
     verb.add_argument("--size", type=float, default=1, metavar="GB", help="of the backlog")
     verb.add_argument("--dir", help="where the temporary directory is made")
@@ -581,7 +642,7 @@ def main():
     if not os.path.exists(BANMAP):
         sys.exit("build it first: cargo build --release")
     verbs = {"throughput": throughput, "speed": speed, "catch-up": catch_up, "latency": latency, "bans": bans,
-             "flood": flood}
+             "flood": flood, "fail2ban": fail2ban}
     verbs[options.verb](options)
 
 

@@ -1,12 +1,17 @@
 //! `banmap test`: a filter against lines.
 
+mod report;
+
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use report::{Listing, Report};
 use serde::Serialize;
 
 use super::exit::{CliError, Exit};
@@ -24,13 +29,16 @@ use crate::terms::{SourceName, escape};
 
 /// Tries a filter on a file or a line
 ///
-/// The filter alone: no allowlist, no thresholds. The exit status is 0 if a line matched, 1 if none did.
+/// The filter alone: no allowlist, no thresholds. Shows each match with the address and what the pattern's named groups took, how
+/// often each pattern held, which date patterns found the dates, and the first lines that nothing matched. The exit status is 0
+/// if a line matched, 1 if none did.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(group = clap::ArgGroup::new("lines").required(true).args(["file", "line"]))]
+#[command(group = clap::ArgGroup::new("lines").required(true).args(["file", "line", "patterns"]).multiple(true))]
 pub(super) struct Test {
     /// A filter's name, or the path of a filter file; one in fail2ban's language may have parameters: sshd[mode=aggressive]
     filter: String,
     /// A log file, also .gz; - is stdin
+    #[arg(conflicts_with = "line")]
     file: Option<PathBuf>,
     /// A line; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -45,9 +53,12 @@ pub(super) struct Test {
     /// How nginx escapes the values of that log_format
     #[arg(long, requires = "format", value_parser = ["default", "json", "none"])]
     escape: Option<String>,
-    /// Show the lines that did not match, too
+    /// Show every line that did not match, not only the first ones
     #[arg(long)]
     missed: bool,
+    /// Show the filter's patterns with every name replaced, and behind the lines also those that never held
+    #[arg(long)]
+    patterns: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -68,30 +79,19 @@ struct LineEvent<'a> {
     rule: Option<usize>,
     /// How many times it counts.
     weight: Option<u8>,
+    /// What the pattern's named groups took.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    groups: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
-}
-
-/// The totals as JSON.
-#[derive(Default, Serialize)]
-struct Summary {
-    event: &'static str,
-    lines: u64,
-    matched: u64,
-    ignored: u64,
-    missed: u64,
-    /// Missed lines that could not be parsed.
-    unparsed: u64,
-    format: Option<String>,
 }
 
 /// One run over lines.
 struct Trial<'a> {
     options: &'a Test,
     screen: Screen,
-    summary: Summary,
-    /// Why the first line that could not be parsed could not.
-    doubt: Option<String>,
+    report: Report,
+    began: Instant,
 }
 
 impl Test {
@@ -103,10 +103,17 @@ impl Test {
         let reference = Reference { now: clock::now(), zone: TimeZone::system() };
         let (clients, reading) = (self.find_clients(&config)?, self.find_reading(&config, &filter)?);
         let mut examiner = Examiner::new(&filter, clients, reading, reference);
-        let summary = Summary { event: "summary", ..Summary::default() };
-        let mut trial = Trial { options: &self, screen: Screen::new(), summary, doubt: None };
+        let report = Report::new(&filter, self.patterns);
+        let mut trial = Trial { options: &self, screen: Screen::new(), report, began: clock::monotonic() };
+        if self.patterns {
+            trial.patterns(&Listing::of(&filter))?;
+        }
         match &self.file {
             Some(file) => trial.file(&mut examiner, file)?,
+            None if self.line.is_empty() => {
+                trial.screen.finish()?;
+                return Ok(Exit::Done);
+            }
             None => trial.buffer(
                 &mut examiner,
                 &self.line.iter().map(|line| line.as_bytes()).collect::<Vec<_>>().join(&b'\n'),
@@ -119,7 +126,7 @@ impl Test {
                 "{searches} would have gone back too often: given up, an offence may be missed"
             ));
         }
-        trial.finish(examiner.reading().taken())
+        trial.finish(&filter, &examiner)
     }
 
     fn find_filter(&self, config: &Config) -> Result<Arc<Filter>, CliError> {
@@ -169,6 +176,11 @@ fn rendered(problems: &[Problem]) -> String {
 }
 
 impl Trial<'_> {
+    fn patterns(&mut self, listing: &Listing) -> Result<(), CliError> {
+        let screen = &mut self.screen;
+        Ok(if self.options.json { screen.json(listing) } else { screen.line(listing.to_string()) }?)
+    }
+
     fn file(&mut self, examiner: &mut Examiner<'_>, path: &Path) -> Result<(), CliError> {
         let mut lines = Lines::open(path)?;
         while let Some(buffer) = lines.next_buffer()? {
@@ -182,22 +194,11 @@ impl Trial<'_> {
     }
 
     fn tell(&mut self, examined: &Examined<'_>) -> Result<(), CliError> {
-        self.summary.lines += 1;
+        self.report.count(examined);
         let event = match examined.outcome {
-            Outcome::Match => {
-                self.summary.matched += 1;
-                "match"
-            }
-            Outcome::Ignored => {
-                self.summary.ignored += 1;
-                "ignored"
-            }
-            Outcome::Missed => {
-                self.summary.missed += 1;
-                self.summary.unparsed += u64::from(examined.error.is_some());
-                self.doubt = self.doubt.take().or_else(|| examined.error.clone());
-                "missed"
-            }
+            Outcome::Match => "match",
+            Outcome::Ignored => "ignored",
+            Outcome::Missed => "missed",
         };
         if examined.outcome == Outcome::Missed && !self.options.missed {
             return Ok(());
@@ -212,6 +213,7 @@ impl Trial<'_> {
             time: examined.time.map(times::rfc3339),
             rule: examined.rule.map(|rule| rule + 1),
             weight: examined.rule.map(|_| examined.weight),
+            groups: groups(&examined.groups),
             error: examined.error.as_deref(),
         };
         let shown =
@@ -219,20 +221,25 @@ impl Trial<'_> {
         Ok(shown?)
     }
 
-    fn finish(mut self, format: Option<String>) -> Result<Exit, CliError> {
-        self.summary.format = format;
+    fn finish(mut self, filter: &Filter, examiner: &Examiner<'_>) -> Result<Exit, CliError> {
+        let elapsed = self.began.elapsed();
+        self.report.finish(filter, examiner.reading().taken(), elapsed, examiner.dates());
+        let report = if self.options.missed { self.report.without_examples() } else { self.report };
         if self.options.json {
-            self.screen.json(&self.summary)?;
+            self.screen.json(&report)?;
         } else {
-            self.screen.line(self.summary.to_string())?;
+            self.screen.line(report.to_string())?;
         }
         self.screen.finish()?;
-        if let Some(doubt) = &self.doubt {
-            let lines = many(self.summary.unparsed, "line");
-            screen::remark(&format!("{lines} could not be parsed: {}", escape::line(doubt)));
-        }
-        Ok(if self.summary.matched > 0 { Exit::Done } else { Exit::Failed })
+        report.doubt().into_iter().for_each(|doubt| screen::remark(&doubt));
+        Ok(if report.any() { Exit::Done } else { Exit::Failed })
     }
+}
+
+/// Those that took something.
+fn groups(all: &[(String, String)]) -> BTreeMap<&str, &str> {
+    let all = all.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    all.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 impl std::fmt::Display for LineEvent<'_> {
@@ -245,18 +252,14 @@ impl std::fmt::Display for LineEvent<'_> {
         for (number, proxy) in self.via.iter().enumerate() {
             write!(f, "{}{proxy}", if number == 0 { ", via " } else { ", " })?;
         }
+        // The host's own group says nothing new.
+        let told = self.groups.iter().filter(|(_, text)| Some(**text) != self.address);
+        for (name, text) in told {
+            write!(f, ", {name}={}", escape::line(text))?;
+        }
         if let Some(error) = self.error {
             write!(f, " {RED}{}{RED:#}", escape::line(error))?;
         }
         write!(f, "\n        {}", escape::line(self.text))
-    }
-}
-
-impl std::fmt::Display for Summary {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let format = self.format.as_deref().unwrap_or("no known format");
-        let lines = many(self.lines, "line");
-        let Self { matched, ignored, missed, .. } = self;
-        write!(f, "{lines} ({format}): {matched} matched, {ignored} ignored, {missed} missed")
     }
 }

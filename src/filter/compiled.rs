@@ -52,6 +52,8 @@ pub struct Match {
     pub weight: u8,
     /// What a filter in fail2ban's language found; its host may stand in an earlier line.
     pub told: Option<Box<Told>>,
+    /// The index of the first exception that holds, of one that is ignored.
+    pub exception: Option<usize>,
 }
 
 /// What a filter in fail2ban's language found.
@@ -66,6 +68,14 @@ pub struct Told {
 }
 
 impl Match {
+    /// An offence, unless an exception holds.
+    pub(super) fn unless(self, exception: Option<usize>) -> Judgement {
+        match exception {
+            None => Judgement::Offence(self),
+            Some(_) => Judgement::Ignored(Self { exception, ..self }),
+        }
+    }
+
     /// Whom it names, as `line` or a line before has it; `None` for rules on fields.
     pub fn named<'m>(&'m self, line: &'m [u8]) -> Option<&'m [u8]> {
         match &self.told {
@@ -145,10 +155,9 @@ impl Filter {
             Looks::AtFields { rules, ignore, order } => {
                 let holds = |rule: &&usize| rules.get(**rule).is_some_and(|rule| rule.hold(record));
                 let Some(rule) = order.iter().find(holds) else { return Judgement::Missed };
-                let found =
-                    Match { rule: *rule, host: None, weight: self.definition.weight(*rule), told: None };
-                let excepted = ignore.iter().any(|exception| exception.hold(record));
-                if excepted { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+                let weight = self.definition.weight(*rule);
+                let found = Match { rule: *rule, host: None, weight, told: None, exception: None };
+                found.unless(ignore.iter().position(|exception| exception.hold(record)))
             }
         }
     }

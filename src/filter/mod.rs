@@ -9,6 +9,7 @@ mod conditions;
 mod decode;
 mod definition;
 mod fail2ban;
+mod listing;
 mod pattern;
 mod raw;
 mod reading;
@@ -26,6 +27,7 @@ pub use definition::{Condition, ConditionSet, Definition, HEAVIEST, Matcher, Pro
 pub use fail2ban::{
     Call, DateContext, DateDetector, Engine, FoundDate, Language, Memory, ReadFile, Recipe, Sections, Trouble,
 };
+pub use listing::Listed;
 pub use required::{Required, share};
 pub use samples::{FailedSample, samples};
 pub use shipped::{SHIPPED, Shipped};

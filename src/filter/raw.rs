@@ -113,7 +113,7 @@ impl RawPatterns {
     }
 
     fn found(&self, rule: usize, host: Range<usize>) -> Match {
-        Match { rule, host: Some(host), weight: self.weight(rule), told: None }
+        Match { rule, host: Some(host), weight: self.weight(rule), told: None, exception: None }
     }
 
     /// Where the first host tag that took part in the match stood, in the whole line; `None` where it took a piece of a
@@ -170,11 +170,7 @@ fn is_port(text: &[u8]) -> bool {
 }
 
 fn judgement(exceptions: &RegexSet, cut: &[u8], found: Match) -> Judgement {
-    if !exceptions.is_empty() && exceptions.is_match(cut) {
-        Judgement::Ignored(found)
-    } else {
-        Judgement::Offence(found)
-    }
+    found.unless(if exceptions.is_empty() { None } else { first(exceptions, cut) })
 }
 
 /// The line with the client marked and the date cut out; `None` where the client field holds nothing that a host tag could

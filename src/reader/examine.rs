@@ -42,6 +42,10 @@ pub struct Examined<'a> {
     pub time: Option<Timestamp>,
     /// Which rule or failregex held, from 0.
     pub rule: Option<usize>,
+    /// Which exception held, from 0, where it is ignored.
+    pub exception: Option<usize>,
+    /// The groups with a name, and what they took; of filters in fail2ban's language.
+    pub groups: Vec<(String, String)>,
     /// How many times it counts.
     pub weight: u8,
     /// Why it could not be parsed.
@@ -78,6 +82,11 @@ impl<'f> Examiner<'f> {
     /// What was read so far.
     pub fn reading(&self) -> &FileReading {
         &self.reading
+    }
+
+    /// How many dates each date pattern of the filter has found; a record's own time is none of these.
+    pub fn dates(&self) -> &[u64] {
+        self.memory.dates()
     }
 
     /// Looks at a buffer of lines (the last one may lack its newline), and shows each. An error ends it.
@@ -146,10 +155,10 @@ impl<'f> Examiner<'f> {
         match self.filter.judge_after(&record, &mut self.memory, Some(&self.reference)) {
             Judgement::Missed => missed,
             Judgement::Offence(matched) => {
-                Examined { via: via(), ..found(Outcome::Match, &record, &matched, missed) }
+                Examined { via: via(), ..found(Outcome::Match, &record, matched, missed) }
             }
             Judgement::Ignored(matched) => {
-                Examined { via: via(), ..found(Outcome::Ignored, &record, &matched, missed) }
+                Examined { via: via(), ..found(Outcome::Ignored, &record, matched, missed) }
             }
         }
     }
@@ -165,12 +174,14 @@ fn missed(number: u64, text: &[u8], time: Option<Timestamp>) -> Examined<'_> {
         via,
         time,
         rule: None,
+        exception: None,
+        groups: Vec::new(),
         weight: 1,
         error: None,
     }
 }
 
-fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Examined<'a>) -> Examined<'a> {
+fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: Match, missed: Examined<'a>) -> Examined<'a> {
     let client = || record.client_range().and_then(|range| missed.text.get(range));
     let address = match &matched.told {
         Some(told) => Some(Cow::Owned(told.address.clone())),
@@ -181,5 +192,7 @@ fn found<'a>(outcome: Outcome, record: &Record<'_>, matched: &Match, missed: Exa
             .map(String::from_utf8_lossy),
     };
     let time = matched.told.as_ref().and_then(|told| told.time).or(missed.time);
-    Examined { outcome, address, time, rule: Some(matched.rule), weight: matched.weight, ..missed }
+    let Match { rule, weight, exception, told, .. } = matched;
+    let groups = told.map(|told| told.groups).unwrap_or_default();
+    Examined { outcome, address, time, rule: Some(rule), exception, groups, weight, ..missed }
 }

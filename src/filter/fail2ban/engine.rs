@@ -86,11 +86,6 @@ impl Patterns {
         self.given_up.load(Ordering::Relaxed)
     }
 
-    /// Whether one of them is in the text.
-    pub(super) fn is_match(&self, text: Text<'_>) -> bool {
-        self.matches(text).next().is_some()
-    }
-
     /// Those that are in the text, in their order.
     pub(super) fn matches<'a>(&'a self, text: Text<'a>) -> impl Iterator<Item = (usize, Found)> + 'a {
         let made = self.for_text(text);

@@ -43,6 +43,8 @@ pub struct Memory {
     window: Window,
     /// The last date that was found.
     date: Option<FoundDate>,
+    /// How many dates each pattern of the detector has found.
+    dates: Vec<u64>,
 }
 
 /// A line without its date.
@@ -149,14 +151,18 @@ impl Language {
         let cut = line.cut.filter(|_| self.prefregex.is_none());
         let mut found = self.failregex.matches(text).filter(|(_, found)| is_host(text.text, found, cut));
         let Some((rule, found)) = found.next() else { return Judgement::Missed };
-        let is_ignored = self.ignoreregex.is_match(text);
+        let exception = self.ignoreregex.matches(text).next().map(|(index, _)| index);
         let groups = merged(before, groups(text.text, &found));
-        judgement(record, &line, (rule, groups), is_ignored, memory)
+        judgement(record, &line, (rule, groups), exception, memory)
     }
 
     /// The line without its date; `None` where its client field holds nobody.
     fn line(&self, record: &Record<'_>, memory: &mut Memory, reference: Option<&Reference>) -> Option<Line> {
+        // A format's own time is the record's, unless the filter says where dates stand.
+        let reference =
+            reference.filter(|_| record.client_range().is_none() || self.recipe.datepattern.is_some());
         let found = reference.and_then(|reference| self.date(record, memory, reference));
+        memory.count(found.as_ref());
         match record.client_range() {
             None if reference.is_none() => {
                 Some(Line::plain(record.line(), record.time_range(), record.time()))
@@ -169,7 +175,7 @@ impl Language {
             }
             Some(client) => {
                 let own = record.time_range().unwrap_or(0..0);
-                let found = found.filter(|_| self.recipe.datepattern.is_some()).map(|found| found.range);
+                let found = found.map(|found| found.range);
                 // The filter may want more or less of the date cut out, but nobody shows it another one.
                 let meets = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
                 let found = found.filter(|found| meets(found, &own) && !meets(found, &client));
@@ -192,9 +198,10 @@ impl Language {
         let mut found = self.failregex.matches(text).filter(|(_, found)| is_host(&joined, found, None));
         let Some((rule, found)) = found.next() else { return Judgement::Missed };
         let matched = joined.get(found.range.clone()).unwrap_or_default();
-        let is_ignored = self.ignoreregex.is_match(Text { text: matched, marked: false });
+        let exceptions = self.ignoreregex.matches(Text { text: matched, marked: false });
+        let exception = { exceptions }.next().map(|(index, _)| index);
         memory.window.take(&found);
-        judgement(record, line, (rule, groups(&joined, &found)), is_ignored, memory)
+        judgement(record, line, (rule, groups(&joined, &found)), exception, memory)
     }
 }
 
@@ -203,7 +210,7 @@ fn judgement(
     record: &Record<'_>,
     line: &Line,
     (rule, groups): (usize, Groups),
-    is_ignored: bool,
+    exception: Option<usize>,
     memory: &mut Memory,
 ) -> Judgement {
     let client = record.client_range().and_then(|range| record.line().get(range));
@@ -215,16 +222,27 @@ fn judgement(
         (host, _) => host.map(str::to_owned),
     };
     let host = match group(&groups, "mlfid") {
-        Some(id) if !is_ignored => memory.sessions.add(id, said(&groups, host)),
+        Some(id) if exception.is_none() => memory.sessions.add(id, said(&groups, host)),
         _ if group(&groups, "nofail").is_some() => None,
         _ => host,
     };
     let Some(host) = host.filter(|host| client.as_ref().is_none_or(|client| client == host)) else {
         return Judgement::Missed;
     };
-    let told = Told { address: host, time: line.time, groups };
-    let found = Match { rule, host: record.client_range(), weight: 1, told: Some(Box::new(told)) };
-    if is_ignored { Judgement::Ignored(found) } else { Judgement::Offence(found) }
+    let groups = unmarked(groups, client.as_deref().unwrap_or_default());
+    let told = Some(Box::new(Told { address: host, time: line.time, groups }));
+    let found = Match { rule, host: record.client_range(), weight: 1, told, exception: None };
+    found.unless(exception)
+}
+
+/// Groups as the line has them: with the client where its mark is.
+fn unmarked(mut groups: Groups, client: &str) -> Groups {
+    for (_, text) in groups.iter_mut().filter(|(_, text)| text.contains(MARKS)) {
+        for mark in MARKS {
+            *text = text.replace(&format!("0{mark}0"), client);
+        }
+    }
+    groups
 }
 
 /// The dates of a filter that names none are the usual ones.
@@ -243,6 +261,21 @@ fn patterns_of(patterns: &[String], lines: bool) -> Result<Patterns, String> {
         let pattern = patterns.get(index).map_or("", String::as_str);
         format!("{what}\n  {pattern}")
     })
+}
+
+impl Memory {
+    /// How many dates each of [`DateDetector::patterns`] has found, as far as one did.
+    pub fn dates(&self) -> &[u64] {
+        &self.dates
+    }
+
+    fn count(&mut self, found: Option<&FoundDate>) {
+        let Some(found) = found else { return };
+        if self.dates.len() <= found.pattern {
+            self.dates.resize(found.pattern + 1, 0);
+        }
+        self.dates.get_mut(found.pattern).into_iter().for_each(|count| *count += 1);
+    }
 }
 
 impl Line {

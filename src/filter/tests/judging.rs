@@ -15,7 +15,7 @@ fn judge(filter: &Filter, format: &Format, line: &str) -> Judgement {
 }
 
 fn offence(rule: usize) -> Judgement {
-    Judgement::Offence(Match { rule, host: None, weight: 1, told: None })
+    Judgement::Offence(Match { rule, host: None, weight: 1, told: None, exception: None })
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn an_exception_makes_it_none_after_all() {
     );
     assert_eq!(
         judge(&filter, &Format::Combined, LINE),
-        Judgement::Ignored(Match { rule: 0, host: None, weight: 1, told: None })
+        Judgement::Ignored(Match { rule: 0, host: None, weight: 1, told: None, exception: Some(0) })
     );
     let other = LINE.replace("/b%2F", "/c%2F");
     assert_eq!(judge(&filter, &Format::Combined, &other), offence(0));
@@ -197,8 +197,9 @@ fn the_first_pattern_that_matches_is_told_and_exceptions_hold() {
     let filter =
         compile("failregex = ['^<HOST> x', '^<HOST> -', '<HOST>']\nignoreregex = ['\"GET', '404.*z']");
     assert!(filter.is_raw());
-    let found = Match { rule: 1, host: Some(0..11), weight: 1, told: None };
-    assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(found.clone()));
+    let found = Match { rule: 1, host: Some(0..11), weight: 1, told: None, exception: None };
+    let ignored = Match { exception: Some(1), ..found.clone() };
+    assert_eq!(judge(&filter, &Format::Combined, LINE), Judgement::Ignored(ignored));
     assert_eq!(judge(&filter, &Format::Combined, &LINE.replace("404", "403")), Judgement::Offence(found));
 }
 

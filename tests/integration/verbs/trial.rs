@@ -255,3 +255,101 @@ fn garbage_is_missed_and_shown_harmlessly() {
         site.banmap(&["test", "fields", "-"]).write_stdin("who knows what this is\n").assert().code(1);
     assert!(stderr(&ended).contains("its format is not recognised"), "{}", stderr(&ended));
 }
+
+/// A filter in fail2ban's language: a prefix, two patterns, an exception, and names to replace.
+const TOLD: &str = r"
+[DEFAULT]
+what = (?:wrong|bad)
+[Definition]
+prefregex = ^\s*app: <F-CONTENT>.+</F-CONTENT>$
+failregex = ^%(what)s password for <F-USER>\S+</F-USER> from <HOST>(?: port <F-PORT>\d+</F-PORT>)?$
+            ^no (?!harm)\S+ from <HOST>$
+ignoreregex = for monitor
+datepattern = ^%%Y-%%m-%%dT%%H:%%M:%%S
+              {EPOCH}
+";
+
+fn told() -> Site {
+    let site = Site::new("");
+    site.write("filter.d/told.conf", TOLD);
+    let lines = [
+        "2026-05-01T10:00:00 app: wrong password for root from 203.0.113.7 port 22",
+        "2026-05-01T10:00:01 app: bad password for monitor from 192.0.2.9",
+        "1777629602 app: bad password for admin from 2001:db8::7",
+        "2026-05-01T10:00:03 app: no harm from 192.0.2.1",
+        "app: no user from 192.0.2.2",
+    ];
+    site.write("app.log", &lines.map(|line| line.to_owned() + "\n").concat());
+    site
+}
+
+#[test]
+fn a_match_tells_its_groups_and_the_summary_what_each_pattern_did() {
+    let site = told();
+    let found = objects(&site.banmap(&["test", "told", "app.log", "--json"]).assert().code(0).stderr(""));
+    let [first, ignored, second, third, summary] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!(first["groups"], json!({"ip4": "203.0.113.7", "user": "root", "fport": "22"}));
+    assert_eq!((&ignored["event"], &ignored["groups"]["user"]), (&json!("ignored"), &json!("monitor")));
+    assert_eq!(second["groups"], json!({"ip6": "2001:db8::7", "user": "admin"}));
+    assert_eq!((&second["time"], &third["rule"]), (&json!("2026-05-01T10:00:02Z"), &json!(2)));
+    let hits = |key: &str| -> Vec<Value> {
+        summary[key].as_array().unwrap().iter().map(|count| count["hits"].clone()).collect()
+    };
+    assert_eq!((hits("rules"), hits("exceptions")), (vec![json!(2), json!(1)], vec![json!(1)]));
+    assert!(
+        summary["rules"][0]["text"].as_str().unwrap().starts_with("^(?:wrong|bad) password for <F-USER>")
+    );
+    let dates = summary["dates"].as_array().unwrap();
+    assert_eq!(dates.iter().map(|date| date["found"].clone()).collect::<Vec<_>>(), [json!(3), json!(1)]);
+    assert!(summary["elapsed"].as_f64().is_some_and(|elapsed| elapsed > 0.0), "{summary}");
+    assert!(summary["lines_per_second"].as_u64().is_some_and(|speed| speed > 0), "{summary}");
+}
+
+#[test]
+fn people_see_what_held_what_found_dates_and_the_first_missed_lines() {
+    let site = told();
+    let shown = stdout(&site.banmap(&["test", "told", "app.log"]).assert().code(0).stderr(""));
+    for expected in [
+        "match   203.0.113.7 rule 1, fport=22, user=root\n",
+        "        2    1  ^(?:wrong|bad) password",
+        "        1    1  for monitor\n",
+        "        3       ^%Y-%m-%dT%H:%M:%S\n",
+        "        4       2026-05-01T10:00:03 app: no harm from 192.0.2.1\n",
+        "5 lines (raw): 3 matched, 1 ignored, 1 missed; ",
+        " lines per second\n",
+    ] {
+        assert!(shown.contains(expected), "{expected}\n{shown}");
+    }
+    let long = "miss\n".repeat(200_000);
+    let shown = stdout(&site.banmap(&["test", "told", "-"]).write_stdin(long.clone()).assert().code(1));
+    assert!(shown.contains("missed, the first (--missed: all)") && shown.lines().count() < 20, "{shown}");
+    let all = stdout(&site.banmap(&["test", "told", "-", "--missed"]).write_stdin(long).assert().code(1));
+    assert!(all.lines().count() > 200_000);
+}
+
+#[test]
+fn the_patterns_are_shown_with_every_name_replaced() {
+    let site = told();
+    let shown = stdout(&site.banmap(&["test", "told", "--patterns"]).assert().code(0).stderr(""));
+    for expected in [
+        "prefregex\n    1  ^\\s*app: ",
+        "failregex\n    1  ^(?:wrong|bad) password",
+        "    2 (backtracking)  ^no (?!harm)",
+        "ignoreregex\n    1  for monitor\n",
+        "datepattern\n    1  ^%Y-",
+    ] {
+        assert!(shown.contains(expected), "{expected}\n{shown}");
+    }
+    let found =
+        objects(&site.banmap(&["test", "told", "--patterns", "--json", "--line", "x"]).assert().code(1));
+    assert_eq!(
+        (&found[0]["event"], &found[0]["patterns"][2]["backtracking"]),
+        (&json!("patterns"), &json!(true))
+    );
+    assert_eq!(found.last().unwrap()["event"], "summary");
+    // Beside lines those that never held are counted, too.
+    let shown = stdout(&site.banmap(&["test", "told", "--patterns", "--line", "x"]).assert().code(1));
+    assert!(shown.contains("        0    2  ^no (?!harm)"), "{shown}");
+    site.banmap(&["test", "told"]).assert().code(2);
+    site.banmap(&["test", "told", "app.log", "--line", "x"]).assert().code(2);
+}

@@ -3,6 +3,7 @@
 use regex::bytes::Regex;
 
 use super::{Hosts, Style, parse, write};
+use crate::filter::tests::cost;
 
 const EXACT: Style = Style { hosts: Hosts::Plain, ascii: false, linear: false, lines: false };
 
@@ -96,4 +97,36 @@ fn hosts_are_addresses_in_every_spelling_or_names() {
     assert!(!linear("^<IP6>$").is_match(b"2001:db8:"));
     assert!(linear(r"^<SUBNET>$").is_match(b"192.0.2.0/24"));
     assert!(!linear(r"^<ADDR>$").is_match(b"a.example"));
+}
+
+/// A list of words, of which another alternative stands between.
+fn words() -> String {
+    let word = |n: u8| format!("{}bot{n}", char::from(b'a' + n % 26));
+    let words: Vec<String> = (0..200).map(word).collect();
+    format!("^<HOST> -.*\"(?:{}|(?:x y )?z|{})\"$", words[..150].join("|"), words[150..].join("|"))
+}
+
+#[test]
+fn words_stay_alternatives_in_their_order() {
+    let list = linear(&words());
+    for (word, is_there) in
+        [("abot0", true), ("tbot149", true), ("ubot150", true), ("x y z", true), ("abot1", false)]
+    {
+        let line = format!("192.0.2.1 - \"{word}\"");
+        assert_eq!(list.is_match(line.as_bytes()), is_there, "{word}");
+    }
+    let first = linear("(?P<user>a|ab|c|d|e|f|g|h|i|a.)b");
+    assert_eq!(first.captures(b"abb").unwrap().name("user").unwrap().as_bytes(), b"a");
+}
+
+/// Wherever a quote stands one of the words may begin.
+#[test]
+fn many_words_cost_little_more_than_none_where_each_may_begin() {
+    let list = linear(&words());
+    let searching = |fill: &str, times: usize| {
+        let line = format!("192.0.2.1 - {}\"tbot149\"", fill.repeat(16 << 10));
+        cost(times, || assert!(list.captures(line.as_bytes()).is_some()))
+    };
+    // What else runs only adds: measured again before it fails.
+    assert!([2, 8, 32].into_iter().any(|times| searching("\"", times) < searching("q", times) * 15));
 }
