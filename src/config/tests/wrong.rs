@@ -367,7 +367,7 @@ fn jails() {
             "banmap.toml:12:16: [jail.plain.group] v4: must be from 8 to 32, not 4",
             "banmap.toml:12:19: unknown key `v5` of [jail.plain.group] | did you mean `v4`?",
             "banmap.toml:13:12: [jail.plain] distinct: `pth` is no field; fields are method, path, request_uri, query, status, host, referer, user_agent, user, protocol, bytes, and those that a log format names, in lower case with `_` | did you mean \"path\"?",
-            "banmap.toml:14:9: [jail.plain] value: must be \"ban\" or \"challenge\"",
+            "banmap.toml:14:9: [jail.plain] value: must be \"ban\" or \"challenge\", not \"deny\"",
             "banmap.toml:15:1: unknown key `port` of [jail.plain] | bans are published by outputs: [output.NAME], and `outputs` of the jail",
             "banmap.toml:20:19: [jail.b] source: \"site\" is named twice | remove one",
             "banmap.toml:21:11: [jail.b] bantime: must be longer than 0 | to judge without banning write simulate = true",
