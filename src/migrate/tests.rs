@@ -40,7 +40,9 @@ impl Tree {
         tree.write("jail.conf", BASE);
         tree.write("filter.d/web.conf", FILTER);
         tree.write("filter.d/other.conf", FILTER);
-        files.iter().for_each(|(name, text)| tree.write(name, text));
+        for (name, text) in files {
+            tree.write(name, text);
+        }
         tree
     }
 
