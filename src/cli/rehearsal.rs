@@ -216,6 +216,7 @@ impl Court {
                     tell(&ban, self.ledger.banned(&ban))?;
                 }
                 Change::Prolonged(ban) | Change::Extended(ban) => self.ledger.prolonged(&ban),
+                // What a jail comes to that is not named stands behind what a named one counts.
                 Change::Banned(_)
                 | Change::Past(_)
                 | Change::Withheld(_)

@@ -12,16 +12,15 @@ mod reply;
 mod request;
 mod server;
 mod status;
+mod why;
 mod wire;
 
 pub use client::Client;
 pub use error::ControlError;
 pub use history::{HistoryEvent, HistoryRow};
 pub use listener::Listener;
-pub use reply::{
-    AllowedRow, BanRow, ClientWay, Counting, Earlier, EvidenceRow, FailCode, HeldRow, Holding, Hop, Near,
-    Refusal, Reply, Spared, WayEnd, Why,
-};
+pub use reply::{AllowedRow, BanRow, FailCode, Refusal, Reply, Spared};
 pub use request::{BanLength, Request};
 pub use server::{Call, Event, Peer, serve};
 pub use status::{Cap, FileState, FileStatus, JailStatus, OutputState, OutputStatus, SourceStatus, Status};
+pub use why::{ClientWay, Counting, Earlier, EvidenceRow, HeldRow, Holding, Hop, Near, WayEnd, Why};

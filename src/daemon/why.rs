@@ -13,7 +13,7 @@ use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
 use crate::config::Config;
-use crate::control::{ClientWay, Earlier, EvidenceRow, Hop, Near, Reply, Spared, WayEnd, Why};
+use crate::control::{ClientWay, Earlier, EvidenceRow, HeldRow, Hop, Near, Reply, Spared, WayEnd, Why};
 use crate::engine;
 use crate::reader::{Surroundings, Traced};
 use crate::record::TraceEnd;
@@ -64,6 +64,7 @@ impl Circuit {
             evidence: known.evidence.iter().map(EvidenceRow::from).collect(),
             near: known.windows.into_iter().map(near).collect(),
             earlier: known.earlier.into_iter().map(earlier).collect(),
+            held: known.held.iter().map(HeldRow::from).collect(),
             ..Why::of(asked)
         }
     }

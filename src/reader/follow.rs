@@ -17,7 +17,7 @@ use crate::record::{Format, Reference, time_of};
 use crate::source::{
     Chunk, Consumer, Event, FileId, FileInfo, FileStatus, Input, Intake, Registry, SourceError, Waker,
 };
-use crate::terms::{Batch, Checkpoint, ClientSample, SourceName};
+use crate::terms::{Batch, Checkpoint, ClientSample, Observation, SourceName};
 
 /// What follows from a source's files, told to whoever owns the engine. Each call may wait: the file is the buffer.
 pub trait Listener: Send {
@@ -348,11 +348,12 @@ impl<L: Listener> Desk<L> {
         }
     }
 
-    /// The clients of the last minute, once in a second.
-    fn sample(&mut self, now: Timestamp) -> Option<ClientSample> {
+    /// The clients of the last minute: with offences, which may ban, and else once in a second.
+    fn sample(&mut self, now: Timestamp, observations: &[Observation]) -> Option<ClientSample> {
         let second = now.as_second();
-        let sampled = std::mem::replace(&mut self.sampled, second);
-        if sampled == second { None } else { self.reader.sample() }
+        let is_due = std::mem::replace(&mut self.sampled, second) != second;
+        let is_wanted = is_due || observations.iter().any(|one| !one.offences.is_empty());
+        if is_wanted { self.reader.sample() } else { None }
     }
 
     fn reference(&self, arrived: Option<Timestamp>) -> Reference {
@@ -381,7 +382,7 @@ impl<L: Listener> Consumer for Desk<L> {
         }
         let checkpoints = chunk.positions.take();
         let (source, live) = (self.source.clone(), chunk.caught_up);
-        let clients = if live { self.sample(reference.now) } else { None };
+        let clients = if live { self.sample(reference.now, &observations) } else { None };
         self.listener.batch(Batch { source, observations, checkpoints, live, clients })
     }
 

@@ -217,6 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_puts_into_a_header_hides_no_field() {
+        for list in ["-", "198.51.100.7", "8.8.8.8, <junk>, 198.51.100.7, 10.0.0.9", "\\x22, 198.51.100.7"] {
+            let line = format!("{COMBINED} \"{list}\"");
+            assert_eq!(names(&looked_at(&[(&line, 1)])), ["combined_xff"], "{line}");
+        }
+        let other = format!("{COMBINED} \"198.51.100.7, no address\"");
+        assert_eq!(names(&looked_at(&[(&other, 1)])), ["combined"]);
+    }
+
+    #[test]
     fn what_all_refuse_adds_its_format_and_another_look_forgets_what_is_gone() {
         let mut formats = looked_at(&[(COMBINED, 64)]);
         assert_eq!(formats.another(ERROR.as_bytes()), Some(Format::ApacheError));

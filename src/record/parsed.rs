@@ -188,13 +188,14 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether the line ends in a quoted list of addresses, or in `"-"`, behind the fields of `combined`.
+    /// Whether the line ends in a quoted list whose last item is an address, or in `"-"`, behind the fields of `combined`. The
+    /// last one was written by the nearest proxy; before it a client may have put anything.
     pub(super) fn ends_in_addresses(&self) -> bool {
         let Fields::Access(Access { forwarded_for: Some(span), .. }) = self.fields else { return false };
         let list = span.of(self.line);
         let is_address = |item: &[u8]| Address::parse(item.trim_ascii()).is_some();
         let ends = span.end + 1 == without_return(self.line).len();
-        ends && (list == b"-" || list.split(|byte| *byte == b',').all(is_address))
+        ends && (list == b"-" || list.rsplit(|byte| *byte == b',').next().is_some_and(is_address))
     }
 
     /// The line's own time. Of a line without zone or year only if it was parsed with a reference.

@@ -21,8 +21,11 @@ fn rush(first: u32, number: u32) -> String {
 
 /// So many clients who only look.
 fn visitors(number: u32) -> String {
-    let one = |n: u32| request(&format!("192.0.{}.{}", n / 250, n % 250), "GET /", 200);
-    (0..number).map(one).collect()
+    (0..number).map(visitor).collect()
+}
+
+fn visitor(n: u32) -> String {
+    request(&format!("192.0.{}.{}", n / 250, n % 250), "GET /", 200)
 }
 
 #[test]
@@ -30,8 +33,11 @@ fn of_many_clients_so_many_are_no_storm() {
     let scene = Scene::new();
     scene.append(LOG, visitors(1));
     let daemon = scene.start(&format!("{SITE}{HOLD}"));
-    for _ in 0..3 {
-        scene.append(LOG, visitors(2400));
+    // In portions of which each line is looked at: how many clients there are is no estimate then.
+    for portion in 0..8 {
+        scene.append(LOG, (portion * 300..(portion + 1) * 300).map(visitor).collect::<String>());
+        let read = || daemon.ask(&["status"]).1["sources"]["site"]["files"][0]["lines"].as_u64();
+        wait_or(SOON, || read() == Some(1 + u64::from(portion + 1) * 300), || format!("{:?}", read()));
     }
     scene.append(LOG, rush(0, 60));
     wait_until_held(&daemon, 0, 60);

@@ -19,6 +19,11 @@ fn usual() -> String {
     format!("{LOGIN}{SITE}")
 }
 
+/// The same, where two hundred bans at once are no storm that `status` tells of.
+fn without_storms() -> String {
+    format!("{}[defaults]\nstorm = \"off\"\n", usual())
+}
+
 /// A run that must end by itself: its exit code, and what it said.
 #[track_caller]
 fn refused(config: &Path) -> (i32, String) {
@@ -258,7 +263,7 @@ fn a_full_disk_for_the_state_stops_no_ban() {
     let scene = Scene::new();
     let (state, filler) = (scene.dir("state"), scene.path("state/filler"));
     let Some(_small) = Small::mount(&state) else { return a_limit_instead() };
-    let daemon = scene.start(&usual());
+    let daemon = scene.start(&without_storms());
     let fill = |_: &Daemon| {
         // Written until nothing fits any more, the last block byte by byte.
         let file = fs::OpenOptions::new().create(true).append(true).open(&filler).unwrap();
@@ -277,7 +282,7 @@ fn a_limit_on_the_size_of_files_stops_no_ban() {
 
 fn a_limit_instead() {
     let scene = Scene::new();
-    let config = scene.configure(&usual());
+    let config = scene.configure(&without_storms());
     // Without the signal that would end the process, a write beyond the limit fails.
     let wrapper = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"];
     let daemon = Daemon::start_by(&wrapper, Path::new(env!("CARGO_BIN_EXE_banmap")), &config);

@@ -347,7 +347,7 @@ fn jails() {
     let text = "jails = [\"wordpres-login\", \"manual\", \"sshd[mode=x]\"]\n[source.site]\npath = \"/l/a.log\"\n\
                 [defaults]\nignoreip = [\"localhost\", \"127.0.0.1/8 ::1\", \"dns:office!\"]\nfindtime = 0\n\
                 [jail.plain]\nsource = \"sit\"\noutputs = [\"o\"]\nmaxretry = \"5\"\nbantime = -1\ngroup = { v4 = 4, v5 = 1 }\ndistinct = \"pth\"\n\
-                value = \"ban\"\nport = \"http\"\n\
+                value = \"deny\"\nport = \"http\"\n\
                 [filter.plain]\nrule = [{ status = 404 }]\n[jail.b]\nfilter = \"plain\"\nsource = [\"site\", \"site\"]\nbantime = 0\nsimulate = 1\n\
                 [jail]\nc = 1\nd = { filter = \"a/b\" }\n";
     assert_told(
@@ -367,7 +367,7 @@ fn jails() {
             "banmap.toml:12:16: [jail.plain.group] v4: must be from 8 to 32, not 4",
             "banmap.toml:12:19: unknown key `v5` of [jail.plain.group] | did you mean `v4`?",
             "banmap.toml:13:12: [jail.plain] distinct: `pth` is no field; fields are method, path, request_uri, query, status, host, referer, user_agent, user, protocol, bytes, and those that a log format names, in lower case with `_` | did you mean \"path\"?",
-            "banmap.toml:14:1: `value` of [jail.plain] is not supported by this version | remove it",
+            "banmap.toml:14:9: [jail.plain] value: must be \"ban\" or \"challenge\"",
             "banmap.toml:15:1: unknown key `port` of [jail.plain] | bans are published by outputs: [output.NAME], and `outputs` of the jail",
             "banmap.toml:20:19: [jail.b] source: \"site\" is named twice | remove one",
             "banmap.toml:21:11: [jail.b] bantime: must be longer than 0 | to judge without banning write simulate = true",
