@@ -117,6 +117,11 @@ impl Owner {
         });
     }
 
+    /// Whether existing outputs wait for the backlog.
+    pub(super) fn holds_outputs(&self) -> bool {
+        self.wanted.borrow().hold
+    }
+
     /// Existing outputs may be rewritten from now on.
     pub(super) fn release_outputs(&self) {
         self.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.hold, false));

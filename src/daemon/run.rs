@@ -268,7 +268,9 @@ impl Circuit {
         self.owner.verifier.reconfigure(&self.config, &self.lists);
         self.around.replace(settings.protected.trusted.clone(), settings.protected.host.clone());
         let effects = self.owner.engine.reconfigure(settings, clock::now());
-        self.owner.carry(effects, true);
+        // Before the backlog is read bans may be missing that are in the files: these are left alone unless somebody is let in.
+        let at_once = !effects.changes.is_empty() || !self.owner.holds_outputs();
+        self.owner.carry(effects, at_once);
     }
 
     /// When the next ban ends, on the runtime's clock.

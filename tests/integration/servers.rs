@@ -191,7 +191,7 @@ fn nothing_changes_at_the_gates_while_banmap_is_away() {
     let daemon = gates.daemon("");
     gates.wait_banned("203.0.113.7");
     // The same bans: neither file is written again.
-    assert_eq!((read(gates.nginx.geo()), read(gates.apache.map())), (geo, map));
+    assert_eq!((read(gates.nginx.geo()), read(gates.apache.map())), (geo, map), "{}", daemon.log());
     let (status, log) = daemon.stop();
     assert!(status.is_some_and(|status| status.success()), "{log}");
     gates.wait_banned("203.0.113.7");
