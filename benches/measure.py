@@ -225,7 +225,10 @@ def raw_config(filters):
 
 def shipped_names():
     folder = os.path.join(HERE, "..", "templates", "filters")
-    return sorted(name.removesuffix(".toml") for name in os.listdir(folder) if name.endswith(".toml"))
+    text = lambda name: open(os.path.join(folder, name)).read()
+    # A filter that needs a `where` of the operator's is none by itself.
+    whole = [name for name in os.listdir(folder) if name.endswith(".toml") and "\nneeds = " not in text(name)]
+    return sorted(name.removesuffix(".toml") for name in whole)
 
 
 def speed(options):
