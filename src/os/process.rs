@@ -204,6 +204,8 @@ pub fn ticks_since_boot() -> u64 {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
 
     use super::{
         SignalError, all, ancestors, children, find, parse, signal, ticks_since_boot, title, variable,
@@ -240,16 +242,22 @@ mod tests {
     fn we_know_whose_descendants_we_are_and_what_a_process_was_started_with() {
         let ancestors: Vec<i32> = ancestors().collect();
         assert_eq!(ancestors.first(), Some(&find(own()).unwrap().parent));
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "echo started; read -r end"])
             .env("PLACE", "a=b")
             .env("EMPTY", "")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // The kernel shows the environment only some moments after it let `spawn` return.
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "started\n");
         let pid = child.id() as i32;
         assert_eq!(variable(pid, "PLACE").unwrap(), "a=b");
         assert_eq!((variable(pid, "EMPTY"), variable(pid, "PLAC")), (Some(OsString::new()), None));
-        signal(pid, "KILL").unwrap();
+        drop(child.stdin.take());
         child.wait().unwrap();
     }
 
