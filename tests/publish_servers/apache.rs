@@ -12,7 +12,8 @@ use banmap::publish::{Kind, Settings, State, snippet};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::harness::{World, end, free_port, is_open, output, prefixes, read, section, status, until, write};
+use super::harness::{World, end, is_open, output, prefixes, read, section, status, until, write};
+use super::ports::free_port;
 
 const MODULES: &str = "/usr/lib/apache2/modules";
 

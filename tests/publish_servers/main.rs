@@ -6,3 +6,5 @@ mod apache;
 mod harness;
 mod nginx;
 mod plain;
+#[path = "../integration/harness/ports.rs"]
+mod ports;

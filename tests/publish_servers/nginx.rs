@@ -9,9 +9,8 @@ use jiff::SignedDuration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::harness::{
-    World, end, free_port, is_open, output, prefixes, read, section, status, stays, until, write,
-};
+use super::harness::{World, end, is_open, output, prefixes, read, section, status, stays, until, write};
+use super::ports::free_port;
 
 /// An nginx with a configuration of its own, which includes `list` as its snippet says.
 struct Nginx {

@@ -56,7 +56,7 @@ async fn nothing_lost_when_a_flood_of_generations_is_coalesced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn removals_wait_a_little_and_additions_do_not() {
     let (_directory, mut world) = list();
-    world.settings[0].min_interval = Some(SignedDuration::from_millis(100));
+    world.settings[0].min_interval = Some(SignedDuration::from_millis(500));
     world.start(&[]);
     let path = world.settings[0].path.clone();
     let both = world.ban(&["192.0.2.1", "192.0.2.2"]);

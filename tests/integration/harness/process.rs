@@ -1,12 +1,13 @@
-//! A child process that ends with its value, and how servers are started on a port that nobody else has.
+//! A child process that ends with its value, and how servers are started on a free port.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::free_port;
 
 /// How long a server may take to come or go on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,14 +77,14 @@ impl Drop for Process {
 
 /// Starts a server on a free port: `start` writes the configuration for a port and spawns it, `ready` tells when it serves.
 ///
-/// Between our look for a free port and the server's bind somebody else may take it: then it ends, and another is tried.
+/// Where a program outside the tests takes it before the server binds it, the server ends, and another port is tried.
 pub(crate) fn on_free_port(
     mut start: impl FnMut(u16) -> Process,
     ready: impl Fn(u16) -> bool,
     log: impl Fn() -> String,
 ) -> (Process, u16) {
     for _ in 0..5 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut process = start(port);
         let deadline = Instant::now() + PATIENCE;
         while process.has_ended().is_none() {
