@@ -173,9 +173,12 @@ mod tests {
     fn a_thread_tells_what_it_finds_and_ends_with_who_listens() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("allow.txt");
+        // Whole: half of it would be another list.
         let put = |text: &str| {
             use std::io::Write;
-            std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+            let mut file = tempfile::NamedTempFile::new_in(directory.path()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.persist(&path).unwrap();
         };
         put("192.0.2.1\n");
         let mut followed = Followed::new("here".into());

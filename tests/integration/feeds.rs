@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 
 use crate::harness::scene::{LOG, LOGIN, SITE, SOON, failed_logins};
-use crate::harness::{Daemon, Haproxy, Nginx, Request, Scene, wait_until};
+use crate::harness::{Daemon, Haproxy, Nginx, Request, Scene, free_port, wait_until};
 
 const BAD: &str = "203.0.113.7";
 const WORSE: &str = "203.0.113.8";
@@ -20,10 +20,6 @@ const GOOD: &str = "192.0.2.1";
 /// Three requests for this path ban for an hour.
 const KNOCK: &str = "[filter.knock]\nrule = [{ path = '^/wp-login\\.php$' }]\n[jail.knock]\nmaxretry = 3\n\
                      [real_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n";
-
-fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 #[track_caller]
 fn wait_for_offences(daemon: &Daemon, address: &str, count: u64) {
@@ -47,8 +43,8 @@ fn nginx_sends_to(listen: &str, server: &str, more: &str) {
     nginx.get(WORSE, "/%77p-login.php");
     scene.wait_listed(&daemon, &[BAD]);
     wait_until(SOON, "all lines came", || daemon.file(&listen)["lines"] == 8);
-    let file = daemon.file(&listen);
-    assert_eq!((file["state"].as_str(), file["unparsed"].as_u64()), (Some("live"), Some(0)), "{file}");
+    let file = daemon.wait_state(&listen, "live");
+    assert_eq!(file["unparsed"].as_u64(), Some(0), "{file}");
     assert_eq!(file["format"], "syslog: combined");
     nginx.get(WORSE, "/wp-login.php");
     scene.wait_listed(&daemon, &[BAD, WORSE]);
@@ -64,7 +60,7 @@ fn nginx_sends_to_a_unix_socket() {
 
 #[test]
 fn nginx_sends_to_a_port() {
-    let port = free_udp_port();
+    let port = free_port();
     nginx_sends_to(&format!("udp:127.0.0.1:{port}"), &format!("127.0.0.1:{port}"), "");
 }
 
@@ -79,7 +75,7 @@ fn haproxy_sends_to_a_port_as_the_newer_standard_has_it() {
 }
 
 fn haproxy_sends(syslog: &str) {
-    let port = free_udp_port();
+    let port = free_port();
     let scene = Scene::new();
     let daemon = scene.start(&format!("{KNOCK}[source.sent]\nlisten = \"udp:127.0.0.1:{port}\"\n"));
     let nginx = Nginx::start();
@@ -110,13 +106,13 @@ fn a_pipe_is_read_line_by_line_and_its_end_ends_nothing_else() {
     wait_for_offences(&daemon, BAD, 2);
     daemon.signal(Signal::SIGHUP);
     daemon.wait_logged("the configuration was read again");
-    assert_eq!(daemon.file("stdin")["state"], "live", "{}", daemon.log());
+    daemon.wait_state("stdin", "live");
     pipe.write_all(later.as_bytes()).unwrap();
     scene.wait_listed(&daemon, &[BAD]);
     pipe.write_all(failed_logins(GOOD, 3).trim_end().as_bytes()).unwrap();
     drop(pipe);
     daemon.wait_logged("stdin has ended, nothing more comes from it (its last ");
-    assert_eq!(daemon.file("stdin")["state"], "ended");
+    daemon.wait_state("stdin", "ended");
     assert_eq!(daemon.ask(&["status"]).0, 0);
     scene.append(LOG, failed_logins(WORSE, 3));
     scene.wait_listed(&daemon, &[BAD, WORSE]);
@@ -303,8 +299,8 @@ fn the_journal_is_read_from_the_last_findtime_on_and_followed() {
     );
     journal.log("b1", 0, WORSE, 3);
     journal.scene.wait_listed(&daemon, &[BAD, WORSE]);
-    let file = daemon.file("journal:nginx");
-    assert_eq!((file["state"].as_str(), file["lines"].as_u64()), (Some("live"), Some(8)), "{file}");
+    let file = daemon.wait_state("journal:nginx", "live");
+    assert_eq!(file["lines"].as_u64(), Some(8), "{file}");
 }
 
 #[test]
@@ -343,16 +339,15 @@ fn a_journal_that_may_not_be_read_is_told_with_the_fix_and_tried_again() {
         "{}",
         daemon.log()
     );
-    let (code, _) = daemon.ask(&["status"]);
-    let file = daemon.file("journal:nginx");
-    assert_eq!((code, file["state"].as_str()), (1, Some("unreadable")), "{file}");
+    daemon.wait_state("journal:nginx", "unreadable");
+    assert_eq!(daemon.ask(&["status"]).0, 1);
     fs::remove_file(journal.bin.join("closed")).unwrap();
     journal.log("b0", 0, BAD, 3);
     journal.scene.wait_listed(&daemon, &[BAD]);
     wait_until(SOON, "all is well", || daemon.ask(&["status"]).0 == 0);
     // It ends while it follows: what came meanwhile is not lost.
     journal.scene.write("bin/closed", "");
-    wait_until(SOON, "the end is seen", || daemon.file("journal:nginx")["state"] == "unreadable");
+    daemon.wait_state("journal:nginx", "unreadable");
     journal.log("b0", 0, WORSE, 3);
     fs::remove_file(journal.bin.join("closed")).unwrap();
     journal.scene.wait_listed(&daemon, &[BAD, WORSE]);

@@ -1,7 +1,5 @@
 //! nginx that knows nothing of its clients but a header, behind `HAProxy`: who offends is found in the chain, not who is named.
 
-use std::fs;
-
 use crate::harness::scene::SOON;
 use crate::harness::{Haproxy, Nginx, Request, Scene, wait_until};
 
@@ -19,7 +17,7 @@ fn the_client_behind_haproxy_is_counted_and_nobody_whom_he_names() {
         log.display()
     ));
     let haproxy = Haproxy::start(nginx.port());
-    let proxies = scene.write("proxies.txt", "127.0.0.1\n");
+    scene.write("proxies.txt", "127.0.0.1\n");
     let daemon = scene.start(
         "[real_ip]\ntrusted_proxies = \"file:proxies.txt\"\n[filter.probe]\nrule = [{ path = '^/probe$', status = 404 }]\n\
          [jail.probe]\nmaxretry = 3\n[source.site]\npath = \"logs/own.log\"\nread = \"beginning\"\nclient = \"x_forwarded_for\"\n\
@@ -38,7 +36,7 @@ fn the_client_behind_haproxy_is_counted_and_nobody_whom_he_names() {
     // Through a second proxy that nobody trusts yet: it is the last that is known.
     offend("203.0.113.9, 10.0.0.9", &["198.51.100.1"; 2]);
     wait_until(SOON, "two offences count for the proxy", || daemon.offences("10.0.0.9", "probe") == 2);
-    fs::write(proxies, "127.0.0.1\n10.0.0.0/8\n").unwrap();
+    scene.write("proxies.txt", "127.0.0.1\n10.0.0.0/8\n");
     wait_until(SOON, "the list was read again", || {
         daemon.ask(&["why", "10.0.0.9"]).1["protected_by"]
             .as_str()

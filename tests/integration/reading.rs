@@ -39,11 +39,11 @@ fn a_log_that_is_missing_is_told_and_picked_up_when_it_appears() {
     let scene = Scene::new();
     let daemon = scene.start(&format!("{LOGIN}[source.site]\npath = \"later/access.log\"\nread = \"end\"\n"));
     daemon.wait_logged("later does not exist); it is picked up when it appears");
-    assert_eq!(daemon.file("later/access.log")["state"], "missing");
+    daemon.wait_state("later/access.log", "missing");
     assert_eq!(daemon.ask(&["status"]).0, 0, "a log may come later: nobody has to act");
     scene.append("later/access.log", failed_logins(BAD, 3));
     scene.wait_listed(&daemon, &[BAD]);
-    assert_eq!(daemon.file("later/access.log")["state"], "live");
+    daemon.wait_state("later/access.log", "live");
 }
 
 #[test]
@@ -237,6 +237,7 @@ fn a_wrong_format_is_told_with_an_example() {
     daemon.wait_logged("do not parse");
     daemon.wait_logged("POST /login");
     wait_until(SOON, "status counts them", || daemon.file(LOG)["unparsed"] == 40);
+    wait_until(SOON, "status says why", || daemon.file(LOG)["error"].is_string());
     let file = daemon.file(LOG);
     let error = file["error"].as_str().unwrap();
     assert!(error.contains("do not parse") && error.contains(BAD), "{error}");
@@ -360,7 +361,7 @@ fn a_jail_that_simulates_shows_whom_it_would_ban_and_bans_nobody() {
 #[test]
 fn the_allowed_are_not_banned_and_a_changed_file_unbans() {
     let scene = Scene::new();
-    let list = scene.write("allow.txt", "# the office\n192.0.2.16/28\n");
+    scene.write("allow.txt", "# the office\n192.0.2.16/28\n");
     let defaults = "[defaults]\nignoreip = [\"192.0.2.1\", \"file:allow.txt\"]\n";
     let jail = "[jail.login]\nmaxretry = 3\nignoreip = \"2001:db8:1::/48\"\n";
     let daemon = scene.start(&format!("{defaults}{jail}{SITE}"));
@@ -372,11 +373,11 @@ fn the_allowed_are_not_banned_and_a_changed_file_unbans() {
     let why = daemon.ask(&["why", "192.0.2.17"]).1;
     assert!(why["protected_by"].as_str().is_some_and(|by| by.contains("allow.txt")), "{why}");
     // What cannot be read leaves the last good list in force.
-    fs::write(&list, "192.0.2.16/28\n203.0.113.300\n").unwrap();
+    scene.write("allow.txt", "192.0.2.16/28\n203.0.113.300\n");
     daemon.wait_logged("the last good list stays in force");
     scene.append(LOG, failed_logins("192.0.2.18", 3));
     scene.assert_banned(&daemon, LOG, &banned);
-    fs::write(&list, format!("{BAD}\n2001:db8:2::7\n")).unwrap();
+    scene.write("allow.txt", &format!("{BAD}\n2001:db8:2::7\n"));
     // One address of a banned network is allowed now: the network stays banned around it.
     daemon.wait_logged("unbanned 203.0.113.7 (login): it is allowed now");
     let ring = || scene.listed().iter().filter(|entry| entry.starts_with("2001:db8:2:")).count();

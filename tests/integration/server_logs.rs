@@ -1,11 +1,13 @@
 //! Logs that real servers write for requests made to mislead who reads them: each offence counts for its client, and
 //! nothing for anybody else.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::harness::scene::SOON;
-use crate::harness::{Answer, Apache, Daemon, Haproxy, Nginx, Scene, send_raw, wait_until};
+use crate::harness::scene::{SOON, append};
+use crate::harness::{Answer, Apache, Daemon, Haproxy, Nginx, Scene, free_port, send_raw, wait_until};
 
 const BAD: &str = "203.0.113.7";
 const BAD_V6: &str = "2001:db8::7";
@@ -15,10 +17,6 @@ const GOOD: &str = "9.9.9.9";
 /// One request for this path is an offence; nobody is banned.
 const KNOCK: &str = "[filter.knock]\nrule = [{ path = '^/wp-login\\.php$' }]\n[jail.knock]\nmaxretry = 1000\n\
                      [real_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n";
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 #[track_caller]
 fn wait_for(daemon: &Daemon, address: &str, jail: &str, count: u64) {
@@ -85,7 +83,7 @@ const HAPROXY: &str = "[jail.haproxy-badrequest]\nmaxretry = 1000\n";
 fn haproxy_logs_to_a_port() {
     for format in ["option httplog", "option httplog clf"] {
         let scene = Scene::new();
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let source = format!("[source.sent]\nlisten = \"udp:127.0.0.1:{port}\"\nformat = \"haproxy\"\n");
         let daemon = scene.start(&format!("{KNOCK}{HAPROXY}{source}"));
         let (_haproxy, proxied) = haproxy(port, format);
@@ -97,23 +95,43 @@ fn haproxy_logs_to_a_port() {
     }
 }
 
+/// Plays a syslog daemon, until it is over: a line for each message, without its head.
+fn write_messages(syslog: &UdpSocket, log: &Path, is_over: &AtomicBool) {
+    syslog.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut message = [0; 9000];
+    while !is_over.load(Ordering::Relaxed) {
+        let Ok(length) = syslog.recv(&mut message) else { continue };
+        let text = &message[..length];
+        let body = memchr::memmem::find(text, b"]: ").unwrap() + 3;
+        append(log, &[text[body..].trim_ascii_end(), b"\n"].concat());
+    }
+}
+
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn haproxy_logs_to_a_file_that_is_recognised() {
     let scene = Scene::new();
     let syslog = UdpSocket::bind("127.0.0.1:0").unwrap();
-    syslog.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    let (_haproxy, proxied) = haproxy(syslog.local_addr().unwrap().port(), "option httplog");
-    knock(proxied, BAD);
-    knock(proxied, BAD_V6);
-    let mut message = [0; 9000];
-    while let Ok(length) = syslog.recv(&mut message) {
-        let text = &message[..length];
-        let body = memchr::memmem::find(text, b"]: ").unwrap() + 3;
-        scene.append("logs/haproxy.log", [text[body..].trim_ascii_end(), b"\n"].concat());
-    }
+    let (port, is_over) = (syslog.local_addr().unwrap().port(), AtomicBool::new(false));
+    let (_haproxy, proxied) = haproxy(port, "option httplog");
     let source = "[source.file]\npath = \"logs/haproxy.log\"\nread = \"beginning\"\n";
     let daemon = scene.start(&format!("{KNOCK}{HAPROXY}{source}"));
-    assert_counted(&daemon);
+    let log = scene.path("logs/haproxy.log");
+    std::thread::scope(|scope| {
+        scope.spawn(|| write_messages(&syslog, &log, &is_over));
+        // Ends the writer also where a test fails.
+        let _over = OnDrop(&is_over);
+        knock(proxied, BAD);
+        knock(proxied, BAD_V6);
+        assert_counted(&daemon);
+    });
     assert_eq!(daemon.file("logs/haproxy.log")["unparsed"].as_u64(), Some(0));
 }
 

@@ -85,7 +85,7 @@ fn of_many_clients_exactly_the_bad_ones_are_refused() {
 #[test]
 fn a_ban_ends_at_both_gates_when_its_time_is_over_and_knocking_does_not_prolong_it() {
     let gates = Gates::new();
-    let daemon = gates.daemon("bantime = \"3s\"\nfindtime = \"10m\"");
+    let daemon = gates.daemon("bantime = \"6s\"\nfindtime = \"10m\"");
     for _ in 0..3 {
         log_in(gates.nginx.port(), "203.0.113.7");
     }

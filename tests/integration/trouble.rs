@@ -381,13 +381,13 @@ fn a_log_that_may_not_be_read_is_told_with_owner_group_mode_and_the_fix() {
         None => "0000: let the user banmap runs as read it (setfacl -m u:",
     };
     daemon.wait_logged(fix);
-    let file = daemon.file(LOG);
-    assert_eq!(file["state"], "unreadable");
+    let file = daemon.wait_state(LOG, "unreadable");
     assert_said(file["error"].as_str().unwrap(), &[&told, fix]);
     assert_eq!(daemon.ask(&["status"]).0, 1);
     assert_eq!(daemon.log().matches(&told).count(), 1, "each second it is tried, once it is told");
     set_mode(&log, 0o644);
     scene.wait_listed(&daemon, &[BAD]);
+    daemon.wait_state(LOG, "live");
     assert_eq!(daemon.ask(&["status"]).0, 0);
 }
 
@@ -455,7 +455,8 @@ fn a_log_that_is_a_directory_or_a_pipe_is_told() {
     let daemon = scene.start(&format!("{LOGIN}{sources}"));
     daemon.wait_logged("logs/nginx is a directory: name the logs in it");
     daemon.wait_logged("logs/pipe is no regular file");
-    assert_said(daemon.file("logs/nginx")["error"].as_str().unwrap(), &["logs/nginx/*.log"]);
+    let file = daemon.wait_state("logs/nginx", "unreadable");
+    assert_said(file["error"].as_str().unwrap(), &["logs/nginx/*.log"]);
     assert_eq!(daemon.ask(&["status"]).0, 1);
     scene.append(LOG, failed_logins(BAD, 3));
     scene.wait_listed(&daemon, &[BAD]);

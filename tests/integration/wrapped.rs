@@ -156,6 +156,7 @@ fn lines_of_another_format_are_told_with_its_name() {
     ));
     scene.append("logs/a.log", request(GOOD, "GET /", 200).repeat(40));
     daemon.wait_logged("Its lines look like `combined`: set format");
+    wait_until(SOON, "status says so", || daemon.file("a.log")["error"].is_string());
     let (code, status) = daemon.ask(&["status"]);
     let told = status["sources"]["site"]["files"][0]["error"].as_str().unwrap();
     assert!(

@@ -168,7 +168,8 @@ async fn a_client_that_does_not_read_holds_up_nobody_and_is_let_go() {
 async fn a_silent_client_is_let_go() {
     let served = Served::new(Limits { idle: Duration::from_millis(20), ..limits() });
     let mut silent = UnixStream::connect(served.path()).await.unwrap();
-    silent.write_all(b"{\"verb\":").await.unwrap();
+    // It may have been let go already.
+    let _ = silent.write_all(b"{\"verb\":").await;
     let mut rest = Vec::new();
     timeout(DEADLINE, silent.read_to_end(&mut rest)).await.unwrap().ok();
     assert!(rest.is_empty());

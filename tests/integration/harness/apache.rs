@@ -46,8 +46,10 @@ impl Apache {
                 command.arg("-E").arg(place.path("startup.log"));
                 Process::spawn("apache2", &mut command)
             },
+            // It says this once its signal handlers are set: a signal that came before would end it.
             |port| {
-                !text(&place.path("apache.pid")).is_empty() && TcpStream::connect(("127.0.0.1", port)).is_ok()
+                text(&place.path("error.log")).contains("resuming normal operations")
+                    && TcpStream::connect(("127.0.0.1", port)).is_ok()
             },
             || text(&place.path("startup.log")) + &text(&place.path("error.log")),
         );

@@ -150,6 +150,15 @@ impl Daemon {
         file.unwrap_or_else(|| panic!("no file {end} in {status}")).clone()
     }
 
+    /// Waits until `status` says that the file whose path ends so stands so; returns what it says of it. The log may tell
+    /// of it a moment before.
+    #[track_caller]
+    pub(crate) fn wait_state(&self, end: &str, state: &str) -> serde_json::Value {
+        let explain = || format!("{end} is {state}: {}\n{}", self.file(end), self.log());
+        wait_or(READY, || self.file(end)["state"] == state, explain);
+        self.file(end)
+    }
+
     /// Waits until it ended by itself; returns its exit code and its log.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (i32, String) {

@@ -1,6 +1,7 @@
 //! A directory for one server or daemon, which goes with the value.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,11 +23,16 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Writes a file, its directories made when missing; returns its path.
+    /// Writes a file as a whole, its directories made when missing: whoever reads it meanwhile sees the old one or the new
+    /// one. Returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
+        let directory = path.parent().unwrap();
+        fs::create_dir_all(directory).unwrap();
+        let readable = fs::Permissions::from_mode(0o644);
+        let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(directory).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.persist(&path).unwrap();
         path
     }
 

@@ -1,5 +1,7 @@
 //! What a terminal gets to see: colours only there, and never a byte that a client wrote as it was.
 
+use std::fs;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use super::{Site, bare, stderr, stdout};
@@ -11,11 +13,16 @@ const EVIL: &str = "\u{1b}[2J\u{1b}[31m\u{9b}1m\u{202e}\u{1b}]0;mine\u{7}";
 
 /// Runs a command on a terminal of its own (`script`, of Debian's essential packages); all that it shows there.
 fn on_terminal(command: &[&str], environment: &[(&str, &str)]) -> String {
+    String::from_utf8(script(command, environment).output().unwrap().stdout).unwrap()
+}
+
+/// What `on_terminal` runs.
+fn script(command: &[&str], environment: &[(&str, &str)]) -> Command {
     let quoted: Vec<String> = command.iter().map(|word| format!("'{word}'")).collect();
     let mut script = Command::new("script");
     script.args(["-qec", &quoted.join(" "), "/dev/null"]).stdin(Stdio::null()).env("TERM", "xterm");
     script.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").envs(environment.iter().copied());
-    String::from_utf8(script.output().unwrap().stdout).unwrap()
+    script
 }
 
 /// What is left of a text without our own styles (`ESC [ digits m`).
@@ -92,16 +99,34 @@ fn progress_is_shown_on_a_terminal_only_and_goes_in_the_end() {
     scene.configure(&format!("{LOGIN}{SITE}"));
     scene.append(LOG, request("203.0.113.7", "POST /login", 401).repeat(3));
     let (banmap, config) = (env!("CARGO_BIN_EXE_banmap"), scene.path("banmap.toml"));
-    // A log that takes its time: longer than what is shown at once.
+    // A log that takes its time: it goes on once progress was shown.
+    let slow = scene.path("slow");
+    nix::unistd::mkfifo(&slow, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let replay = format!("{banmap} -c {} replay - <{}", config.display(), slow.display());
+    let mut script = script(&["sh", "-c", &replay], &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut log, lines) = (fs::File::create(&slow).unwrap(), fs::read(scene.path(LOG)).unwrap());
+    log.write_all(&lines).unwrap();
+    let mut terminal = script.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    while memchr::memmem::find(&shown, b"read 0.0 MB\x1b[K\r").is_none() {
+        let mut some = [0; 256];
+        let length = terminal.read(&mut some).unwrap();
+        assert!(length > 0, "{:?}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&some[..length]);
+    }
+    log.write_all(&lines).unwrap();
+    drop(log);
+    terminal.read_to_end(&mut shown).unwrap();
+    script.wait().unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    let last = shown.rsplit("\u{1b}[K").next().unwrap();
+    assert!(last.contains("203.0.113.7") && last.contains("6 lines"), "{shown:?}");
+    // As long as it takes until progress is shown on a terminal, and longer.
     let slowly = format!(
         "(cat {log}; sleep 1.5; cat {log}) | {banmap} -c {config} replay -",
         log = scene.path(LOG).display(),
         config = config.display()
     );
-    let shown = on_terminal(&["sh", "-c", &slowly], &[]);
-    assert!(shown.contains("read 0.0 MB\u{1b}[K\r"), "{shown:?}");
-    let last = shown.rsplit("\u{1b}[K").next().unwrap();
-    assert!(last.contains("203.0.113.7") && last.contains("6 lines"), "{shown:?}");
-    let piped = std::process::Command::new("sh").args(["-c", &slowly]).output().unwrap();
+    let piped = Command::new("sh").args(["-c", &slowly]).output().unwrap();
     assert!(!String::from_utf8(piped.stderr).unwrap().contains("read "));
 }
