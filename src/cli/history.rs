@@ -9,9 +9,9 @@ use super::screen::{Screen, remark};
 use super::since::Since;
 use super::{list, table, times};
 use crate::address::Prefix;
-use crate::control::{HistoryEvent, HistoryRow, Reply, Request};
+use crate::control::{HistoryRow, Reply, Request};
 use crate::os::clock;
-use crate::terms::{JailName, show_duration};
+use crate::terms::{HistoryKind, JailName, show_duration};
 
 /// Shows bans, unbans, reloads and commands by hand, oldest first
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -71,7 +71,7 @@ pub(super) fn grid(rows: &[HistoryRow]) -> Table {
 
 /// How long the ban was to last from then on.
 fn length(row: &HistoryRow) -> String {
-    let is_ban = matches!(row.event, HistoryEvent::Banned | HistoryEvent::Prolonged);
+    let is_ban = matches!(row.event, HistoryKind::Banned | HistoryKind::Prolonged);
     match row.until {
         Some(until) if until > row.at => show_duration(until.duration_since(row.at)),
         None if is_ban => "forever".to_owned(),

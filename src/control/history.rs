@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::wire;
 use crate::address::Prefix;
 use crate::ban::Origin;
-use crate::terms::{JailName, Measure};
+use crate::terms::{HistoryKind, JailName, Measure};
 
 /// One thing that happened. Fields that do not belong to it are `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct HistoryRow {
     #[serde(with = "wire::time")]
     pub at: Timestamp,
     /// What.
-    pub event: HistoryEvent,
+    pub event: HistoryKind,
     /// To whom.
     pub address: Option<Prefix>,
     /// In which jail.
@@ -42,84 +42,4 @@ pub struct HistoryRow {
     /// Whether the ban refused the client, or only marked it for a challenge.
     #[serde(default)]
     pub value: Measure,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HistoryEvent {
-    /// Somebody was banned.
-    Banned,
-    /// A ban became longer.
-    Prolonged,
-    /// A verdict banned nobody, since the jail was paused.
-    Withheld,
-    /// A verdict waited, and banned nobody yet.
-    Held,
-    /// A ban was found when it was already over.
-    Past,
-    /// A ban's time was over.
-    Expired,
-    /// A ban was ended by hand.
-    Unbanned,
-    /// A ban ended because its address became allowed or trusted.
-    Allowed,
-    /// A ban ended because its jail began to simulate, or ceased to.
-    Simulation,
-    /// A command by hand.
-    Command,
-    /// The configuration or a server was reloaded.
-    Reloaded,
-    /// Banning was paused.
-    Paused,
-    /// A pause ended.
-    Resumed,
-    /// The daemon started.
-    Started,
-    /// The daemon stopped.
-    Stopped,
-    /// Something that this version does not know.
-    #[serde(other)]
-    Other,
-}
-
-impl HistoryEvent {
-    /// The word that its JSON has too.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Banned => "banned",
-            Self::Prolonged => "prolonged",
-            Self::Withheld => "withheld",
-            Self::Held => "held",
-            Self::Past => "past",
-            Self::Expired => "expired",
-            Self::Unbanned => "unbanned",
-            Self::Allowed => "allowed",
-            Self::Simulation => "simulation",
-            Self::Command => "command",
-            Self::Reloaded => "reloaded",
-            Self::Paused => "paused",
-            Self::Resumed => "resumed",
-            Self::Started => "started",
-            Self::Stopped => "stopped",
-            Self::Other => "other",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::HistoryEvent::{self, *};
-
-    #[test]
-    fn words_are_those_of_json_and_new_ones_are_read() {
-        let all = [
-            Banned, Prolonged, Withheld, Held, Past, Expired, Unbanned, Allowed, Simulation, Command,
-            Reloaded, Paused, Resumed, Started, Stopped, Other,
-        ];
-        for event in all {
-            assert_eq!(serde_json::to_value(event).unwrap(), event.word());
-        }
-        assert_eq!(serde_json::from_str::<HistoryEvent>("\"transmogrified\"").unwrap(), Other);
-    }
 }

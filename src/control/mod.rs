@@ -17,7 +17,7 @@ mod wire;
 
 pub use client::Client;
 pub use error::ControlError;
-pub use history::{HistoryEvent, HistoryRow};
+pub use history::HistoryRow;
 pub use listener::Listener;
 pub use reply::{AllowedRow, BanRow, FailCode, Refusal, Reply, Spared};
 pub use request::{BanLength, Request};

@@ -10,8 +10,8 @@ use crate::address::Prefix;
 use crate::ban::{Change, Ended};
 use crate::control::{AllowedRow, BanLength, Refusal, Reply};
 use crate::engine::{Effects, Notice, Refusal as Refused};
-use crate::store::{HistoryEvent, HistoryKind};
-use crate::terms::Allowance;
+use crate::store::HistoryEvent;
+use crate::terms::{Allowance, HistoryKind};
 
 /// So many entries are named one by one in an answer; more are counted.
 const NAMED: usize = 20;

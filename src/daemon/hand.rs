@@ -16,8 +16,8 @@ use crate::control::{BanLength, BanRow, Peer, Refusal, Reply, Spared};
 use crate::engine::{Effects, Engine, Notice, Order, Refusal as Refused, Term};
 use crate::os::clock;
 use crate::publish::Report;
-use crate::store::{HistoryEvent, HistoryKind};
-use crate::terms::JailName;
+use crate::store::HistoryEvent;
+use crate::terms::{HistoryKind, JailName};
 
 /// How long a command by hand waits for its outputs before it says that they are not there yet: less than clients wait
 /// for an answer.

@@ -6,8 +6,8 @@ use super::run::Circuit;
 use crate::ban::Change;
 use crate::control::{Peer, Refusal, Reply};
 use crate::os::clock;
-use crate::store::{HistoryEvent, HistoryKind};
-use crate::terms::JailName;
+use crate::store::HistoryEvent;
+use crate::terms::{HistoryKind, JailName};
 
 impl Circuit {
     /// Answers once it is stored, and what was let go is in force.

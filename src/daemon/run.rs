@@ -28,8 +28,8 @@ use crate::publish::{self, Report, Wanted};
 use crate::reader::{Surroundings, Told};
 use crate::resolve::{Following, Lists, News, system_lookup};
 use crate::source::Registry;
-use crate::store::{HistoryEvent, HistoryKind};
-use crate::terms::SourceName;
+use crate::store::HistoryEvent;
+use crate::terms::{HistoryKind, SourceName};
 
 /// Existing outputs are held back until every file's backlog is read, but no longer than this.
 const HOLD_AT_MOST: Duration = Duration::from_secs(30);

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::run::Circuit;
 use crate::address::Prefix;
 use crate::control::{
-    FileState, FileStatus, HistoryEvent, HistoryRow, JailStatus, OutputState, OutputStatus, Reply,
-    SourceStatus, Status,
+    FileState, FileStatus, HistoryRow, JailStatus, OutputState, OutputStatus, Reply, SourceStatus, Status,
 };
 use crate::engine::{Counts, Tally};
 use crate::os::clock;
@@ -41,7 +40,7 @@ fn cap(cap: engine::Cap) -> (String, control::Cap) {
 pub(super) fn history_row(row: store::HistoryRow) -> HistoryRow {
     HistoryRow {
         at: row.at,
-        event: serde_json::from_value(row.kind.as_str().into()).unwrap_or(HistoryEvent::Other),
+        event: row.kind,
         address: row.address,
         jail: row.jail,
         until: row.until,

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::ban::{AtEnd, Ended, HeldFor, Origin};
-use crate::terms::{Mark, Measure, Tracked};
-
-use super::HistoryKind;
+use crate::terms::{HistoryKind, Mark, Measure, Tracked};
 
 /// A value in a row that cannot be what it should be.
 #[derive(Debug, thiserror::Error)]

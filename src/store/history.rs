@@ -2,97 +2,11 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
-use serde::Serialize;
 
 use super::columns::{Unreadable, measure, nanos, origin, time};
 use crate::address::Prefix;
 use crate::ban::Origin;
-use crate::terms::{Evidence, JailName, Measure};
-
-/// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HistoryKind {
-    /// A ban began.
-    Banned,
-    /// A ban lasts longer.
-    Prolonged,
-    /// A verdict that banned nobody, since the jail was paused.
-    Withheld,
-    /// A verdict that waited, and banned nobody yet.
-    Held,
-    /// A ban that was already over when its offences were read.
-    Past,
-    /// A ban's time was over.
-    Expired,
-    /// A person ended a ban.
-    Unbanned,
-    /// A ban ended because its address became allowed.
-    Allowed,
-    /// A ban ended because its jail began to simulate, or ceased to.
-    Simulation,
-    /// A command by hand.
-    Command,
-    /// The configuration or a server was reloaded.
-    Reloaded,
-    /// Banning was paused.
-    Paused,
-    /// Banning was resumed.
-    Resumed,
-    /// The daemon started.
-    Started,
-    /// The daemon stopped.
-    Stopped,
-}
-
-impl HistoryKind {
-    /// Every kind.
-    pub const ALL: [Self; 15] = [
-        Self::Banned,
-        Self::Prolonged,
-        Self::Withheld,
-        Self::Held,
-        Self::Past,
-        Self::Expired,
-        Self::Unbanned,
-        Self::Allowed,
-        Self::Simulation,
-        Self::Command,
-        Self::Reloaded,
-        Self::Paused,
-        Self::Resumed,
-        Self::Started,
-        Self::Stopped,
-    ];
-
-    /// The word that stands in the table, in JSON and on the screen.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Banned => "banned",
-            Self::Prolonged => "prolonged",
-            Self::Withheld => "withheld",
-            Self::Held => "held",
-            Self::Past => "past",
-            Self::Expired => "expired",
-            Self::Unbanned => "unbanned",
-            Self::Allowed => "allowed",
-            Self::Simulation => "simulation",
-            Self::Command => "command",
-            Self::Reloaded => "reloaded",
-            Self::Paused => "paused",
-            Self::Resumed => "resumed",
-            Self::Started => "started",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    fn read(word: &str) -> Result<Self, Unreadable> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| Unreadable::Word(word.to_owned(), "event"))
-    }
-}
+use crate::terms::{Evidence, HistoryKind, JailName, Measure};
 
 /// Something for the history that is no change of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +116,7 @@ fn read(row: &Row<'_>) -> Result<HistoryRow, Unreadable> {
     let value: Option<String> = row.get(13)?;
     Ok(HistoryRow {
         at: time(row.get(1)?),
-        kind: HistoryKind::read(&row.get::<_, String>(2)?)?,
+        kind: kind(row.get(2)?)?,
         address: address.map(|text| text.parse()).transpose()?,
         jail: jail.map(|text| text.parse()).transpose()?,
         since: row.get::<_, Option<i64>>(5)?.map(time),
@@ -216,6 +130,10 @@ fn read(row: &Row<'_>) -> Result<HistoryRow, Unreadable> {
         text: row.get(12)?,
         evidence: Vec::new(),
     })
+}
+
+fn kind(word: String) -> Result<HistoryKind, Unreadable> {
+    HistoryKind::named(&word).ok_or(Unreadable::Word(word, "event"))
 }
 
 /// The lines that hang on the history row `event`, oldest first.

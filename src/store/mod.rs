@@ -24,7 +24,7 @@ mod tests;
 
 pub use error::StoreError;
 pub use event::Event;
-pub use history::{HistoryEvent, HistoryKind, HistoryQuery, HistoryRow};
+pub use history::{HistoryEvent, HistoryQuery, HistoryRow};
 pub use keeper::{Ack, Answer, Keeper};
 pub use open::Store;
 pub use transaction::{JailTotals, Kept, Transaction};

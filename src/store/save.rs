@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::columns::{end_word, held_word, marks_text, nanos, origin_word, path_column, tracked_word};
-use super::{HistoryEvent, HistoryKind, Transaction};
+use super::{HistoryEvent, Transaction};
 use crate::ban::{Ban, Change, HeldEntry};
 use crate::terms::{
-    Allowance, Checkpoint, Evidence, JailName, Pause, PriorEntry, PublishedFile, ResolvedName, TrackerEntry,
+    Allowance, Checkpoint, Evidence, HistoryKind, JailName, Pause, PriorEntry, PublishedFile, ResolvedName,
+    TrackerEntry,
 };
 
 /// So many lines are kept for one ban; of more, the newest.
@@ -174,7 +175,7 @@ impl<'c> Writer<'c> {
             value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.prepared(sql)?.execute(params![
             nanos(at),
-            kind.as_str(),
+            kind.word(),
             ban.prefix.to_string(),
             ban.jail.as_str(),
             nanos(ban.since),
@@ -194,7 +195,7 @@ impl<'c> Writer<'c> {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         self.prepared(sql)?.execute(params![
             nanos(note.at),
-            note.kind.as_str(),
+            note.kind.word(),
             note.address.map(|prefix| prefix.to_string()),
             note.jail.as_ref().map(JailName::as_str),
             note.reason,

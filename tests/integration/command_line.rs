@@ -7,10 +7,10 @@ use assert_cmd::assert::Assert;
 use banmap::ban::Origin;
 use banmap::control::{
     BanLength, BanRow, Cap, ClientWay, Counting, Earlier, EvidenceRow, FailCode, FileState, FileStatus,
-    HistoryEvent, HistoryRow, Hop, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request,
-    SourceStatus, Status, WayEnd, Why,
+    HistoryRow, Hop, JailStatus, Near, OutputState, OutputStatus, Refusal, Reply, Request, SourceStatus,
+    Status, WayEnd, Why,
 };
-use banmap::terms::Measure;
+use banmap::terms::{HistoryKind, Measure};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn done() -> Reply {
 fn why(banned: bool) -> Reply {
     let event = HistoryRow {
         at: "2026-05-01T10:00:00Z".parse().unwrap(),
-        event: HistoryEvent::Banned,
+        event: HistoryKind::Banned,
         address: Some("203.0.113.7".parse().unwrap()),
         jail: Some("wordpress".parse().unwrap()),
         since: Some("2026-05-01T10:00:00Z".parse().unwrap()),

@@ -12,12 +12,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::{HistoryKind, HistoryQuery, Kept, Store, Transaction};
+use super::{HistoryQuery, Kept, Store, Transaction};
 use crate::ban::{Ban, Change, Origin};
 use crate::os::clock;
 use crate::terms::{
-    Allowance, Checkpoint, Evidence, Fingerprint, JailName, Mark, Measure, PriorEntry, ResolvedName, Tracked,
-    TrackerEntry,
+    Allowance, Checkpoint, Evidence, Fingerprint, HistoryKind, JailName, Mark, Measure, PriorEntry,
+    ResolvedName, Tracked, TrackerEntry,
 };
 
 /// A time `seconds` after an arbitrary moment, with nanoseconds that must survive.

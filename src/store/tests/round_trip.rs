@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::super::prune::Limits;
-use super::super::{HistoryEvent, HistoryKind, HistoryQuery, JailTotals, Kept, Transaction};
+use super::super::{HistoryEvent, HistoryQuery, JailTotals, Kept, Transaction};
 use super::{
     Place, allowance, at, ban, banned, bans, checkpoint, jail, prior, resolved, story, tracker, whole_history,
 };
 use crate::ban::{AtEnd, Ban, Change, Ended, HeldBan, HeldEntry, HeldFor, Origin};
 use crate::terms::{
-    Allowance, Checkpoint, Fingerprint, Master, Measure, Pause, PublishedFile, Tracked, TrackerEntry,
+    Allowance, Checkpoint, Fingerprint, HistoryKind, Master, Measure, Pause, PublishedFile, Tracked,
+    TrackerEntry,
 };
 
 fn without_evidence(ban: &Ban) -> Ban {
@@ -248,7 +249,7 @@ fn every_kind_of_history_has_its_own_word_and_is_read_back() {
     let kinds: Vec<_> = story(&store, &whole_history()).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, HistoryKind::ALL);
     for kind in HistoryKind::ALL {
-        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
     }
 }
 
