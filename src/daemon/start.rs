@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::commands::Reports;
 use super::host::Host;
@@ -12,10 +14,10 @@ use super::owner::Owner;
 use super::plan;
 use super::run::Circuit;
 use super::sources::{Readers, StartError};
-use super::verify::Verifier;
+use super::verify::{Answered, Verifier};
 use crate::config::{self, Config, Needs, Options, Problems};
 use crate::control::{Call, ControlError, Listener, serve};
-use crate::engine::{Engine, Restored};
+use crate::engine::{self, Engine, Restored};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
@@ -77,6 +79,9 @@ pub(super) const DATABASE: &str = "banmap.sqlite3";
 /// So much news of lists waits; the threads that find more wait for their turn.
 pub(super) const NEWS: usize = 16;
 
+/// What is true of those who say to be crawlers, as it is found.
+type Answers = mpsc::UnboundedReceiver<Answered>;
+
 /// A configuration with its lists.
 pub(super) struct Loaded {
     pub(super) config: Config,
@@ -104,58 +109,20 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
     let Loaded { config, mut lists } = loaded;
     let now = clock::now();
     let state_lock = lock(&config.daemon.state)?;
-    let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
-    for event in &events {
-        log.store(event);
-    }
-    let Kept {
-        generation,
-        bans,
-        trackers,
-        priors,
-        held,
-        checkpoints,
-        pauses,
-        allowed,
-        names,
-        files,
-        totals,
-        seed,
-    } = kept;
-    let seed = seed.unwrap_or_else(plan::chance);
-    let restored = Restored { generation, bans, trackers, priors, held, pauses, allowed };
-    for ResolvedName { name, addresses } in names {
+    let (store, mut kept) = open_store(&config, now, log)?;
+    let seed = kept.seed.unwrap_or_else(plan::chance);
+    for ResolvedName { name, addresses } in std::mem::take(&mut kept.names) {
         // A name that is no name is not asked for.
         let _ = name.parse().map(|name| lists.resolved(&name, addresses));
     }
     let host = Host::new(clock::monotonic());
-    let (engine, effects) =
-        Engine::new(plan::settings(&config, &lists, host.addresses(), Vec::new()), restored, now);
-    log.left_behind(&config.outputs, &files);
-    let events = event_sink(log);
-    let files = make_outputs(&config, &engine, files, &events, log);
-    let keeper = Keeper::start(store, {
-        let log = log.clone();
-        move |event| log.store(&event)
-    })?;
-    let (verifier, answers) = Verifier::new(&config, &lists);
-    let wanted = Wanted { generation: engine.generation(), by_hand: 0, hold: true };
-    let (wanted, _) = watch::channel(wanted);
-    let mut owner = Owner::new(
-        engine,
-        log.clone(),
-        keeper,
-        verifier,
-        (checkpoints, files.clone(), totals),
-        wanted.clone(),
-    );
-    owner.carry(effects, false);
+    let settings = plan::settings(&config, &lists, host.addresses(), Vec::new());
+    let verifier = Verifier::new(&config, &lists);
+    let (owner, answers, wanted) = own(&config, settings, (store, kept), verifier, (now, log))?;
     let (reports, _) = watch::channel(unreported(&config));
+    let files: Vec<PublishedFile> = owner.files().cloned().collect();
     let outputs = Outputs::start(&config, &files, &wanted, log);
-    let (calls_to, calls) = mpsc::channel::<Call>(16);
-    let listener = Listener::bind(&config.daemon.socket)?;
-    let control_log = log.clone();
-    let serving = tokio::spawn(serve(listener, calls_to, move |event| control_log.control(&event)));
+    let (calls, serving) = listen(&config, log)?;
     let registry = Registry::default();
     let around = plan::around(&config, &lists, host.addresses());
     let followings = plan::followings(&config, &around, &owner.positions(), &registry, seed);
@@ -189,6 +156,47 @@ pub(super) fn start(path: Option<PathBuf>, loaded: Loaded, log: &Log) -> Result<
         seed,
         state_lock,
     })
+}
+
+/// Opens the store; what it had to do for that is told.
+fn open_store(config: &Config, now: Timestamp, log: &Log) -> Result<(Store, Kept), DaemonError> {
+    let (store, kept, events) = Store::open(&config.daemon.state.join(DATABASE), now)?;
+    for event in &events {
+        log.store(event);
+    }
+    Ok((store, kept))
+}
+
+/// Puts the engine, with what the store kept, into the hands of its owner. Outputs that are missing are made before.
+fn own(
+    config: &Config,
+    settings: engine::Settings,
+    (store, kept): (Store, Kept),
+    (verifier, answers): (Verifier, Answers),
+    (now, log): (Timestamp, &Log),
+) -> Result<(Owner, Answers, watch::Sender<Wanted>), DaemonError> {
+    let Kept { generation, bans, trackers, priors, held, pauses, allowed, .. } = kept;
+    let restored = Restored { generation, bans, trackers, priors, held, pauses, allowed };
+    let (engine, effects) = Engine::new(settings, restored, now);
+    log.left_behind(&config.outputs, &kept.files);
+    let files = make_outputs(config, &engine, kept.files, &event_sink(log), log);
+    let keeper = Keeper::start(store, {
+        let log = log.clone();
+        move |event| log.store(&event)
+    })?;
+    let (wanted, _) = watch::channel(Wanted { generation: engine.generation(), by_hand: 0, hold: true });
+    let known = (kept.checkpoints, files, kept.totals);
+    let mut owner = Owner::new(engine, log.clone(), keeper, verifier, known, wanted.clone());
+    owner.carry(effects, false);
+    Ok((owner, answers, wanted))
+}
+
+/// Opens the control socket and serves it in a task.
+fn listen(config: &Config, log: &Log) -> Result<(mpsc::Receiver<Call>, JoinHandle<()>), DaemonError> {
+    let (calls_to, calls) = mpsc::channel(16);
+    let listener = Listener::bind(&config.daemon.socket)?;
+    let log = log.clone();
+    Ok((calls, tokio::spawn(serve(listener, calls_to, move |event| log.control(&event)))))
 }
 
 /// Where the outputs' events go.
