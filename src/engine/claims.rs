@@ -1,8 +1,6 @@
-//! Clients that say they are a crawler: until it is known whether that is so, verdicts about them are held for some seconds.
+//! Clients that say they are a crawler: what was asked about them, what the answer was, and what waits for it.
 //!
-//! A crawler that proved to be one is allowed in the jails that ignore it. Who only says so gets no pardon: when the time is
-//! over the ban goes out, and an answer that comes later still ends it. A time-out is no "no" either: for a filter that looks
-//! for false crawlers it is no offence.
+//! Verdicts wait for some seconds only. A time-out is no "no": for a filter that looks for false crawlers it is no offence.
 
 use std::collections::VecDeque;
 
@@ -10,9 +8,8 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use smallvec::SmallVec;
 
-use super::observe::Seen;
-use super::slots::Crowded;
-use super::{Effects, Engine, Notice};
+use super::Effects;
+use super::seen::Seen;
 use crate::address::{AllowEntry, Allowlist, Prefix};
 use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, JailId};
 use crate::jail::Counted;
@@ -50,13 +47,13 @@ pub(super) struct Claims {
 /// How far a claim is.
 #[derive(Debug)]
 enum Standing {
-    Asked { since: Timestamp, held: SmallVec<[Held; 1]> },
+    Asked { since: Timestamp, held: SmallVec<[Waiting; 1]> },
     Answered { answer: Verification, until: Timestamp },
 }
 
 /// What waits for the answer.
 #[derive(Debug)]
-enum Held {
+pub(super) enum Waiting {
     /// A ban.
     Verdict(JailId, Ban),
     /// An offence inside of prefixes that may be banned as a whole.
@@ -65,18 +62,8 @@ enum Held {
     Offence(JailId, Offence, Seen),
 }
 
-/// What is done about an offence.
-pub(super) enum Regard {
-    /// It counts, and what follows from it, too.
-    Counts,
-    /// It counts, and what follows from it waits.
-    Waits(Claim),
-    /// It does not count, or not yet.
-    Passes,
-}
-
 /// What is known of a claim now.
-enum Known {
+pub(super) enum Known {
     Confirmed,
     Refuted,
     Unknown,
@@ -92,7 +79,7 @@ impl Claims {
     }
 
     /// What is known; where that is nothing, the question goes out.
-    fn look_into(&mut self, claim: Claim, now: Timestamp, effects: &mut Effects) -> Known {
+    pub(super) fn look_into(&mut self, claim: Claim, now: Timestamp, effects: &mut Effects) -> Known {
         match self.standing.get(&claim) {
             Some(Standing::Answered { answer, until }) if *until > now => return answer.into(),
             Some(Standing::Asked { since, .. }) if now.duration_since(*since) < HELD => return Known::Asked,
@@ -136,11 +123,11 @@ impl Claims {
         false
     }
 
-    fn hold(&mut self, claim: Claim, new: Held) {
+    pub(super) fn hold(&mut self, claim: Claim, new: Waiting) {
         let Some(Standing::Asked { held, .. }) = self.standing.get_mut(&claim) else { return };
         let is_there = held.iter().any(|old| match (old, &new) {
-            (Held::Verdict(one, _), Held::Verdict(other, _))
-            | (Held::Crowd(one, ..), Held::Crowd(other, ..)) => one == other,
+            (Waiting::Verdict(one, _), Waiting::Verdict(other, _))
+            | (Waiting::Crowd(one, ..), Waiting::Crowd(other, ..)) => one == other,
             _ => false,
         });
         if !is_there && held.len() < HELD_EACH {
@@ -149,7 +136,12 @@ impl Claims {
     }
 
     /// Takes an answer in, and what was held out.
-    fn answer(&mut self, claim: Claim, answer: Verification, now: Timestamp) -> SmallVec<[Held; 1]> {
+    pub(super) fn answer(
+        &mut self,
+        claim: Claim,
+        answer: Verification,
+        now: Timestamp,
+    ) -> SmallVec<[Waiting; 1]> {
         let lasts = match answer {
             Verification::Confirmed(_) => CONFIRMED,
             Verification::Refuted => REFUTED,
@@ -166,7 +158,7 @@ impl Claims {
     }
 
     /// The confirmed crawlers of these, as an allow list.
-    fn confirmed(&self, crawlers: &[Crawler]) -> Allowlist {
+    pub(super) fn confirmed(&self, crawlers: &[Crawler]) -> Allowlist {
         let entry = |(claim, standing): (&Claim, &Standing)| match standing {
             Standing::Answered { answer: Verification::Confirmed(by), .. }
                 if crawlers.contains(&claim.crawler) =>
@@ -188,7 +180,7 @@ impl Claims {
                 Standing::Answered { .. } => Vec::new(),
             })
             .filter_map(move |(since, held)| {
-                let Held::Verdict(_, ban) = held else { return None };
+                let Waiting::Verdict(_, ban) = held else { return None };
                 let until = since.checked_add(HELD).unwrap_or(since);
                 let held =
                     |ban| HeldBan { ban, why: HeldFor::Crawler, judged: since, until, then: AtEnd::Enforce };
@@ -203,20 +195,20 @@ impl Claims {
     }
 
     /// The next claim whose verdicts have waited long enough, and those; offences wait on.
-    fn overdue(&mut self, now: Timestamp) -> Option<SmallVec<[Held; 1]>> {
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<SmallVec<[Waiting; 1]>> {
         self.deadlines.front().filter(|(deadline, _)| *deadline <= now)?;
         let (_, claim) = self.deadlines.pop_front()?;
         let Some(Standing::Asked { held, .. }) = self.standing.get_mut(&claim) else {
             return Some(SmallVec::new());
         };
-        let (wait, go): (SmallVec<[Held; 1]>, SmallVec<[Held; 1]>) =
-            std::mem::take(held).into_iter().partition(|one| matches!(one, Held::Offence(..)));
+        let (wait, go): (SmallVec<[Waiting; 1]>, SmallVec<[Waiting; 1]>) =
+            std::mem::take(held).into_iter().partition(|one| matches!(one, Waiting::Offence(..)));
         *held = wait;
         Some(go)
     }
 
     /// Forgets confirmations that are over; the addresses that this was about.
-    fn expire(&mut self, now: Timestamp) -> Vec<Prefix> {
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Prefix> {
         if self.confirmed_until.is_none_or(|until| until > now) {
             return Vec::new();
         }
@@ -243,158 +235,6 @@ impl From<&Verification> for Known {
             Verification::Confirmed(_) => Self::Confirmed,
             Verification::Refuted => Self::Refuted,
             Verification::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl Engine {
-    /// What is done about an offence for a jail, by what its client says to be.
-    pub(super) fn regard(
-        &mut self,
-        jail: JailId,
-        offence: &Offence,
-        seen: &mut Seen,
-        effects: &mut Effects,
-    ) -> Regard {
-        let settings = &self.slots.get(jail).settings;
-        let looks_for_fakes = settings.fakes;
-        let claimed = seen.claims.filter(|crawler| looks_for_fakes || settings.crawlers.contains(crawler));
-        let Some(crawler) = claimed else {
-            return if looks_for_fakes { Regard::Passes } else { Regard::Counts };
-        };
-        let claim = Claim { address: seen.address, crawler };
-        match (self.claims.look_into(claim, seen.now, effects), looks_for_fakes) {
-            (Known::Refuted, _) | (Known::Unknown | Known::Late, false) => Regard::Counts,
-            (Known::Asked, false) => Regard::Waits(claim),
-            (Known::Asked | Known::Late, true) => {
-                self.keep(seen);
-                self.claims.hold(claim, Held::Offence(jail, offence.clone(), seen.kept_only()));
-                Regard::Passes
-            }
-            (Known::Confirmed, _) | (Known::Unknown, true) => Regard::Passes,
-        }
-    }
-
-    /// Asks about a client that is banned, and may be a crawler that this jail ignores: it was not known then.
-    pub(super) fn ask_about_banned(&mut self, jail: JailId, seen: &Seen, effects: &mut Effects) {
-        let crawlers = &self.slots.get(jail).settings.crawlers;
-        if let Some(crawler) = seen.claims.filter(|crawler| crawlers.contains(crawler)) {
-            let claim = Claim { address: seen.address, crawler };
-            self.claims.look_into(claim, seen.now, effects);
-        }
-    }
-
-    /// Decides about a ban now, or when the answer is there.
-    pub(super) fn decide_when_known(
-        &mut self,
-        regard: &Regard,
-        jail: JailId,
-        ban: Ban,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        match regard {
-            Regard::Waits(claim) => self.claims.hold(*claim, Held::Verdict(jail, ban)),
-            Regard::Counts | Regard::Passes => self.decide(jail, ban, now, effects),
-        }
-    }
-
-    /// Counts an offence in the prefixes around its client now, or when the answer is there.
-    pub(super) fn crowd_when_known(
-        &mut self,
-        regard: &Regard,
-        jail: JailId,
-        (group, offence): (Prefix, Counted),
-        now: Timestamp,
-    ) -> Vec<Crowded> {
-        match regard {
-            Regard::Waits(claim) => {
-                if !self.slots.get(jail).widening.is_empty() {
-                    self.claims.hold(*claim, Held::Crowd(jail, group, offence));
-                }
-                Vec::new()
-            }
-            Regard::Counts | Regard::Passes => self.slots.get_mut(jail).crowded(group, now, offence),
-        }
-    }
-
-    /// The answer to a question of [`Effects::verify`]. A crawler that is one is allowed from now on where it is ignored, and
-    /// its bans there end; else what was held goes its way.
-    pub fn verified(&mut self, claim: Claim, answer: &Verification, now: Timestamp) -> Effects {
-        let mut effects = Effects::default();
-        self.expire(now, &mut effects);
-        let held = self.claims.answer(claim, answer.clone(), now);
-        match answer {
-            Verification::Confirmed(by) => {
-                let before = effects.changes.len();
-                let spared = held.iter().any(|held| matches!(held, Held::Verdict(..)));
-                self.crawlers_changed(&[Prefix::host(claim.address)], now, &mut effects);
-                if spared || effects.changes.len() > before {
-                    effects.notices.push(Notice::CrawlerSpared { claim, by: by.clone() });
-                }
-            }
-            Verification::Refuted => self.settle_held(held, now, &mut effects),
-            Verification::Unknown => {
-                let verdicts = held.into_iter().filter(|held| !matches!(held, Held::Offence(..)));
-                self.settle_held(verdicts, now, &mut effects);
-            }
-        }
-        effects
-    }
-
-    /// Lets verdicts go that have waited long enough, and crawlers whose confirmation is over.
-    pub(super) fn expire_claims(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some(held) = self.claims.overdue(now) {
-            self.settle_held(held, now, effects);
-        }
-        let over = self.claims.expire(now);
-        self.crawlers_changed(&over, now, effects);
-    }
-
-    fn settle_held(&mut self, held: impl IntoIterator<Item = Held>, now: Timestamp, effects: &mut Effects) {
-        for held in held {
-            match held {
-                Held::Verdict(jail, ban) => {
-                    let allow = &self.slots.get(jail).settings.allow;
-                    // It may have become allowed meanwhile.
-                    if !self.guard.covers(allow, ban.prefix) {
-                        self.decide(jail, ban, now, effects);
-                    }
-                }
-                Held::Crowd(jail, group, offence) => {
-                    for Crowded { prefix, verdict, reason } in
-                        self.slots.get_mut(jail).crowded(group, now, offence)
-                    {
-                        self.widen(jail, prefix, &verdict, reason, now, effects);
-                    }
-                }
-                Held::Offence(jail, offence, mut seen) => {
-                    seen.now = now;
-                    let allow = &self.slots.get(jail).settings.allow;
-                    if !self.guard.protects(allow, seen.address) {
-                        self.judge(jail, &offence, &mut seen, &Regard::Counts, effects);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Lays the confirmed crawlers over the allow lists of the jails that ignore them.
-    pub(super) fn lay_over_crawlers(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| !slot.settings.crawlers.is_empty()) {
-            slot.settings.allow.lay_over(self.claims.confirmed(&slot.settings.crawlers));
-        }
-    }
-
-    fn crawlers_changed(&mut self, whom: &[Prefix], now: Timestamp, effects: &mut Effects) {
-        if whom.is_empty() {
-            return;
-        }
-        self.lay_over_crawlers();
-        self.apply_protection(now, effects);
-        if whom.iter().any(|prefix| self.table.covering(*prefix).next().is_some()) {
-            // Other holes are to be published.
-            self.generation += 1;
         }
     }
 }

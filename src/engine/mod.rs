@@ -18,6 +18,8 @@ mod outputs;
 mod pauses;
 mod questions;
 mod recidive;
+mod regard;
+mod seen;
 mod settings;
 mod slots;
 mod snapshot;

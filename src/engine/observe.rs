@@ -3,40 +3,19 @@
 use jiff::Timestamp;
 
 use super::changes::counts_later;
-use super::claims::Regard;
 use super::effects::may_say_again;
 use super::recidive::Made;
+use super::regard::Regard;
+use super::seen::Seen;
 use super::slots::Crowded;
 use super::{Effects, Engine, Notice, Spared};
-use crate::address::{Address, AllowEntry, Prefix};
+use crate::address::{AllowEntry, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
 use crate::jail::{Counted, Offender, TextId, Verdict, chance};
-use crate::terms::{Crawler, Evidence, Observation, Offence};
+use crate::terms::{Evidence, Observation, Offence};
 
 /// So many bans that are over end with each record: more than a record begins, so that `replay`, too, keeps up.
 const ENDED_EACH: usize = 16;
-
-/// What the offences of one record have in common.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) address: Address,
-    /// Never later than `now`.
-    at: Timestamp,
-    pub(super) now: Timestamp,
-    /// The crawler that the client says to be.
-    pub(super) claims: Option<Crawler>,
-    /// The record's line, until an offence is counted.
-    text: Option<Box<str>>,
-    /// Where the line went.
-    kept: TextId,
-}
-
-impl Seen {
-    /// The same, for later.
-    pub(super) fn kept_only(&self) -> Self {
-        Self { text: None, ..*self }
-    }
-}
 
 impl Engine {
     /// Judges one record by the table as it was before the record, for all jails. Offences of jails that are not
