@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::screen;
+use crate::config::Problems;
 use crate::control::{ControlError, FailCode, Reply};
 use crate::daemon::DaemonError;
 use crate::reader::ReadError;
@@ -80,6 +82,12 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// A configuration with these problems cannot be used.
+    pub(super) fn problems(problems: &Problems) -> Self {
+        let told = problems.render(screen::styled_errors());
+        Self::Unusable(format!("the configuration cannot be used:\n{told}"))
+    }
+
     /// Turns a reply that is not the expected one into an error.
     pub(super) fn from_reply(reply: Reply) -> Self {
         match reply {

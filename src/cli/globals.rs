@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::CliError;
-use super::{load, screen};
+use super::screen;
 use crate::config::{self, Needs, Options};
 use crate::control::{Client, Reply, Request};
 
@@ -26,7 +26,8 @@ impl Globals {
     /// Connects to the daemon that the configuration names.
     pub(super) fn connect(&self) -> Result<Client, CliError> {
         let options = Options::new(self.config.clone(), Needs::FILTERS);
-        let (socket, problems) = config::socket(&options).map_err(|problems| load::unusable(&problems))?;
+        let (socket, problems) =
+            config::socket(&options).map_err(|problems| CliError::problems(&problems))?;
         if problems.has_errors() {
             screen::complain(
                 "the configuration has errors, see `banmap check`; only `socket` is needed here",

@@ -21,15 +21,9 @@ pub(super) fn with(
     options: &Options,
     read: fn(&Options) -> Result<Config, Problems>,
 ) -> Result<Config, CliError> {
-    let config = read(options).map_err(|problems| unusable(&problems))?;
+    let config = read(options).map_err(|problems| CliError::problems(&problems))?;
     config.warnings.iter().for_each(|warning| screen::remark(&warning.render(screen::styled_errors())));
     Ok(config)
-}
-
-/// The error that these problems are.
-pub(super) fn unusable(problems: &Problems) -> CliError {
-    let told = problems.render(screen::styled_errors());
-    CliError::Unusable(format!("the configuration cannot be used:\n{told}"))
 }
 
 /// The output that is called `what`, or writes the file `what`.

@@ -1,16 +1,12 @@
 //! Which one of `path`, `stdin`, `listen` and `journal` a source reads.
 
-use std::collections::BTreeMap;
-
 use super::found::Found;
+use super::patterns::{Taken, claim};
 use super::section::{Section, clean};
 use super::text::Place;
-use super::{output, source};
+use super::{output, patterns};
 use crate::source::{Endpoint, Input, Listen};
 use crate::terms::SourceName;
-
-/// What is read by which source: files by their patterns, everything else by what events call it.
-type Taken = BTreeMap<String, SourceName>;
 
 /// `stdin = false` says nothing.
 pub(super) fn read(section: Section<'_>, name: &SourceName, taken: &mut Taken) -> Option<Input> {
@@ -34,7 +30,7 @@ pub(super) fn read(section: Section<'_>, name: &SourceName, taken: &mut Taken) -
         "listen" => listen(section).map(Input::Listen),
         "journal" => journal(section).map(Input::Journal),
         key => {
-            Some(source::patterns(section, key, name, taken)).filter(|all| !all.is_empty()).map(Input::Files)
+            Some(patterns::read(section, key, name, taken)).filter(|all| !all.is_empty()).map(Input::Files)
         }
     };
     only_where_it_means_something(section, key, input.as_ref());
@@ -56,25 +52,6 @@ fn surplus(section: Section<'_>, first: &str, key: &str) {
     let what =
         format_args!("this source has `{first}` already: it reads one of path, stdin, listen and journal");
     section.wrong(key, what, &entry.key, "make it a source of its own".to_owned());
-}
-
-/// Whatever is read is read by one source.
-pub(super) fn claim(
-    section: Section<'_>,
-    key: &str,
-    name: &SourceName,
-    what: &Found<String>,
-    taken: &mut Taken,
-) {
-    let other = taken.insert(what.value.clone(), name.clone());
-    let (Some(other), Some(place)) = (other, what.from.place()) else { return };
-    if other == *name {
-        section.wrong(key, format_args!("`{}` is named twice", what.value), place, "remove one".to_owned());
-        return;
-    }
-    let what = format_args!("`{}` is already read by [source.{other}]", what.value);
-    let fix = "a file belongs to one source, and any number of jails can look at that";
-    section.wrong(key, what, place, fix.to_owned());
 }
 
 fn listen(section: Section<'_>) -> Option<Listen> {

@@ -1,17 +1,16 @@
 //! `[source.NAME]`.
 
-use std::collections::{BTreeMap, HashMap};
-
-use glob::Pattern;
+use std::collections::HashMap;
 
 use super::fields;
 use super::format;
-use super::found::{Found, Reading};
+use super::found::Reading;
 use super::input;
 use super::jail::BANS;
 use super::keys;
+use super::patterns::Taken;
 use super::problem::Problem;
-use super::section::{Section, clean};
+use super::section::Section;
 use super::settings::Source;
 use crate::reader::HostFromPath;
 use crate::record::ClientFrom;
@@ -21,11 +20,7 @@ use crate::terms::SourceName;
 const FIRST_READS: [(&str, FirstRead); 3] =
     [("recent", FirstRead::Recent), ("beginning", FirstRead::Beginning), ("end", FirstRead::End)];
 
-pub(super) fn read(
-    section: Section<'_>,
-    name: SourceName,
-    taken: &mut BTreeMap<String, SourceName>,
-) -> Option<Source> {
+pub(super) fn read(section: Section<'_>, name: SourceName, taken: &mut Taken) -> Option<Source> {
     section.only(keys::SOURCE);
     let input = input::read(section, &name, taken);
     let format = fields::read(section, format::read(section));
@@ -36,51 +31,6 @@ pub(super) fn read(
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
     Some(Source { settings: Settings { name, input: input?, read }, format, client, guard, host })
-}
-
-/// The patterns under `path` or its alias.
-pub(super) fn patterns(
-    section: Section<'_>,
-    key: &str,
-    name: &SourceName,
-    taken: &mut BTreeMap<String, SourceName>,
-) -> Vec<String> {
-    let texts = section.strings(key).unwrap_or_default();
-    if let (true, Some(node)) = (texts.is_empty(), section.node(key))
-        && node.items().is_empty()
-    {
-        section.wrong(key, "names no file", &node.place, None);
-    }
-    let found: Vec<Found<String>> =
-        texts.into_iter().filter_map(|text| pattern(section, key, text)).collect();
-    for pattern in &found {
-        input::claim(section, key, name, pattern, taken);
-    }
-    section.settle_list("path", Some(found), || (Vec::new(), ""))
-}
-
-/// An absolute pattern. The directory that a relative one is joined to is no pattern itself.
-fn pattern(section: Section<'_>, key: &str, text: Found<String>) -> Option<Found<String>> {
-    let place = text.from.place()?.clone();
-    if let Err(error) = Pattern::new(&text.value) {
-        let what = format_args!("`{}` is no file pattern: {} (at byte {})", text.value, error.msg, error.pos);
-        section.wrong(
-            key,
-            what,
-            &place,
-            "`*`, `?`, `[…]` and `**` as a whole directory are special".to_owned(),
-        );
-        return None;
-    }
-    if text.value.starts_with('/') {
-        return Some(text);
-    }
-    let base = place.text.base();
-    let Some(base) = base.to_str().map(Pattern::escape) else {
-        section.wrong(key, "is relative to a directory whose name is not UTF-8", &place, None);
-        return None;
-    };
-    Some(text.map(|pattern| clean(&std::path::Path::new(&base).join(pattern)).to_string_lossy().into_owned()))
 }
 
 /// The host that files are about, from their paths.
@@ -130,7 +80,7 @@ fn first_read(section: Section<'_>) -> FirstRead {
 
 /// Every source by name; names that cannot be used are reported.
 pub(super) fn read_all(reading: &Reading, all: Section<'_>) -> Vec<Source> {
-    let mut taken = BTreeMap::new();
+    let mut taken = Taken::new();
     let mut sources = Vec::new();
     for (name, entry) in all.entries() {
         let header = format!("source.{name}");

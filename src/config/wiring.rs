@@ -7,7 +7,7 @@ use glob::Pattern;
 
 use super::found::Reading;
 use super::gather::{Gathered, MainFile};
-use super::load::{Need, Needs};
+use super::needs::{Need, Needs};
 use super::output::Placed;
 use super::problem::Problem;
 use super::settings::{Config, Source};
