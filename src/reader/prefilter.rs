@@ -250,14 +250,7 @@ mod tests {
 
     fn required(literals: &[&str], ignore_case: bool) -> Required {
         let literals = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-        Required {
-            literals,
-            ignore_case,
-            except_encoded: false,
-            except_encoded_target: false,
-            except_slashes: false,
-            except_dots: false,
-        }
+        Required::one_of(literals, ignore_case)
     }
 
     /// The numbers of the lines that are found.

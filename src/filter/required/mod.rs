@@ -44,6 +44,18 @@ pub struct Required {
 }
 
 impl Required {
+    /// One of these, without exceptions.
+    pub(crate) fn one_of(literals: Vec<Vec<u8>>, ignore_case: bool) -> Self {
+        Self {
+            literals,
+            ignore_case,
+            except_encoded: false,
+            except_encoded_target: false,
+            except_slashes: false,
+            except_dots: false,
+        }
+    }
+
     /// What a line holds that is an offence by one or by the other: of lines in two formats.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
@@ -236,14 +248,7 @@ pub(super) fn of_language(language: &Language, format: &Format) -> Option<Requir
     };
     let sets = fail.into_iter().map(rarest).collect::<Option<Vec<Set>>>()?;
     let (literals, ignore_case) = Set::union(sets).finish()?;
-    Some(Required {
-        literals,
-        ignore_case,
-        except_encoded: false,
-        except_encoded_target: false,
-        except_slashes: false,
-        except_dots: false,
-    })
+    Some(Required::one_of(literals, ignore_case))
 }
 
 /// Host tags are opaque here: what they take is no part of a literal.

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::address::Address;
+use crate::record::tests::fields::check;
+use crate::record::tests::pieces::hostile;
 use crate::record::{Field, Format, Record, Reference};
 
 fn reference() -> Reference {
@@ -22,19 +24,6 @@ fn read(line: &str) -> Record<'_> {
     // Each record takes part in the test by its line alone.
     assert_eq!(Format::detect([line.as_bytes()].into_iter()), Some(Format::Haproxy), "{line}");
     record
-}
-
-fn text(record: &Record<'_>, field: &str) -> Option<String> {
-    let value = record.field(&Field::of_format(field))?;
-    Some(String::from_utf8_lossy(&value).into_owned())
-}
-
-#[track_caller]
-fn check(record: &Record<'_>, fields: &[(&str, &str)]) {
-    for (field, value) in fields {
-        let expected = (*value != "NONE").then(|| (*value).to_owned());
-        assert_eq!(text(record, field), expected, "{field}");
-    }
 }
 
 const HTTP: &str = r#"203.0.113.7:51072 [21/Nov/2026:11:11:48.768] http-in~ static/s1 10/0/30/69/+109 200 +2750 - - ---- 1/2/3/4/+5 6/7 {a#7Bb#7Cc#7Dd#22e#23f g#80\x|9.9.9.9|} {nginx||} "GET /#22x{|}\?q HTTP/1.1""#;
@@ -258,17 +247,8 @@ const FRAGMENTS: &[&[u8]] = &[
     b"\0",
 ];
 
-fn hostile() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        3 => select(FRAGMENTS).prop_map(<[u8]>::to_vec),
-        1 => vec(any::<u8>(), 0..8),
-        1 => "[a-zA-Z0-9/ .?%]{0,8}".prop_map(String::into_bytes),
-    ];
-    vec(piece, 0..6).prop_map(|pieces| pieces.concat())
-}
-
 fn sent() -> impl Strategy<Value = Sent> {
-    let texts = (hostile(), vec(hostile(), 0..4), proptest::option::of(hostile()));
+    let texts = (hostile(FRAGMENTS), vec(hostile(FRAGMENTS), 0..4), proptest::option::of(hostile(FRAGMENTS)));
     let ends = (100_u16..600, select(vec!["----", "SC--", "PR--", "CD--", "LR--"]), any::<bool>());
     (any::<IpAddr>(), 946_684_800_i64..4_000_000_000, texts, ends).prop_map(
         |(client, second, texts, ends)| {
@@ -318,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_before_the_cookies_is_read_from_every_line(sent in sent(), tail in hostile(), end in any::<prop::sample::Index>()) {
+    fn what_stands_before_the_cookies_is_read_from_every_line(sent in sent(), tail in hostile(FRAGMENTS), end in any::<prop::sample::Index>()) {
         let mut line = sent.write(&[b" 0/0/0/0/0 ", &tail[..]].concat());
         line.truncate(end.index(line.len() + 1));
         let Ok(record) = Format::Haproxy.parse_at(&line, &reference()) else { return Ok(()) };

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::record::tests::fields::{check, text};
 use crate::record::{Field, Format, Record, Reference};
 
 const HEAD: &str = "2026/11/21 11:06:41 [error] 27446#27446: *5 ";
@@ -17,19 +18,6 @@ fn read(line: &str) -> Record<'_> {
 
 fn client(line: &str) -> Option<String> {
     Some(Format::NginxError.parse(line.as_bytes()).ok()?.address()?.to_string())
-}
-
-fn text(record: &Record<'_>, field: &str) -> Option<String> {
-    let value = record.field(&Field::of_format(field))?;
-    Some(String::from_utf8_lossy(&value).into_owned())
-}
-
-#[track_caller]
-fn check(record: &Record<'_>, fields: &[(&str, &str)]) {
-    for (field, value) in fields {
-        let expected = (*value != "NONE").then(|| (*value).to_owned());
-        assert_eq!(text(record, field), expected, "{field}");
-    }
 }
 
 #[test]

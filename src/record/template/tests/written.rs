@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::address::Address;
+use crate::record::tests::pieces::hostile;
 use crate::record::{Field, Format, FormatEscape};
 
 /// Whose rules a line is written by.
@@ -74,7 +75,7 @@ const BETWEEN: [&str; 14] =
     [" ", " ", " ", " - ", "\" \"", "\" ", " \"", "|", ", ", " [", "] ", ":", "\",\"k\":\"", " ua="];
 
 /// Pieces of values that would mislead a search.
-const FRAGMENTS: [&[u8]; 22] = [
+const FRAGMENTS: &[&[u8]] = &[
     b" ",
     b"\"",
     b"\\",
@@ -99,15 +100,6 @@ const FRAGMENTS: [&[u8]; 22] = [
     b"GET",
 ];
 
-fn hostile() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        4 => select(FRAGMENTS.to_vec()).prop_map(<[u8]>::to_vec),
-        1 => vec(any::<u8>(), 0..6),
-        1 => "[a-zA-Z0-9/.?%]{0,6}".prop_map(String::into_bytes),
-    ];
-    vec(piece, 0..6).prop_map(|pieces| pieces.concat())
-}
-
 /// Values of a line.
 #[derive(Clone, Debug)]
 struct Values {
@@ -124,7 +116,7 @@ struct Values {
 fn values() -> impl Strategy<Value = Values> {
     let answer = (any::<u32>(), 100_u16..600, vec(100_u16..600, 1..4));
     let words = ("[A-Z][A-Z_-]{0,9}", "[a-z0-9.-]{0,9}");
-    (any::<IpAddr>(), 0_i64..4_000_000_000, vec(hostile(), 8), words, answer).prop_map(
+    (any::<IpAddr>(), 0_i64..4_000_000_000, vec(hostile(FRAGMENTS), 8), words, answer).prop_map(
         |(client, second, free, (method, token), (number, status, list))| {
             let at = Timestamp::from_second(second).unwrap();
             Values { client, at, free, method, token, number, status, list }
