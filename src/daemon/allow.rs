@@ -3,9 +3,9 @@
 use hashbrown::HashSet;
 use jiff::Timestamp;
 
-use super::commands::{Answer, rows};
-use super::hand::{By, Done, refusal_of};
-use super::run::Circuit;
+use super::answers::{Answer, refusal_of, rows};
+use super::circuit::Circuit;
+use super::hand::{By, Done};
 use crate::address::Prefix;
 use crate::ban::{Change, Ended};
 use crate::control::{AllowedRow, BanLength, Refusal, Reply};

@@ -1,39 +1,25 @@
 //! What the other verbs ask of the running daemon.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
+use super::answers::{Answer, refused, rows};
+use super::circuit::Circuit;
 use super::hand::{self, By, Consent, Whom};
-use super::run::Circuit;
 use super::status;
 use crate::address::{Address, Prefix};
 use crate::ban::Ban;
-use crate::control::{BanRow, FailCode, Peer, Reply, Request};
+use crate::control::{FailCode, Peer, Reply, Request};
 use crate::engine::{Order, Refusal as Refused};
 use crate::os::clock;
-use crate::publish::{self, Report};
+use crate::publish;
 use crate::store::{HistoryQuery, HistoryRow, StoreError};
-use crate::terms::{JailName, OutputName};
-
-/// The newest report of each configured output; `None` while there is none.
-pub(super) type Reports = BTreeMap<OutputName, Option<Report>>;
+use crate::terms::JailName;
 
 /// The most rows that `history` answers.
 const HISTORY_ROWS: usize = 10_000;
-
-/// Where an answer goes.
-pub(super) type Answer = oneshot::Sender<Reply>;
-
-/// An order that nothing was done about. A jail that is not there is a mistake of the one who asks.
-pub(super) fn refused(refusal: &Refused) -> Reply {
-    let is_mistake = matches!(refusal, Refused::UnknownJail { .. });
-    let code = if is_mistake { FailCode::Usage } else { FailCode::Failed };
-    Reply::failed(code, refusal.to_string())
-}
 
 impl Circuit {
     /// Answers one request; commands that wait for outputs answer from a task of their own.
@@ -159,11 +145,4 @@ impl Circuit {
         self.owner.forget(file);
         Ok(format!("{} is empty now", file.path.display()))
     }
-}
-
-/// By address and jail.
-pub(super) fn rows<'a>(bans: impl Iterator<Item = &'a Arc<Ban>>) -> Vec<BanRow> {
-    let mut rows: Vec<BanRow> = bans.map(|ban| BanRow::from(&**ban)).collect();
-    rows.sort_by(|a, b| (a.address, &a.jail).cmp(&(b.address, &b.jail)));
-    rows
 }

@@ -1,4 +1,4 @@
-//! Orders of people: ban, unban, pause, resume. A change is answered once it is stored and, unless nobody wants to wait
+//! Orders of people: ban and unban. A change is answered once it is stored and, unless nobody wants to wait
 //! for that, in force.
 
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::commands::{Answer, Reports, refused, rows};
-use super::run::Circuit;
+use super::answers::{Answer, Reports, refusal_of, refused, rows};
+use super::circuit::Circuit;
 use crate::address::{Address, Prefix, aggregate, holds};
 use crate::ban::{Ban, Change, Ended};
 use crate::control::{BanLength, BanRow, Peer, Refusal, Reply, Spared};
@@ -301,43 +301,6 @@ impl Circuit {
         }
     }
 
-    pub(super) fn pause(
-        &mut self,
-        jail: Option<JailName>,
-        until: Option<Timestamp>,
-        peer: Peer,
-        answer: Answer,
-    ) {
-        let paused = self.owner.engine.pause(jail.clone(), until);
-        let what = format!("paused {}", jails(jail.as_ref()));
-        let told = format!("{what}: offences are judged and logged, nobody new is banned");
-        self.answer_pause(paused, (HistoryKind::Paused, jail, what, peer), told, answer);
-    }
-
-    pub(super) fn resume(&mut self, jail: Option<JailName>, peer: Peer, answer: Answer) {
-        let resumed = self.owner.engine.resume(jail.as_ref());
-        let what = format!("resumed {}", jails(jail.as_ref()));
-        self.answer_pause(resumed, (HistoryKind::Resumed, jail, what.clone(), peer), what, answer);
-    }
-
-    /// Answers when a pause, or its end, is stored.
-    fn answer_pause(
-        &mut self,
-        done: Result<(), Refused>,
-        (kind, jail, text, peer): (HistoryKind, Option<JailName>, String, Peer),
-        told: String,
-        answer: Answer,
-    ) {
-        if let Err(refusal) = done {
-            let _ = answer.send(refused(&refusal));
-            return;
-        }
-        let (at, uid) = (clock::now(), Some(peer.uid));
-        self.owner.note(HistoryEvent { at, kind, address: None, jail, uid, reason: None, text });
-        self.owner.pauses_changed();
-        self.answer_when_stored(told, answer);
-    }
-
     /// Answers once everything up to now is stored.
     pub(super) fn answer_when_stored(&mut self, done: String, answer: Answer) {
         let durable = self.durable();
@@ -347,10 +310,6 @@ impl Circuit {
             let _ = answer.send(Reply::Done { messages: vec![done], bans: Vec::new(), refused });
         });
     }
-}
-
-fn jails(jail: Option<&JailName>) -> String {
-    jail.map_or_else(|| "all jails".to_owned(), |jail| format!("jail {jail}"))
 }
 
 impl Outcome {
@@ -383,7 +342,7 @@ fn verb(change: &Change) -> &'static str {
     if matches!(change, Change::Ended(..)) { "unban" } else { "ban" }
 }
 
-fn many(number: usize, what: &str) -> String {
+pub(super) fn many(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -395,10 +354,6 @@ fn touches(list: &[Prefix], prefix: Prefix) -> bool {
 
 fn addresses(number: usize) -> String {
     if number == 1 { "1 address".to_owned() } else { format!("{number} addresses") }
-}
-
-pub(super) fn refusal_of(prefix: Prefix, refusal: &Refused) -> Refusal {
-    Refusal { target: prefix.to_string(), reason: refusal.to_string() }
 }
 
 pub(super) fn term(length: Option<BanLength>) -> Term {

@@ -2,11 +2,16 @@
 //! carried to the others.
 
 mod allow;
+mod answers;
+mod circuit;
 mod commands;
 mod empty;
+mod exchange;
 mod hand;
 mod host;
+mod outputs;
 mod owner;
+mod pause;
 mod plan;
 mod release;
 mod run;

@@ -1,8 +1,8 @@
 //! `release`: what the storm breaker holds is let go, or dropped.
 
-use super::commands::{Answer, refused, rows};
+use super::answers::{Answer, refused, rows};
+use super::circuit::Circuit;
 use super::hand::not_in_force;
-use super::run::Circuit;
 use crate::ban::Change;
 use crate::control::{Peer, Refusal, Reply};
 use crate::os::clock;

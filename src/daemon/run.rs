@@ -1,80 +1,30 @@
 //! The running daemon: one loop that receives, asks the engine, and carries the effects on. It decides nothing.
 
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::commands::Reports;
-use super::host::Host;
-use super::owner::Owner;
+use super::circuit::Circuit;
 use super::plan;
-use super::sources::{Readers, Reading};
-use super::start::{self, DaemonError, Loaded, Outputs};
+use super::sources::Reading;
+use super::start::{self, DaemonError};
 use super::verify::Answered;
-use crate::address::Address;
-use crate::config::Config;
 use crate::control::{Call, FailCode, Peer, Reply};
 use crate::observe::Log;
 use crate::os::clock;
-use crate::os::lock::Lock;
-use crate::publish::{self, Report, Wanted};
-use crate::reader::{Surroundings, Told};
-use crate::resolve::{Following, Lists, News, system_lookup};
-use crate::source::Registry;
+use crate::publish::Report;
+use crate::reader::Told;
+use crate::resolve::News;
 use crate::store::HistoryEvent;
-use crate::terms::{HistoryKind, SourceName};
+use crate::terms::HistoryKind;
 
 /// Existing outputs are held back until every file's backlog is read, but no longer than this.
 const HOLD_AT_MOST: Duration = Duration::from_secs(30);
 /// How often is saved what is unsaved, and looked whether lists have changed.
 const EACH: Duration = Duration::from_secs(1);
-
-/// Everything that runs, and the ends of all wires.
-pub(super) struct Circuit {
-    pub(super) started: Timestamp,
-    pub(super) path: Option<PathBuf>,
-    pub(super) config: Arc<Config>,
-    pub(super) lists: Lists,
-    /// The threads that follow the lists, until they are followed anew.
-    pub(super) following: Following,
-    pub(super) news: mpsc::Receiver<News>,
-    /// What is true of those who say to be crawlers.
-    pub(super) answers: mpsc::UnboundedReceiver<Answered>,
-    pub(super) host: Host,
-    /// What the readers know of the machines around; the same as the engine does.
-    pub(super) around: Surroundings,
-    /// What the wrong-client guard holds, as the readers last told.
-    pub(super) crowds: BTreeMap<SourceName, Vec<Address>>,
-    pub(super) owner: Owner,
-    pub(super) outputs: Outputs,
-    pub(super) reports: watch::Sender<Reports>,
-    pub(super) wanted: watch::Sender<Wanted>,
-    pub(super) calls: mpsc::Receiver<Call>,
-    /// What outlives the readers of one configuration.
-    pub(super) registry: Registry,
-    pub(super) readers: Readers,
-    pub(super) readings: mpsc::Receiver<Reading>,
-    /// How many sources have looked at their files once.
-    pub(super) opened: usize,
-    /// How many sources have read their backlog.
-    pub(super) caught_up: usize,
-    /// Pings that wait until outputs exist.
-    pub(super) pings: Vec<oneshot::Sender<Reply>>,
-    /// Requests to read the configuration again: by whom, and where the answer goes.
-    pub(super) reloads: Vec<(Option<oneshot::Sender<Reply>>, Option<Peer>)>,
-    /// The control socket's task; ends once `calls` is closed and the last replies are out.
-    pub(super) serving: tokio::task::JoinHandle<()>,
-    /// What readers hash different values with, the same over restarts.
-    pub(super) seed: u64,
-    pub(super) state_lock: Lock,
-}
 
 /// What the loop waits for beside messages.
 pub(super) struct Waits {
@@ -262,7 +212,7 @@ impl Circuit {
         }
     }
 
-    fn reconfigure_engine(&mut self) {
+    pub(super) fn reconfigure_engine(&mut self) {
         let crowds = self.crowds.iter().flat_map(|(name, all)| all.iter().map(|one| (name.clone(), *one)));
         let settings = plan::settings(&self.config, &self.lists, self.host.addresses(), crowds.collect());
         self.owner.verifier.reconfigure(&self.config, &self.lists);
@@ -307,7 +257,7 @@ impl Circuit {
         })
     }
 
-    fn note(&mut self, kind: HistoryKind, text: String, peer: Option<Peer>) {
+    pub(super) fn note(&mut self, kind: HistoryKind, text: String, peer: Option<Peer>) {
         let uid = peer.map(|peer| peer.uid);
         self.owner.note(HistoryEvent {
             at: clock::now(),
@@ -320,99 +270,8 @@ impl Circuit {
         });
     }
 
-    /// Reads the configuration again: whole, or not at all.
-    async fn reload(&mut self) {
-        let asked = std::mem::take(&mut self.reloads);
-        let reply = match start::load(self.path.as_deref()) {
-            Ok(loaded) => self.exchange(loaded).await,
-            Err(error) => Err(error),
-        };
-        let uid = asked.iter().find_map(|(_, peer)| *peer);
-        let text =
-            reply.as_ref().map_or_else(|_| "refused: the old configuration stays".to_owned(), Clone::clone);
-        self.note(HistoryKind::Reloaded, text, uid);
-        self.owner.log.reloaded(&reply);
-        for answer in asked.into_iter().filter_map(|(answer, _)| answer) {
-            let _ = answer.send(match &reply {
-                Ok(text) => {
-                    Reply::Done { messages: vec![text.clone()], bans: Vec::new(), refused: Vec::new() }
-                }
-                Err(error) => Reply::Failed { message: error.to_string(), code: FailCode::Usage },
-            });
-        }
-    }
-
-    /// Puts a new configuration in the place of the old one. Bans and read positions stay.
-    pub(super) async fn exchange(&mut self, mut loaded: Loaded) -> Result<String, DaemonError> {
-        let (new, old) = (&loaded.config.daemon, &self.config.daemon);
-        if (&new.state, &new.socket, new.log) != (&old.state, &old.socket, old.log) {
-            self.owner.log.needs_restart();
-        }
-        self.end_readers().await;
-        for (name, addresses) in self.lists.answers() {
-            loaded.lists.resolved(name, addresses.to_vec());
-        }
-        let (tell, news) = mpsc::channel(start::NEWS);
-        let following = loaded.lists.follow(system_lookup(), tell)?;
-        let around = plan::around(&loaded.config, &loaded.lists, self.host.addresses());
-        let positions = self.owner.positions();
-        let started =
-            Readers::start(plan::followings(&loaded.config, &around, &positions, &self.registry, self.seed));
-        if started.is_err() {
-            self.start_readers_again()?;
-        }
-        let (readers, readings) = started?;
-        self.registry.sweep();
-        (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
-        let changed = loaded.config.outputs != self.config.outputs;
-        if changed {
-            // A file has one writer: the old tasks end before new ones begin.
-            self.outputs.stop(&mut self.owner).await;
-        }
-        (self.config, self.lists, self.around) = (Arc::new(loaded.config), loaded.lists, around);
-        (self.following, self.news) = (following, news);
-        self.owner.names_changed(&self.lists);
-        let is_guarded = |name: &SourceName| {
-            self.config.sources.iter().any(|source| source.settings.name == *name && source.guard)
-        };
-        self.crowds.retain(|name, _| is_guarded(name));
-        self.owner.log.warnings(&self.config.warnings);
-        self.reconfigure_engine();
-        if changed {
-            self.start_outputs();
-        }
-        Ok(format!(
-            "the configuration was read again: {} jails, {} outputs",
-            self.config.jails.len(),
-            self.config.outputs.len()
-        ))
-    }
-
-    /// The new sources cannot be followed: the old ones go on.
-    fn start_readers_again(&mut self) -> Result<(), DaemonError> {
-        let positions = self.owner.positions();
-        let sources = plan::followings(&self.config, &self.around, &positions, &self.registry, self.seed);
-        let (readers, readings) = Readers::start(sources)?;
-        (self.readers, self.readings, self.opened, self.caught_up) = (readers, readings, 0, 0);
-        Ok(())
-    }
-
-    fn start_outputs(&mut self) {
-        let known: Vec<_> = self.owner.files().cloned().collect();
-        let events = start::event_sink(&self.owner.log);
-        let files = start::make_outputs(&self.config, &self.owner.engine, known, &events, &self.owner.log);
-        self.owner.log.left_behind(&self.config.outputs, &files);
-        self.outputs = Outputs::start(&self.config, &files, &self.wanted, &self.owner.log);
-        let outputs = &self.config.outputs;
-        self.reports.send_modify(|reports| {
-            let mut old = std::mem::take(reports);
-            let last = |output: &publish::Settings| (output.name.clone(), old.remove(&output.name).flatten());
-            *reports = outputs.iter().map(last).collect();
-        });
-    }
-
     /// Ends the reader threads; what they had read is judged first.
-    async fn end_readers(&mut self) {
+    pub(super) async fn end_readers(&mut self) {
         self.readers.stop();
         while let Some(reading) = self.readings.recv().await {
             self.read(reading);

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::commands::Reports;
+use super::answers::Reports;
+use super::circuit::Circuit;
 use super::host::Host;
+use super::outputs::{Outputs, event_sink, make_outputs};
 use super::owner::Owner;
 use super::plan;
-use super::run::Circuit;
 use super::sources::{Readers, StartError};
 use super::verify::{Answered, Verifier};
 use crate::config::{self, Config, Needs, Options, Problems};
@@ -21,7 +22,7 @@ use crate::engine::{self, Engine, Restored};
 use crate::observe::Log;
 use crate::os::clock;
 use crate::os::lock::{Lock, LockError};
-use crate::publish::{self, EventSink, Feed, Publisher, Wanted};
+use crate::publish::{self, Wanted};
 use crate::resolve::{ListError, Lists, system_lookup};
 use crate::source::Registry;
 use crate::store::{Keeper, Kept, Store, StoreError};
@@ -199,73 +200,7 @@ fn listen(config: &Config, log: &Log) -> Result<(mpsc::Receiver<Call>, JoinHandl
     Ok((calls, tokio::spawn(serve(listener, calls_to, move |event| log.control(&event)))))
 }
 
-/// Where the outputs' events go.
-pub(super) fn event_sink(log: &Log) -> EventSink {
-    let log = log.clone();
-    Arc::new(move |event| log.publish(&event))
-}
-
-/// Makes the output files that are missing; returns what is known of all files now.
-pub(super) fn make_outputs(
-    config: &Config,
-    engine: &Engine,
-    mut files: Vec<PublishedFile>,
-    events: &EventSink,
-    log: &Log,
-) -> Vec<PublishedFile> {
-    for (output, made) in publish::create_missing(&config.outputs, &|name| engine.snapshot(name), events) {
-        match made {
-            Ok(Some(written)) => {
-                files.retain(|file| (&file.output, &file.path) != (&written.file.output, &written.file.path));
-                files.push(written.file);
-            }
-            Ok(None) => {}
-            Err(error) => log.not_made(&output, &error),
-        }
-    }
-    files
-}
-
 /// Outputs of which nothing was heard yet.
 fn unreported(config: &Config) -> Reports {
     config.outputs.iter().map(|output| (output.name.clone(), None)).collect()
-}
-
-/// The output tasks of one configuration, and their ends of the wires.
-pub(super) struct Outputs {
-    /// `None` once stopped.
-    publisher: Option<Publisher>,
-    pub(super) reports: mpsc::UnboundedReceiver<publish::Report>,
-    pub(super) snapshots: mpsc::Receiver<publish::SnapshotRequest>,
-}
-
-impl Outputs {
-    pub(super) fn start(
-        config: &Config,
-        files: &[PublishedFile],
-        wanted: &watch::Sender<Wanted>,
-        log: &Log,
-    ) -> Self {
-        let (report_to, reports) = mpsc::unbounded_channel();
-        let (ask, snapshots) = mpsc::channel(8);
-        let feed = Feed { wanted: wanted.subscribe(), snapshots: ask };
-        let publisher = Publisher::start(config.outputs.clone(), files, feed, report_to, event_sink(log));
-        Self { publisher: Some(publisher), reports, snapshots }
-    }
-
-    /// Ends the tasks; answers what they still ask, and hears what they did last.
-    pub(super) async fn stop(&mut self, owner: &mut Owner) {
-        let Some(publisher) = self.publisher.take() else { return };
-        let stopping = publisher.stop();
-        tokio::pin!(stopping);
-        loop {
-            tokio::select! {
-                () = &mut stopping => break,
-                Some(request) = self.snapshots.recv() => owner.answer(request),
-            }
-        }
-        while let Ok(report) = self.reports.try_recv() {
-            owner.report(&report);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
-use super::run::Circuit;
+use super::circuit::Circuit;
 use crate::address::Prefix;
 use crate::control::{
     FileState, FileStatus, HistoryRow, JailStatus, OutputState, OutputStatus, Reply, SourceStatus, Status,

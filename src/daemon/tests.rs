@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::run::{Circuit, Received, Waits};
+use super::circuit::Circuit;
+use super::run::{Received, Waits};
 use super::sources::Reading;
 use super::start;
 use crate::address::Prefix;

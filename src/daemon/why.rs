@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::commands::Answer;
+use super::answers::Answer;
+use super::circuit::Circuit;
 use super::plan;
-use super::run::Circuit;
 use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
