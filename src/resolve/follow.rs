@@ -120,25 +120,38 @@ fn follow_names(
     stop: &Receiver<()>,
     tell: &mpsc::Sender<News>,
 ) {
-    let mut told: BTreeMap<&HostName, Option<Vec<Address>>> = BTreeMap::new();
+    let mut told = ToldNames::new();
     let mut wait = Duration::ZERO;
     while goes_on(stop, wait) {
         wait = NAMES_EACH;
         for (name, named_by) in names {
             let found = look_up(lookup, name);
             wait = if found.is_err() { NAMES_AGAIN } else { wait };
-            let (now, news) = match found {
-                Ok(addresses) => (Some(addresses.clone()), News::Name { name: name.clone(), addresses }),
-                Err(error) => (None, News::Problem(ListError::name(name, named_by, error))),
-            };
-            // An answer is news when it is another one, a failure when it is the first.
-            let is_news = told.get(name) != Some(&now);
-            told.insert(name, now);
-            if is_news && tell.blocking_send(news).is_err() {
+            if let Some(news) = news_of(name, named_by, found, &mut told)
+                && tell.blocking_send(news).is_err()
+            {
                 return;
             }
         }
     }
+}
+
+/// What was told of each name last; `None` is that it could not be looked up.
+type ToldNames<'a> = BTreeMap<&'a HostName, Option<Vec<Address>>>;
+
+/// An answer is news when it is another one, a failure when it is the first.
+fn news_of<'a>(
+    name: &'a HostName,
+    named_by: &str,
+    found: io::Result<Vec<Address>>,
+    told: &mut ToldNames<'a>,
+) -> Option<News> {
+    let (now, news) = match found {
+        Ok(addresses) => (Some(addresses.clone()), News::Name { name: name.clone(), addresses }),
+        Err(error) => (None, News::Problem(ListError::name(name, named_by, error))),
+    };
+    let before = told.insert(name, now);
+    (before.as_ref() != told.get(name)).then_some(news)
 }
 
 #[cfg(test)]
@@ -164,7 +177,12 @@ mod tests {
         let name: HostName = "office.example".parse().unwrap();
         let first = look_up(&lookup, &name).unwrap();
         assert_eq!(first.len(), 1, "an IPv4 address in IPv6 clothes is the same");
-        assert!(look_up(&lookup, &name).is_err());
+        let mut told = ToldNames::new();
+        assert!(news_of(&name, "here", Ok(first.clone()), &mut told).is_some());
+        assert!(news_of(&name, "here", Ok(first), &mut told).is_none(), "the same once more");
+        // It fails twice, and then has another address.
+        let news = [(); 3].map(|()| news_of(&name, "here", look_up(&lookup, &name), &mut told));
+        assert!(matches!(news, [Some(News::Problem(_)), None, Some(News::Name { .. })]), "{news:?}");
         let none: Lookup = Arc::new(|_| Ok(Vec::new()));
         assert_eq!(look_up(&none, &name).unwrap_err().to_string(), "it has no address");
     }

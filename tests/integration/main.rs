@@ -5,6 +5,7 @@
 mod harness;
 
 mod allowed;
+mod banning;
 mod chains;
 mod command_line;
 mod crash;
@@ -23,6 +24,7 @@ mod reading;
 mod rotation;
 mod server_logs;
 mod servers;
+mod state;
 mod storm;
 mod trouble;
 mod verbs;

@@ -79,6 +79,7 @@ fn a_crawler_that_is_one_is_allowed_where_it_is_ignored_until_that_is_old() {
     let banned: Vec<String> = (0..3).flat_map(|_| scene.offend(BOT, 13, &["k"])).collect();
     assert_eq!(banned, ["banned 203.0.113.7 by k until 313"], "another jail bans it");
     scene.tick(7 * 3600);
+    assert_eq!(scene.engine.why(address(BOT), at(7 * 3600)).protected_by, None);
     assert_eq!(thrice(&mut scene, 7 * 3600).1, [claim()], "asked again");
 }
 

@@ -108,6 +108,14 @@ fn nothing_is_held_in_a_rehearsal_nor_from_a_backlog_nor_by_hand() {
 }
 
 #[test]
+fn who_is_not_banned_makes_no_storm() {
+    let mut scene = Scene::new(vec![jail::Settings { simulate: true, ..breaker(StormMode::Hold) }]);
+    scene.hear(Pace::Live, 1000);
+    assert_eq!(scene.rush(0..80, 0), [count("banned", 80)], "simulated");
+    assert_eq!((scene.bans(), scene.held()), (80, 0));
+}
+
+#[test]
 fn what_is_let_go_bans_as_long_as_it_would_have_and_the_storm_is_over_with_that() {
     let mut scene = Scene::new(vec![breaker(StormMode::Hold)]);
     scene.hear(Pace::Live, 100);
