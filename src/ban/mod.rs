@@ -11,7 +11,7 @@ mod snapshot;
 mod table;
 
 pub use echoes::{Echo, Echoes};
-pub use held::{AtEnd, HeldBan, HeldEntry, HeldFor};
+pub use held::{HeldBan, HeldEntry};
 pub use output_set::OutputSet;
 pub use row::{Ban, Change, Ended, Origin};
 pub use snapshot::Snapshot;

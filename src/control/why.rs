@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BanRow, HistoryRow, Spared, wire};
 use crate::address::Prefix;
-use crate::ban::{AtEnd, HeldBan, HeldFor};
+use crate::ban::HeldBan;
 use crate::terms::{Evidence, JailName, SourceName, Tracked};
 
 /// All that is known about one address or prefix.
@@ -141,13 +141,11 @@ pub enum Holding {
     Crawler,
 }
 
-impl From<&HeldBan> for HeldRow {
-    fn from(held: &HeldBan) -> Self {
-        let why = match held.why {
-            HeldFor::Storm => Holding::Storm,
-            HeldFor::Crawler => Holding::Crawler,
-        };
-        let enforced_then = held.then == AtEnd::Enforce;
+impl HeldRow {
+    /// A verdict that waits for this reason.
+    pub fn new(held: &HeldBan, why: Holding) -> Self {
+        // A storm is an operator's to judge; a question that nobody answers keeps nobody unbanned.
+        let enforced_then = why == Holding::Crawler;
         Self { verdict: BanRow::from(&held.ban), why, held_until: held.until, enforced_then }
     }
 }

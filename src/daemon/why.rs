@@ -13,7 +13,9 @@ use super::status;
 use crate::address::Prefix;
 use crate::ban::Ban;
 use crate::config::Config;
-use crate::control::{ClientWay, Earlier, EvidenceRow, HeldRow, Hop, Near, Reply, Spared, WayEnd, Why};
+use crate::control::{
+    ClientWay, Earlier, EvidenceRow, HeldRow, Holding, Hop, Near, Reply, Spared, WayEnd, Why,
+};
 use crate::engine;
 use crate::reader::{Surroundings, Traced};
 use crate::record::TraceEnd;
@@ -52,6 +54,8 @@ impl Circuit {
     fn known_of(&self, asked: Prefix, known: engine::Why) -> Why {
         let shown = |bans: &[Arc<Ban>]| bans.iter().map(|ban| self.shown(ban)).collect();
         let spared = known.spared.0.into_iter().map(|(address, rule)| Spared { address, rule });
+        let held = known.held.iter().map(|held| HeldRow::new(held, Holding::Storm));
+        let asked_about = known.asked_about.iter().map(|held| HeldRow::new(held, Holding::Crawler));
         Why {
             banned: known.banned,
             challenged: known.challenged,
@@ -64,7 +68,7 @@ impl Circuit {
             evidence: known.evidence.iter().map(EvidenceRow::from).collect(),
             near: known.windows.into_iter().map(near).collect(),
             earlier: known.earlier.into_iter().map(earlier).collect(),
-            held: known.held.iter().map(HeldRow::from).collect(),
+            held: held.chain(asked_about).collect(),
             ..Why::of(asked)
         }
     }

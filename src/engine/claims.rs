@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::Effects;
 use super::seen::Seen;
 use crate::address::{AllowEntry, Allowlist, Prefix};
-use crate::ban::{AtEnd, Ban, HeldBan, HeldFor, JailId};
+use crate::ban::{Ban, HeldBan, JailId};
 use crate::jail::Counted;
 use crate::terms::{Claim, Crawler, Offence, Verification};
 
@@ -182,9 +182,7 @@ impl Claims {
             .filter_map(move |(since, held)| {
                 let Waiting::Verdict(_, ban) = held else { return None };
                 let until = since.checked_add(HELD).unwrap_or(since);
-                let held =
-                    |ban| HeldBan { ban, why: HeldFor::Crawler, judged: since, until, then: AtEnd::Enforce };
-                ban.prefix.covers(asked).then(|| held(ban.clone()))
+                ban.prefix.covers(asked).then(|| HeldBan { ban: ban.clone(), judged: since, until })
             })
     }
 

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::address::Prefix;
-use crate::ban::{HeldBan, HeldEntry, HeldFor, JailId};
+use crate::ban::{HeldBan, HeldEntry, JailId};
 use crate::terms::{Evidence, JailName};
 
 /// Whose verdict about whom.
@@ -138,9 +138,9 @@ impl Held {
         self.all.values().filter(move |held| held.ban.prefix.covers(asked))
     }
 
-    /// How many wait for this reason, of one jail.
-    pub(super) fn count(&self, jail: JailId, why: HeldFor) -> usize {
-        self.all.iter().filter(|((_, of), held)| *of == jail && held.why == why).count()
+    /// How many wait of one jail.
+    pub(super) fn count(&self, jail: JailId) -> usize {
+        self.all.keys().filter(|(_, of)| *of == jail).count()
     }
 
     /// How many wait, how many may, and how many gave way.

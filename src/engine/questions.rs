@@ -9,7 +9,7 @@ use super::hand::Spared;
 use super::slots::{Slot, Tally};
 use super::{Engine, Refusal};
 use crate::address::Prefix;
-use crate::ban::{Ban, HeldBan, HeldFor, JailId, Row};
+use crate::ban::{Ban, HeldBan, JailId, Row};
 use crate::jail::Texts;
 use crate::terms::{Evidence, JailName, Measure, OutputName, Tracked};
 
@@ -32,8 +32,10 @@ pub struct Why {
     pub windows: Vec<Near>,
     /// Jails whose next ban of it would be longer, since it was banned before.
     pub earlier: Vec<Earlier>,
-    /// Verdicts about prefixes that hold it, which wait and ban nobody yet.
+    /// Verdicts about prefixes that hold it, which wait for the end of a storm and ban nobody yet.
     pub held: Vec<HeldBan>,
+    /// Verdicts that wait until it is known whether their client is the crawler that it says it is; then they ban.
+    pub asked_about: Vec<HeldBan>,
     /// The lines behind windows. Those behind bans went out with the changes that told of them.
     pub evidence: Vec<Evidence>,
 }
@@ -175,7 +177,7 @@ impl Engine {
             watched: slot.widening.iter().map(|widening| widening.load().0).sum(),
             unwatched: slot.widening.iter().map(|widening| widening.load().1).sum(),
             refused: slot.refused,
-            held: self.held.count(id, HeldFor::Storm),
+            held: self.held.count(id),
             storm: slot.storm.since(),
         }
     }
@@ -223,8 +225,21 @@ impl Engine {
         }
         let (inside, spared) = (self.bans_inside(asked, now), self.spared_inside(asked));
         let protected_by = self.protected_by(asked);
-        let held = self.held.around(asked).cloned().chain(self.claims.held(asked)).collect();
-        Why { banned, challenged, bans, inside, protected_by, spared, windows, earlier, held, evidence }
+        let held = self.held.around(asked).cloned().collect();
+        let asked_about = self.claims.held(asked).collect();
+        Why {
+            banned,
+            challenged,
+            bans,
+            inside,
+            protected_by,
+            spared,
+            windows,
+            earlier,
+            held,
+            asked_about,
+            evidence,
+        }
     }
 
     /// Whether a ban that lies around `asked` bans it: not if it is protected (for one address alone the ban would have

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::recidive::Made;
 use super::{Effects, Engine, Notice, Refusal};
 use crate::address::{AllowEntry, Allowlist, Prefix};
-use crate::ban::{AtEnd, Ban, Change, HeldBan, HeldFor, JailId};
+use crate::ban::{Ban, Change, HeldBan, JailId};
 use crate::jail::{Storm, StormMode, Weather};
 use crate::terms::{ClientSample, JailName, SourceName};
 
@@ -58,7 +58,7 @@ impl Engine {
         if mode == StormMode::Off || self.pace == Pace::Behind || ban.simulated || known {
             return false;
         }
-        let before = self.held.get(ban.prefix, jail).filter(|held| held.why == HeldFor::Storm);
+        let before = self.held.get(ban.prefix, jail);
         slot.storm.count(before.map(|held| held.judged), now);
         self.look_out(jail, now, effects);
         let stormy = self.slots.get(jail).storm.since().is_some();
@@ -78,7 +78,7 @@ impl Engine {
                 effects.notices.push(Notice::Storm { jail: jail_name, bans, clients, holds });
             }
             Some(Weather::Calm) => {
-                let held = self.held.count(jail, HeldFor::Storm);
+                let held = self.held.count(jail);
                 effects.notices.push(Notice::Calm { jail: jail_name, held });
             }
         }
@@ -98,7 +98,7 @@ impl Engine {
             return Some(ban);
         }
         let until = now.checked_add(HOLD).unwrap_or(Timestamp::MAX);
-        let held = HeldBan { ban, why: HeldFor::Storm, judged: now, until, then: AtEnd::Drop };
+        let held = HeldBan { ban, judged: now, until };
         self.hold(jail, held, effects);
         None
     }
@@ -113,7 +113,7 @@ impl Engine {
         }
     }
 
-    /// Sees storms end, and verdicts that have waited long enough.
+    /// Sees storms end, and drops verdicts that have waited long enough.
     pub(super) fn tick_storms(&mut self, now: Timestamp, effects: &mut Effects) {
         let stormy = self.slots.iter().filter(|(_, slot)| slot.storm.since().is_some());
         let stormy: Vec<JailId> = stormy.map(|(id, _)| id).collect();
@@ -122,13 +122,10 @@ impl Engine {
         }
         let mut dropped: Vec<(JailId, usize)> = Vec::new();
         for _ in 0..self.slice {
-            let Some((jail, held)) = self.held.take_over(now) else { break };
-            match held.then {
-                AtEnd::Enforce => self.let_go(jail, held, now, effects),
-                AtEnd::Drop => match dropped.iter_mut().find(|(of, _)| *of == jail) {
-                    Some((_, count)) => *count += 1,
-                    None => dropped.push((jail, 1)),
-                },
+            let Some((jail, _)) = self.held.take_over(now) else { break };
+            match dropped.iter_mut().find(|(of, _)| *of == jail) {
+                Some((_, count)) => *count += 1,
+                None => dropped.push((jail, 1)),
             }
         }
         for (jail, verdicts) in dropped {
@@ -165,7 +162,7 @@ impl Engine {
     ) -> Result<(Effects, usize), Refusal> {
         let id = self.known(jail)?;
         let mut effects = Effects::default();
-        let held = self.held.take_where(|of, held| of == id && held.why == HeldFor::Storm);
+        let held = self.held.take_where(|of, _| of == id);
         let verdicts = held.len();
         let stormy = self.slots.get(id).storm.since().is_some();
         if verdicts == 0 && !stormy {
@@ -190,7 +187,7 @@ impl Engine {
                 self.held.let_go(jail, &held);
                 continue;
             }
-            if held.why == HeldFor::Storm && slot.settings.storm == StormMode::Hold {
+            if slot.settings.storm == StormMode::Hold {
                 slot.storm.resume(held.judged, now);
             }
             self.held.restore(jail, held);
@@ -232,10 +229,7 @@ impl Engine {
     /// The jails with a storm that nobody has looked at, since when, or with verdicts that wait since there was one, and how
     /// many those are.
     pub fn storms(&self) -> impl Iterator<Item = (&JailName, Option<Timestamp>, usize)> {
-        let all = self
-            .slots
-            .iter()
-            .map(|(id, slot)| (slot.name(), slot.storm.since(), self.held.count(id, HeldFor::Storm)));
+        let all = self.slots.iter().map(|(id, slot)| (slot.name(), slot.storm.since(), self.held.count(id)));
         all.filter(|(_, since, held)| since.is_some() || *held > 0)
     }
 }

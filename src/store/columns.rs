@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-use crate::ban::{AtEnd, Ended, HeldFor, Origin};
+use crate::ban::{Ended, Origin};
 use crate::terms::{HistoryKind, Mark, Measure, Tracked};
 
 /// A value in a row that cannot be what it should be.
@@ -119,38 +119,6 @@ pub(super) fn origin(word: &str) -> Result<Origin, Unreadable> {
         .into_iter()
         .find(|origin| origin_word(*origin) == word)
         .ok_or_else(|| Unreadable::Word(word.to_owned(), "origin"))
-}
-
-/// How it is written why a verdict waits.
-pub(super) fn held_word(why: HeldFor) -> &'static str {
-    match why {
-        HeldFor::Storm => "storm",
-        HeldFor::Crawler => "crawler",
-    }
-}
-
-/// The reason that `word` names.
-pub(super) fn held_for(word: &str) -> Result<HeldFor, Unreadable> {
-    [HeldFor::Storm, HeldFor::Crawler]
-        .into_iter()
-        .find(|why| held_word(*why) == word)
-        .ok_or_else(|| Unreadable::Word(word.to_owned(), "reason to wait"))
-}
-
-/// How it is written what becomes of a verdict that has waited.
-pub(super) fn end_word(then: AtEnd) -> &'static str {
-    match then {
-        AtEnd::Drop => "drop",
-        AtEnd::Enforce => "enforce",
-    }
-}
-
-/// The end that `word` names.
-pub(super) fn end(word: &str) -> Result<AtEnd, Unreadable> {
-    [AtEnd::Drop, AtEnd::Enforce]
-        .into_iter()
-        .find(|then| end_word(*then) == word)
-        .ok_or_else(|| Unreadable::Word(word.to_owned(), "end of a wait"))
 }
 
 /// The measure that `word` names.

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
-use super::columns::{Unreadable, end, held_for, marks, measure, origin, path, time, tracked};
+use super::columns::{Unreadable, marks, measure, origin, path, time, tracked};
 use super::{JailTotals, Kept};
 use crate::address::Address;
 use crate::ban::{Ban, HeldBan, Origin};
@@ -168,23 +168,22 @@ impl Loader {
     }
 
     fn held(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "SELECT address, jail, since, until, offences, reason, why, judged, ends, at_end, value FROM held";
+        let sql = "SELECT address, jail, since, until, offences, reason, judged, ends, value FROM held";
         self.rows(connection, "held", sql, |this, row| {
             let ban = Ban {
                 prefix: text(row, 0)?.parse()?,
                 jail: this.jail(row, 1)?,
                 since: time(row.get(2)?),
                 until: row.get::<_, Option<i64>>(3)?.map(time),
-                value: measure(text(row, 10)?)?,
+                value: measure(text(row, 8)?)?,
                 offences: row.get(4)?,
                 origin: Origin::Log,
                 reason: row.get(5)?,
                 simulated: false,
                 evidence: Vec::new(),
             };
-            let (why, then) = (held_for(text(row, 6)?)?, end(text(row, 9)?)?);
-            let (judged, until) = (time(row.get(7)?), time(row.get(8)?));
-            this.kept.held.push(HeldBan { ban, why, judged, until, then });
+            let (judged, until) = (time(row.get(6)?), time(row.get(7)?));
+            this.kept.held.push(HeldBan { ban, judged, until });
             Ok(())
         })
     }

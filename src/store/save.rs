@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::columns::{end_word, held_word, marks_text, nanos, origin_word, path_column, tracked_word};
+use super::columns::{marks_text, nanos, origin_word, path_column, tracked_word};
 use super::{HistoryEvent, Transaction};
 use crate::ban::{Ban, Change, HeldEntry};
 use crate::terms::{
@@ -235,7 +235,7 @@ impl<'c> Writer<'c> {
             let sql = "DELETE FROM held WHERE address = ?1 AND jail = ?2";
             return self.prepared(sql)?.execute(params![key.0, key.1]).map(drop);
         };
-        let sql = "INSERT OR REPLACE INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let sql = "INSERT OR REPLACE INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let ban = &held.ban;
         let row = params![
             key.0,
@@ -244,10 +244,8 @@ impl<'c> Writer<'c> {
             ban.until.map(nanos),
             ban.offences,
             ban.reason,
-            held_word(held.why),
             nanos(held.judged),
             nanos(held.until),
-            end_word(held.then),
             ban.value.word(),
         ];
         self.prepared(sql)?.execute(row).map(drop)

@@ -9,7 +9,8 @@ pub(super) const APPLICATION: i64 = 0x626e_6d70;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Step `n` makes version `n + 1` out of version `n`. Steps that were released never change; new ones are added.
-pub(super) const MIGRATIONS: [&str; 9] = [FIRST, CURSORS, PRIORS, GROUPS, VALUES, ALLOWED, NAMES, SEED, HELD];
+pub(super) const MIGRATIONS: [&str; 10] =
+    [FIRST, CURSORS, PRIORS, GROUPS, VALUES, ALLOWED, NAMES, SEED, HELD, STORMS];
 
 /// The place in a journal, where a file has its offset.
 const CURSORS: &str = "ALTER TABLE checkpoints ADD COLUMN cursor TEXT;";
@@ -88,6 +89,12 @@ CREATE TABLE held (
     value    TEXT NOT NULL,      -- ban, challenge
     PRIMARY KEY (address, jail)
 ) WITHOUT ROWID;
+";
+
+/// All that is kept waits for the end of a storm, and is dropped when it has waited too long.
+const STORMS: &str = "
+ALTER TABLE held DROP COLUMN why;
+ALTER TABLE held DROP COLUMN at_end;
 ";
 
 /// What a ban does, and how much a mark weighs: `marks` may hold `TIMExWEIGHT` and `TIME:VALUExWEIGHT`.

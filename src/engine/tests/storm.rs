@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::ban::{AtEnd, HeldBan, HeldFor};
 use crate::engine::Pace;
 use crate::jail::StormMode;
 use crate::terms::{ClientSample, SourceName};
@@ -73,7 +72,7 @@ fn verdicts_wait_once_more_than_fifty_and_a_twentieth_of_the_clients_are_banned(
     assert_eq!((scene.bans(), scene.held(), scene.published("web").0.len()), (50, 30, 50));
     let why = scene.engine.why(address(&client(79)), at(0));
     assert!(!why.banned && why.bans.is_empty());
-    assert_eq!((why.held[0].why, why.held[0].until), (HeldFor::Storm, at(3600)));
+    assert_eq!((why.held[0].until, why.asked_about.len()), (at(3600), 0));
     assert_eq!(why.held[0].ban.evidence.len(), 1);
     // Of many clients so many are no storm.
     let mut scene = Scene::new(vec![breaker(StormMode::Hold)]);
@@ -209,32 +208,6 @@ fn an_unban_forgets_what_waits_too() {
     assert_eq!(scene.held(), 29);
     scene.engine.unban_all(None, None, at(0)).unwrap();
     assert_eq!((scene.held(), scene.bans()), (0, 0));
-}
-
-#[test]
-fn a_verdict_that_waits_for_an_answer_bans_when_none_comes() {
-    let mut scene = Scene::new(vec![breaker(StormMode::Hold)]);
-    let ban = Ban {
-        prefix: prefix("203.0.113.7"),
-        jail: jail_name("j"),
-        since: at(0),
-        until: Some(at(300)),
-        value: crate::terms::Measure::Ban,
-        offences: 1,
-        origin: crate::ban::Origin::Log,
-        reason: None,
-        simulated: false,
-        evidence: Vec::new(),
-    };
-    let id = scene.engine.slots.id(&jail_name("j")).unwrap();
-    let waits = HeldBan { ban, why: HeldFor::Crawler, judged: at(0), until: at(5), then: AtEnd::Enforce };
-    let mut effects = Effects::default();
-    scene.engine.hold(id, waits, &mut effects);
-    assert_eq!(told(&effects), ["held 203.0.113.7 by j until 300"]);
-    assert_eq!(scene.engine.next_expiry(), Some(at(5)));
-    assert_eq!(scene.release(true), Err(Refusal::NothingHeld(jail_name("j"))), "no storm holds it");
-    assert_eq!(scene.tick(4), [""; 0]);
-    assert_eq!(scene.tick(5), ["banned 203.0.113.7 by j until 305"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::super::{HistoryEvent, HistoryQuery, JailTotals, Kept, Transaction};
 use super::{
     Place, allowance, at, ban, banned, bans, checkpoint, jail, prior, resolved, story, tracker, whole_history,
 };
-use crate::ban::{AtEnd, Ban, Change, Ended, HeldBan, HeldEntry, HeldFor, Origin};
+use crate::ban::{Ban, Change, Ended, HeldBan, HeldEntry, Origin};
 use crate::terms::{
     Allowance, Checkpoint, Fingerprint, HistoryKind, Master, Measure, Pause, PublishedFile, Tracked,
     TrackerEntry,
@@ -18,9 +18,8 @@ fn without_evidence(ban: &Ban) -> Ban {
     Ban { evidence: Vec::new(), ..ban.clone() }
 }
 
-fn held(address: &str, of: &str, why: HeldFor) -> HeldBan {
-    let then = if why == HeldFor::Storm { AtEnd::Drop } else { AtEnd::Enforce };
-    HeldBan { ban: ban(address, of, 10, &[]), why, judged: at(11), until: at(99), then }
+fn held(address: &str, of: &str) -> HeldBan {
+    HeldBan { ban: ban(address, of, 10, &[]), judged: at(11), until: at(99) }
 }
 
 fn entry(held: &HeldBan) -> HeldEntry {
@@ -58,7 +57,7 @@ fn everything_comes_back_as_it_was() {
             tracker("198.51.100.0/24", "login", &[(1, 0), (2, u64::MAX)]),
         ],
         priors: vec![prior("192.0.2.7", None, 3), prior("192.0.2.7", Some("login"), 2)],
-        held: vec![held("192.0.2.8", "login", HeldFor::Crawler), held("192.0.2.9", "login", HeldFor::Storm)],
+        held: vec![held("192.0.2.8", "login"), held("192.0.2.9", "login")],
         checkpoints: vec![checkpoint(7, 0), unnamed],
         pauses: vec![
             Pause { jail: None, until: None },
@@ -113,7 +112,7 @@ fn what_is_over_is_forgotten() {
         changes: vec![banned(&first)],
         trackers: vec![tracker("192.0.2.8", "login", &[(1, 0)])],
         priors: vec![prior("192.0.2.8", None, 1), prior("192.0.2.8", Some("login"), 1)],
-        held: vec![entry(&held("192.0.2.8", "login", HeldFor::Storm))],
+        held: vec![entry(&held("192.0.2.8", "login"))],
         checkpoints: vec![checkpoint(7, 10), checkpoint(8, 10)],
         pauses: Some(vec![Pause { jail: None, until: None }]),
         allowed: Some(vec![allowance("192.0.2.0/24", None)]),
@@ -126,7 +125,7 @@ fn what_is_over_is_forgotten() {
         changes: vec![Change::Ended(first.into(), Ended::Expired)],
         trackers: vec![tracker("192.0.2.8", "login", &[])],
         priors: vec![prior("192.0.2.8", Some("login"), 0), prior("192.0.2.8", None, 0)],
-        held: vec![HeldEntry { held: None, ..entry(&held("192.0.2.8", "login", HeldFor::Storm)) }],
+        held: vec![HeldEntry { held: None, ..entry(&held("192.0.2.8", "login")) }],
         checkpoints: vec![Checkpoint { finished: true, ..checkpoint(7, 20) }],
         pauses: Some(Vec::new()),
         allowed: Some(Vec::new()),
