@@ -19,6 +19,7 @@ use crate::os::clock;
 use crate::reader::Reader;
 use crate::record::Reference;
 use crate::resolve::Lists;
+use crate::source::{Input, check_journal};
 use crate::terms::escape;
 
 /// Checks the configuration and every filter, and touches nothing
@@ -50,8 +51,8 @@ impl Check {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
         let mut report = config::check(&Options::new(globals.config().map(Path::to_owned), Needs::RUN));
         if !report.problems.has_errors() {
-            for crowd in crowds(&report.config) {
-                report.warn(crowd);
+            for warning in crowds(&report.config).into_iter().chain(no_journal(&report.config)) {
+                report.warn(warning);
             }
         }
         let mut screen = Screen::new();
@@ -82,6 +83,14 @@ fn crowds(config: &Config) -> Vec<String> {
         Some(format!("[source.{}] {}: {crowd}", source.settings.name, path.display()))
     };
     belonging::logs_of(config.sources.iter()).into_iter().filter_map(look).collect()
+}
+
+/// That what reads the journal cannot be run, where a source needs it.
+fn no_journal(config: &Config) -> Option<String> {
+    let reads = |source: &&Source| matches!(source.settings.input, Input::Journal(_));
+    let source = config.sources.iter().find(reads)?;
+    let missing = check_journal().err()?;
+    Some(format!("[source.{}] {missing}: `banmap run` will not start here", source.settings.name))
 }
 
 fn row(problem: &Problem) -> ProblemRow<'_> {

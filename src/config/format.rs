@@ -1,6 +1,7 @@
 //! `format` and `escape` of a source: a name, or the server's own format string.
 
 use super::found::Found;
+use super::node::Value;
 use super::section::{Section, one_of};
 use crate::record::{ClientFrom, Format, FormatEscape, TemplateError};
 use crate::terms::nearest;
@@ -44,14 +45,17 @@ impl WrongFormat {
     }
 }
 
+/// Raw lines with what the journal says of them in front.
+const JOURNAL: &str = "journal";
+
 /// The names of formats that a configuration or a command may give, `auto` first.
 pub fn format_names() -> impl Iterator<Item = &'static str> {
-    std::iter::once("auto").chain(Format::NAMES)
+    std::iter::once("auto").chain(Format::NAMES).chain([JOURNAL])
 }
 
 /// The format that a name or a format string is; `auto` is none.
 pub fn format_of(text: &str, escape: Option<FormatEscape>) -> Result<Option<Format>, WrongFormat> {
-    let named = Format::named(text);
+    let named = if text == JOURNAL { Some(Format::Raw) } else { Format::named(text) };
     if named.is_none() && text != "auto" {
         if text.contains(['$', '%']) {
             return Ok(Some(Format::compile(text, escape.unwrap_or_default())?));
@@ -62,6 +66,11 @@ pub fn format_of(text: &str, escape: Option<FormatEscape>) -> Result<Option<Form
         None | Some(FormatEscape::Default) => Ok(named),
         Some(_) => Err(WrongFormat::Escape { name: text.to_owned() }),
     }
+}
+
+/// Whether a source names the form of the journal's lines.
+pub(super) fn is_journal(section: Section<'_>) -> bool {
+    section.node("format").is_some_and(|node| matches!(&node.value, Value::String(text) if text == JOURNAL))
 }
 
 /// Reads both keys of a source.

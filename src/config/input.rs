@@ -5,7 +5,7 @@ use super::patterns::{Taken, claim};
 use super::section::{Section, clean};
 use super::text::Place;
 use super::{output, patterns};
-use crate::source::{Endpoint, Input, Listen};
+use crate::source::{Endpoint, Input, JournalInput, Listen};
 use crate::terms::SourceName;
 
 /// `stdin = false` says nothing.
@@ -88,16 +88,35 @@ fn access(section: Section<'_>) -> (Option<String>, Option<u32>) {
     (output::owner(section, "that of the process"), output::mode(section, "0660"))
 }
 
-/// systemd's own characters for unit names, and what it completes to `.service`.
-fn journal(section: Section<'_>) -> Option<String> {
-    let found = section.string("journal")?;
-    let legal = |c: char| c.is_ascii_alphanumeric() || "@:-_.\\".contains(c);
-    if let (false, Some(place)) = (found.value.chars().all(legal), found.from.place()) {
-        let what = format_args!("`{}` is no name of a unit", found.value);
-        section.wrong("journal", what, place, "write \"nginx\" or \"nginx.service\"".to_owned());
+/// Units, or matches; an entry that one of them takes is read.
+fn journal(section: Section<'_>) -> Option<JournalInput> {
+    const FIX: &str = "write \"nginx\", or \"_SYSTEMD_UNIT=ssh.service + _COMM=sshd\"";
+    let found = section.strings("journal")?;
+    let mut matches = Vec::new();
+    for text in &found {
+        match (JournalInput::matches_in(&text.value), text.from.place()) {
+            (Ok(read), _) => matches.extend(read),
+            (Err(error), Some(place)) => {
+                section.wrong("journal", error, place, FIX.to_owned());
+                return None;
+            }
+            (Err(_), None) => return None,
+        }
+    }
+    if let (true, Some(node)) = (found.is_empty(), section.node("journal"))
+        && node.items().is_empty()
+    {
+        section.wrong("journal", "names nothing", &node.place, FIX.to_owned());
         return None;
     }
-    Some(section.settle("journal", Some(found), String::new()))
+    section.settle_list("journal", Some(found), || (Vec::new(), ""));
+    (!matches.is_empty()).then_some(JournalInput { matches, prefixed: false })
+}
+
+/// What `journal` is to read, as it is shown; the error says what is wrong with it.
+pub fn journal_match(text: &str) -> Result<String, String> {
+    let read = text.parse::<JournalInput>().map_err(|error| error.to_string());
+    read.map(|read| read.to_string())
 }
 
 fn only_where_it_means_something(section: Section<'_>, key: &str, input: Option<&Input>) {

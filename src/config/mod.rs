@@ -44,6 +44,7 @@ mod wiring;
 pub use check::{FilterReport, Report, check};
 pub use format::{WrongFormat, format_names, format_of};
 pub use found::EffectiveValue;
+pub use input::journal_match;
 pub use keys::KNOWN as KNOWN_KEYS;
 pub use library::{FilterOrigin, FoundFilter, Library};
 pub use load::{DEFAULT_PATH, Options, load, load_for_replay, socket};

@@ -22,15 +22,30 @@ const FIRST_READS: [(&str, FirstRead); 3] =
 
 pub(super) fn read(section: Section<'_>, name: SourceName, taken: &mut Taken) -> Option<Source> {
     section.only(keys::SOURCE);
-    let input = input::read(section, &name, taken);
+    let mut input = input::read(section, &name, taken);
     let format = fields::read(section, format::read(section));
     let client = client(section);
     format::check_client(section, format.as_ref(), &client);
     let guard = section.settle("guard", section.boolean("guard"), true);
     let host = host_from_path(section, input.as_ref());
+    if format::is_journal(section) {
+        prefix(section, input.as_mut());
+    }
     let arrives = matches!(input, Some(Input::Stdin | Input::Listen(_)));
     let read = if arrives { FirstRead::default() } else { first_read(section) };
     Some(Source { settings: Settings { name, input: input?, read }, format, client, guard, host })
+}
+
+/// `format = "journal"`: a journal's lines have their host and program in front.
+fn prefix(section: Section<'_>, input: Option<&mut Input>) {
+    match (input, section.node("format")) {
+        (Some(Input::Journal(journal)), _) => journal.prefixed = true,
+        (Some(_), Some(node)) => {
+            let fix = "write \"raw\": those of files have it anyway".to_owned();
+            section.wrong("format", "`journal` is about lines of the journal", &node.place, fix);
+        }
+        _ => {}
+    }
 }
 
 /// The host that files are about, from their paths.

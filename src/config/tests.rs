@@ -4,6 +4,7 @@ mod checking;
 mod crawlers;
 mod effective;
 mod growing;
+mod journal;
 mod merging;
 mod needs;
 mod recidive;

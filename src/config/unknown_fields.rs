@@ -89,7 +89,7 @@ fn problem(jail: &Jail, about: &str, field: &Field, there: &BTreeSet<String>) ->
 }
 
 /// Where the jail says so, else where it is named.
-fn place(tree: &Table, jail: &Jail, key: &str) -> Option<Place> {
+pub(super) fn place(tree: &Table, jail: &Jail, key: &str) -> Option<Place> {
     let table = match tree.get("jail").map(|entry| &entry.node.value) {
         Some(Value::Table(jails)) => jails.get(jail.name.as_str()),
         _ => None,

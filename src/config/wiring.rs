@@ -8,11 +8,14 @@ use glob::Pattern;
 use super::found::Reading;
 use super::gather::{Gathered, MainFile};
 use super::needs::{Need, Needs};
+use super::node::Table;
 use super::output::Placed;
 use super::problem::Problem;
 use super::settings::{Config, Source};
 use super::unknown_fields;
 use crate::publish::{Kind, Settings, Style};
+use crate::record::Format;
+use crate::source::Input;
 
 /// Reports parts that the verb needs and that are missing.
 pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &MainFile, reading: &Reading) {
@@ -21,6 +24,7 @@ pub(super) fn check(config: &Config, needs: Needs, gathered: &Gathered, main: &M
         reading.report_missing(no_source(gathered, main));
     }
     unknown_fields::check(config, &gathered.tree, reading);
+    check_journals(config, &gathered.tree, reading);
     let judges = needs.jails != Need::Unread && needs.sources == Need::Required;
     if judges && config.jails.is_empty() && !written("jails") && !written("jail") {
         let problem = Problem::warning("no jail is configured: nobody will be banned but by hand");
@@ -42,6 +46,29 @@ fn no_source(gathered: &Gathered, main: &MainFile) -> Problem {
             .fix(format!("create it with at least {add}, or name another file with -c"));
     }
     Problem::error("no source is configured: there is nothing to read").fix(format!("add {add}"))
+}
+
+/// Reports filters in fail2ban's language over bare messages of a journal: they tell one session of a program from another
+/// by what stands in front of them.
+fn check_journals(config: &Config, tree: &Table, reading: &Reading) {
+    let is_bare = |source: &&Source| {
+        matches!(&source.settings.input, Input::Journal(journal) if !journal.prefixed)
+            && source.format == Some(Format::Raw)
+    };
+    for jail in
+        config.jails.iter().filter(|jail| jail.filter.as_ref().is_some_and(|f| f.language().is_some()))
+    {
+        let mut read = config.sources.iter().filter(|source| jail.sources.contains(&source.settings.name));
+        if let Some(source) = read.find(is_bare) {
+            let what = format!(
+                "[jail.{}] filter: `{}` is written in fail2ban's language, and expects the journal's lines with host and \
+                 program in front",
+                jail.name, jail.filter_name
+            );
+            let fix = format!("write format = \"journal\" in [source.{}]", source.settings.name);
+            reading.report(Problem::error(what).at(unknown_fields::place(tree, jail, "filter")).fix(fix));
+        }
+    }
 }
 
 /// Reports outputs that would overwrite each other, or a log, and owners that this host does not know.

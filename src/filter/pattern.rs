@@ -110,8 +110,8 @@ fn parse(pattern: &str) -> Result<Hir, Box<regex_syntax::Error>> {
 pub(super) fn compile(patterns: &[Pattern]) -> Result<RegexSet, (usize, String)> {
     let build =
         |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
-    let built = |patterns: &[Pattern]| build(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
-    built(patterns).map_err(|_| too_large_of(patterns, |one| built(one).is_err()))
+    let of = |patterns: &[Pattern]| build(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
+    of(patterns).map_err(|_| too_large_of(patterns, |one| of(one).is_err()))
 }
 
 /// One automaton for all patterns. It has no search for literals before it: who asks it has found some in the line, and

@@ -6,8 +6,9 @@ use super::actions::{Outlet, outlets};
 use super::block::Block;
 use super::growing::growing;
 use super::setup::{DEFAULT, Setup, text};
+use super::sources::there;
 use super::words::{LONGEST, duration, is_true, quoted, seconds};
-use crate::config::Library;
+use crate::config::{Library, journal_match};
 use crate::filter::{Call, Recipe};
 
 /// A jail of fail2ban's.
@@ -33,6 +34,7 @@ pub(super) enum Log {
         /// Reading begins at the end.
         from_end: bool,
     },
+    /// What of the journal, as `journal` of a source has it.
     Journal(String),
 }
 
@@ -77,7 +79,6 @@ impl Jail {
     fn judged(&mut self, setup: &Setup) -> Result<(), String> {
         let value = |key: &str| setup.value(&self.section, key).map_err(|trouble| trouble.to_string());
         let backend = value("backend")?.unwrap_or_default();
-        let in_journal = backend.trim().starts_with("systemd");
         let filter = value("filter")?.ok_or("it has no filter")?;
         let call = Call::read(filter.trim())?;
         if call.name == "recidive" {
@@ -85,6 +86,15 @@ impl Jail {
             self.block.say("instead of reading fail2ban's log");
             return Ok(());
         }
+        let journal = match value("journalmatch")? {
+            Some(own) => Some(own),
+            None => journalmatch(&setup.directory, call.name, &call.parameters),
+        };
+        let from_journal = backend.trim().starts_with("systemd");
+        let in_journal = from_journal
+            || (journal.is_some()
+                && matches!(backend.trim(), "" | "auto")
+                && !is_there(&value("logpath")?.unwrap_or_default()));
         let mut parameters = call.parameters.clone();
         for key in OF_FILTER {
             if let Some(text) = value(key)? {
@@ -98,20 +108,18 @@ impl Jail {
         let parameters_text = written(&parameters)?;
         usable(&setup.directory, call.name, &parameters_text)?;
         self.block.set("filter", &quoted(&format!("{}{parameters_text}", call.name)));
-        if let Some((_, ours)) = BETTER.iter().find(|(theirs, _)| *theirs == call.name) {
+        // Lines of the journal are raw: those judge fields.
+        if let Some((_, ours)) = BETTER.iter().find(|(theirs, _)| *theirs == call.name && !in_journal) {
             self.block.say(&format!(
                 "filter = \"{ours}\" # banmap's own filter of the same matter: it judges fields, not text"
             ));
         }
+        if in_journal && !from_journal {
+            self.block.say("no file of its logpath is there: the journal instead");
+        }
         self.logs = if in_journal {
-            let matched = match value("journalmatch")? {
-                Some(own) => Some(own),
-                None => journalmatch(&setup.directory, call.name, &parameters),
-            };
-            units(
-                &matched.ok_or("its filter says nothing about the journal (journalmatch)")?,
-                &mut self.notes,
-            )?
+            let nothing = "its filter says nothing about the journal (journalmatch)";
+            vec![entries_of(&journal.ok_or(nothing)?)?]
         } else {
             files(&value("logpath")?.unwrap_or_default(), &mut self.notes)?
         };
@@ -160,18 +168,32 @@ fn journalmatch(directory: &Path, name: &str, parameters: &[(String, String)]) -
     Recipe::read(&path, parameters, &text).ok()?.journalmatch
 }
 
-/// The units that a journalmatch names; a term that is none is noted.
-fn units(matched: &str, notes: &mut Block) -> Result<Vec<Log>, String> {
-    let mut logs = Vec::new();
-    for term in matched.split_whitespace().filter(|term| *term != "+") {
-        let unit = term.strip_prefix("_SYSTEMD_UNIT=").map(|unit| unit.trim_end_matches(".service"));
-        match unit.filter(|unit| unit.chars().all(|c| c.is_ascii_alphanumeric() || "@:-_.\\".contains(c))) {
-            Some(unit) => logs.push(Log::Journal(unit.to_owned())),
-            None => notes.note("journalmatch", term, "a source reads whole units of the journal"),
-        }
+/// The entries that a journalmatch takes, of which each line is as good as the others. sshd's unit is `ssh.service` on Debian
+/// and its descendants, and one of them is there.
+fn entries_of(matched: &str) -> Result<Log, String> {
+    const SSHD: &str = "_SYSTEMD_UNIT=sshd.service";
+    let lines: Vec<&str> = matched.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let read = |text: &str| journal_match(text).map_err(|what| format!("journalmatch: {what}"));
+    let text = read(&lines.join(" + "))?;
+    let alternatives: Vec<&str> = text.split(" + ").collect();
+    if let [only] = alternatives[..]
+        && let Some(unit) = only.strip_prefix("_SYSTEMD_UNIT=").filter(|unit| !unit.contains('='))
+        && only != SSHD
+    {
+        return read(unit.trim_end_matches(".service")).map(Log::Journal);
     }
-    logs.dedup();
-    if logs.is_empty() { Err(format!("`{matched}` names no unit of systemd's")) } else { Ok(logs) }
+    let names_sshd = |one: &&&str| one.split(' ').any(|field| field == SSHD);
+    let debian =
+        alternatives.iter().filter(names_sshd).map(|one| one.replace(SSHD, "_SYSTEMD_UNIT=ssh.service"));
+    let mut all: Vec<String> = debian.filter(|one| !alternatives.contains(&one.as_str())).collect();
+    all.extend(alternatives.iter().map(|one| (*one).to_owned()));
+    read(&all.join(" + ")).map(Log::Journal)
+}
+
+/// Whether there is a file that a logpath names.
+fn is_there(logpath: &str) -> bool {
+    let paths = logpath.lines().map(str::trim);
+    paths.map(|line| line.rsplit_once(' ').map_or(line, |(path, _)| path)).any(|path| !there(path).is_empty())
 }
 
 /// The patterns of a logpath, a line each; a word behind one says where reading begins.
@@ -273,7 +295,8 @@ fn reason(key: &str, value: &str) -> Option<&'static str> {
     Some(match key {
         "enabled" | "filter" | "mode" | "logpath" | "maxretry" | "findtime" | "bantime" | "ignoreip"
         | "action" | "journalmatch" => "",
-        "backend" if value.starts_with("systemd") => "",
+        "backend" if value == "systemd" => "",
+        "backend" if value.starts_with("systemd") => "what journal there is, is journalctl's to know",
         "backend" => unless(
             &["auto", ""],
             "files are followed by what the system tells, and looked at each second besides",

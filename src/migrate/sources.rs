@@ -69,7 +69,7 @@ impl Source {
 fn pattern(log: &Log) -> &str {
     match log {
         Log::Files { pattern, .. } => pattern,
-        Log::Journal(unit) => unit,
+        Log::Journal(entries) => entries,
     }
 }
 
@@ -91,16 +91,16 @@ fn holds(pattern: &str, path: &str) -> bool {
 }
 
 /// The files that are there now, links followed.
-fn there(pattern: &str) -> BTreeSet<PathBuf> {
+pub(super) fn there(pattern: &str) -> BTreeSet<PathBuf> {
     let found = glob::glob(pattern).into_iter().flatten().flatten();
     found.filter_map(|path| path.canonicalize().ok()).collect()
 }
 
 fn block(logs: &[Log]) -> Block {
     let mut block = Block::default();
-    if let [Log::Journal(unit)] = logs {
-        block.set("journal", &quoted(unit));
-        block.set("format", "\"raw\"");
+    if let [Log::Journal(entries)] = logs {
+        block.set("journal", &quoted(entries));
+        block.set("format", "\"journal\"");
         return block;
     }
     let patterns: Vec<String> = logs.iter().map(|log| pattern(log).to_owned()).collect();
@@ -123,7 +123,11 @@ fn is_of_a_web_server(pattern: &str) -> bool {
 fn name_of(logs: &[Log]) -> String {
     let path = match logs.first() {
         Some(Log::Files { pattern, .. }) => Path::new(pattern),
-        Some(Log::Journal(unit)) => return plain(&format!("journal-{unit}")),
+        Some(Log::Journal(entries)) => {
+            let first = entries.split(' ').next().unwrap_or_default();
+            let value = first.rsplit('=').next().unwrap_or_default();
+            return plain(&format!("journal-{}", value.trim_end_matches(".service")));
+        }
         None => return "log".to_owned(),
     };
     let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();

@@ -192,14 +192,69 @@ fn two_patterns_for_one_file_that_is_there_are_one_source() {
     assert_eq!(tree.checked()["source"].as_table().unwrap().len(), 1);
 }
 
+/// What a set-up whose jail `web` reads the journal says of it, in the jail or in its filter.
+fn in_journal(jail: &str, filter: &str) -> Tree {
+    let local = format!("[web]\nenabled = true\n{jail}\n");
+    Tree::with(&[("jail.local", &local), ("filter.d/web.conf", &format!("{FILTER}{filter}\n"))])
+}
+
 #[test]
-fn the_journal_is_read_by_unit() {
-    let tree = Tree::with(&[("jail.local", "[DEFAULT]\nbackend = systemd\n[web]\nenabled = true\n")]);
-    tree.write("filter.d/web.conf", &format!("{FILTER}journalmatch = _SYSTEMD_UNIT=a.service + _COMM=b\n"));
-    let all = tree.checked();
-    assert_eq!(all["source"], toml("[journal-a]\njournal = 'a'\nformat = 'raw'\n").into());
-    assert_eq!(all["jail"]["web"]["filter"].as_str(), Some("web[mode=normal, logtype=journal]"));
-    assert!(tree.import().text.contains("# not carried over: journalmatch = _COMM=b --"));
+fn the_journal_is_read_as_the_jail_or_its_filter_says() {
+    let systemd = "backend = systemd\n";
+    let sshd = "_SYSTEMD_UNIT=sshd.service + _COMM=sshd";
+    for (own, of_filter, name, journal) in [
+        ("", "_SYSTEMD_UNIT=a.service + _COMM=b", "a", "_SYSTEMD_UNIT=a.service + _COMM=b"),
+        ("", "_SYSTEMD_UNIT=a.service", "a", "a"),
+        (
+            "",
+            "SYSLOG_IDENTIFIER=a _SYSTEMD_UNIT=b.service",
+            "a",
+            "SYSLOG_IDENTIFIER=a _SYSTEMD_UNIT=b.service",
+        ),
+        ("", "SYSLOG_IDENTIFIER='a b'", "a", "SYSLOG_IDENTIFIER=\"a b\""),
+        ("journalmatch = _COMM=x\n  _UID=0", "_COMM=y", "x", "_COMM=x + _UID=0"),
+        ("", sshd, "ssh", "_SYSTEMD_UNIT=ssh.service + _SYSTEMD_UNIT=sshd.service + _COMM=sshd"),
+        ("", "_SYSTEMD_UNIT=sshd.service", "ssh", "_SYSTEMD_UNIT=ssh.service + _SYSTEMD_UNIT=sshd.service"),
+        (
+            "journalmatch = _SYSTEMD_UNIT=ssh.service + _COMM=sshd",
+            sshd,
+            "ssh",
+            "_SYSTEMD_UNIT=ssh.service + _COMM=sshd",
+        ),
+    ] {
+        let tree = in_journal(&format!("{systemd}{own}"), &format!("journalmatch = {of_filter}"));
+        let all = tree.checked();
+        let source = &all["source"].as_table().unwrap()[&format!("journal-{name}")];
+        assert_eq!((source["journal"].as_str(), source["format"].as_str()), (Some(journal), Some("journal")));
+        assert_eq!(all["jail"]["web"]["filter"].as_str(), Some("web[mode=normal, logtype=journal]"));
+        assert!(!tree.import().text.contains("journalmatch"), "{}", tree.import().text);
+    }
+    let tree = in_journal("backend = systemd[journalflags=1]\n", "journalmatch = _COMM=a");
+    assert!(tree.import().text.contains("# not carried over: backend = systemd[journalflags=1] -- "));
+}
+
+#[test]
+fn without_a_file_the_journal_is_read_where_it_is_known_what_of_it() {
+    let matched = "journalmatch = _COMM=a";
+    for (jail, filter, reads_journal) in [
+        ("", matched, true),
+        ("backend = auto\n", matched, true),
+        ("backend = polling\n", matched, false),
+        ("", "", false),
+    ] {
+        let tree = in_journal(jail, filter);
+        let all = tree.checked();
+        let key = if reads_journal { "journal" } else { "path" };
+        let sources = all["source"].as_table().unwrap();
+        assert!(sources.values().all(|source| source.get(key).is_some()), "{jail}{filter}: {sources:?}");
+    }
+    let tree = in_journal("", matched);
+    tree.write("x.log", "");
+    tree.write(
+        "jail.local",
+        &format!("[web]\nenabled = true\nlogpath = {} tail\n", tree.path().join("x.log").display()),
+    );
+    assert!(tree.checked()["source"].as_table().unwrap().values().all(|source| source.get("path").is_some()));
 }
 
 #[test]
@@ -267,6 +322,8 @@ fn what_cannot_work_is_left_out_and_told() {
         ("logpath = relative.log", "has no logpath"),
         ("logpath = %(nothing)s", "there is no value for %(nothing)s"),
         ("backend = systemd", "says nothing about the journal"),
+        ("backend = systemd\njournalmatch = --file=/x", "journalmatch: `--file` is no field of the journal"),
+        ("backend = systemd\njournalmatch = _COMM='a", "journalmatch: "),
     ] {
         let local = format!("[DEFAULT]\nenabled = true\n[web]\n{options}\n");
         let tree = Tree::with(&[("jail.local", &local)]);

@@ -5,7 +5,9 @@ use std::io::{IsTerminal, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{debug, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::flood::Flood;
 use crate::ban::{Ban, Change, Ended};
@@ -38,15 +40,17 @@ impl Log {
     /// Sets the process's log up: lines on stderr.
     pub fn start(format: LogFormat) -> Self {
         let builder = tracing_subscriber::fmt().with_writer(stderr).with_target(false);
+        // What libraries have to say neither knows our bounds nor whose words it repeats: it is told by errors instead.
+        let ours = Targets::new().with_target("banmap", Level::INFO);
         // A second start in one process (tests) keeps the first one's form.
         let _ = match format {
-            LogFormat::Json => {
-                tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
-            }
+            LogFormat::Json => tracing::subscriber::set_global_default(
+                builder.json().flatten_event(true).finish().with(ours),
+            ),
             LogFormat::Text => {
                 let colour =
                     stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-                tracing::subscriber::set_global_default(builder.with_ansi(colour).finish())
+                tracing::subscriber::set_global_default(builder.with_ansi(colour).finish().with(ours))
             }
         };
         Self::default()

@@ -28,6 +28,8 @@ pub struct FileReading {
     pub(super) unwrap: Unwrap,
     /// The host that its lines are about, where its path says so.
     pub(super) host: Option<Arc<[u8]>>,
+    /// Whether its lines have their times beside them.
+    pub(super) undated: bool,
     /// Lines seen.
     pub lines: u64,
     /// Bytes seen.
@@ -99,6 +101,12 @@ impl FileReading {
     #[must_use]
     pub fn of_messages(self) -> Self {
         Self { unwrap: Unwrap::of_messages(), ..self }
+    }
+
+    /// The same; a date in one of its lines is none of its own.
+    #[must_use]
+    pub fn undated(self) -> Self {
+        Self { undated: true, ..self }
     }
 
     /// What its lines are read as, the format of most of them first, after what they are wrapped in: `combined`,

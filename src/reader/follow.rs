@@ -141,6 +141,8 @@ pub struct Follow<L> {
 struct Desk<L> {
     source: SourceName,
     is_socket: bool,
+    /// Lines whose times the journal notes, and that have none in front.
+    is_undated: bool,
     reader: Reader,
     format: Option<Format>,
     host: Option<HostFromPath>,
@@ -186,6 +188,7 @@ impl<L: Listener> Follow<L> {
         let desk = Desk {
             source: settings.name.clone(),
             is_socket: matches!(settings.input, Input::Listen(_)),
+            is_undated: matches!(&settings.input, Input::Journal(journal) if journal.prefixed),
             reader,
             format,
             host,
@@ -275,6 +278,7 @@ impl<L: Listener> Desk<L> {
         let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
         let fresh = FileReading::new(self.format.clone()).about(host);
         let fresh = if self.is_socket { fresh.of_messages() } else { fresh };
+        let fresh = if self.is_undated { fresh.undated() } else { fresh };
         let sibling = self.files.values().find(|known| known.home == file.home).map(|k| k.reading.census);
         let mut reading = match sibling.or_else(|| self.counted.remove(&file.home)) {
             Some(census) => fresh.counted(census),

@@ -48,6 +48,7 @@ impl FileReading {
             return Err("its format is not recognised; set `format` of its source".to_owned());
         };
         let read = held.first.get_or_init(|| format).parse_at(line, reference);
+        let read = read.map(|record| if self.undated { record.undated() } else { record });
         if read.as_ref().is_ok_and(|record| !is_nameless(record)) {
             return read.map_err(|error| error.to_string());
         }

@@ -298,6 +298,7 @@ impl Pass<'_> {
         let line = lines(self.buffer).next_back().unwrap_or_default();
         let mut known = self.file.formats.known().iter();
         let own = known.find_map(|format| format.time_at(line, self.reference));
+        let own = if self.file.undated { Some(self.reference.now) } else { own };
         self.file.last_line = own.or_else(|| self.wrapper_time(line)).or(self.file.last_line);
     }
 

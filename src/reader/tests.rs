@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::scan::lines;
 use super::{Basis, FileReading, Lens, Reader};
-use crate::filter::{Definition, Filter, Judgement};
+use crate::filter::{Definition, Filter, Judgement, Language, Recipe};
 use crate::record::{Format, Reference};
 use crate::terms::{Crawler, Observation};
 
@@ -264,4 +264,31 @@ fn a_format_that_changes_after_many_good_lines_is_noticed() {
     assert!(!file.mostly_unparsed());
     read(&reader, &mut file, "203.0.113.1 other \"x\" 404 y\n".repeat(200).as_bytes());
     assert!(file.mostly_unparsed());
+}
+
+/// A filter in fail2ban's language.
+fn told(text: &str) -> Arc<Filter> {
+    let file = |path: &std::path::Path| Ok(path.ends_with("f.conf").then(|| text.to_owned()));
+    let recipe = Recipe::read("/d/f.conf".as_ref(), &[], &file).unwrap();
+    Arc::new(Filter::told(Language::compile(recipe).unwrap()))
+}
+
+#[test]
+fn a_date_in_a_line_whose_time_is_noted_beside_it_stays() {
+    let own = lens("raw", r"failregex = ['^web app: at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ from <HOST>$']");
+    let pattern = r"^web app: at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ from <HOST>$";
+    let theirs = Lens { filter: told(&format!("[Definition]\nfailregex = {pattern}\n")), ..lens("raw", RAW) };
+    let line = b"web app: at 2001-01-01T10:00:00Z from 203.0.113.7\n";
+    for lens in [own, theirs] {
+        let reader = Reader::new(vec![lens], false);
+        let offences = |mut file: FileReading| {
+            let mut out = Vec::new();
+            reader.read(&mut file, line, Basis::Arrival, &reference(), &mut out);
+            (out.iter().map(|one| one.offences.len()).sum::<usize>(), file.last_line)
+        };
+        let file = FileReading::new(Some(Format::Raw));
+        assert_eq!(offences(file.clone().undated()), (1, Some(reference().now)));
+        let logged = Some("2001-01-01T10:00:00Z".parse().unwrap());
+        assert_eq!(offences(file), (0, logged), "of a file it is cut out");
+    }
 }

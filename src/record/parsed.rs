@@ -25,6 +25,8 @@ pub struct Record<'a> {
     /// Where the date stands, without brackets.
     date: Option<Span>,
     time: Option<Timestamp>,
+    /// Whatever date it holds is none of its own.
+    is_undated: bool,
     fields: Fields<'a>,
     /// What the format's own client field holds, read when it is first asked for.
     own: OnceCell<Option<Address>>,
@@ -69,7 +71,8 @@ impl<'a> Record<'a> {
 
     fn new(line: &'a [u8], date: Option<Span>, time: Option<Timestamp>, fields: Fields<'a>) -> Self {
         let (own, request) = (OnceCell::new(), OnceCell::new());
-        Self { line, date, time, fields, own, derived: None, request, log_host: None }
+        let is_undated = false;
+        Self { line, date, time, is_undated, fields, own, derived: None, request, log_host: None }
     }
 
     /// The same, of a log that is about one host: `host` is it where the format has no place for one. What a client names in
@@ -201,6 +204,17 @@ impl<'a> Record<'a> {
     /// The line's own time. Of a line without zone or year only if it was parsed with a reference.
     pub fn time(&self) -> Option<Timestamp> {
         self.time
+    }
+
+    /// The same of a log that notes times beside its lines: a date in one is text that somebody wrote.
+    #[must_use]
+    pub fn undated(self) -> Self {
+        Self { date: None, time: None, is_undated: true, ..self }
+    }
+
+    /// Whether no date is to be looked for.
+    pub fn is_undated(&self) -> bool {
+        self.is_undated
     }
 
     /// Where the date stands in the line, without brackets or quotes around it. A raw line may have one whose time

@@ -10,7 +10,6 @@ mod entry;
 mod file;
 mod follow;
 mod lists;
-mod message;
 mod name;
 
 pub use crawler::{Belongs, Resolver};

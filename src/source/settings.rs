@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Endpoint;
+use super::{Endpoint, JournalInput};
 use crate::terms::SourceName;
 
 /// Where reading of a file or a journal begins that has no checkpoint.
@@ -26,8 +26,8 @@ pub enum Input {
     Stdin,
     /// A socket that servers send to.
     Listen(Listen),
-    /// The systemd journal: the messages of this unit.
-    Journal(String),
+    /// The systemd journal: these entries.
+    Journal(JournalInput),
 }
 
 /// A socket that servers send to.
@@ -58,7 +58,7 @@ impl fmt::Display for Input {
             Self::Files(patterns) => f.write_str(&patterns.join(", ")),
             Self::Stdin => f.write_str("stdin"),
             Self::Listen(listen) => listen.at.fmt(f),
-            Self::Journal(unit) => write!(f, "journal:{unit}"),
+            Self::Journal(journal) => write!(f, "journal:{journal}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
@@ -213,7 +213,10 @@ value = lambda name: next((a[len(name):] for a in arguments if a.startswith(name
 if "--follow" in arguments and os.path.exists(here + "/noboot"):
     sys.stderr.write("No such boot ID in journal\n"); sys.exit(1)
 cursor, since, follow = value("--cursor="), value("--since=@"), "--follow" in arguments
-assert value("--unit=") == "nginx" and value("--output=") == "export", arguments
+fields = value("--output-fields=").split(",")
+assert value("--output=") == "export", arguments
+sshd = ["--system", "_SYSTEMD_UNIT=ssh.service", "+", "_COMM=sshd"]
+assert "MESSAGE" in fields and (value("--unit=") == "nginx" or arguments[-4:] == sshd), arguments
 def entries():
     try:
         lines = open(here + "/journal").read().split("\n")[:-1]
@@ -233,6 +236,9 @@ while True:
             body = b"MESSAGE\n" + len(text).to_bytes(8, "little") + text + b"\n"
         else:
             body = b"MESSAGE=" + text + b"\n"
+        for field in ["_HOSTNAME=web", "SYSLOG_IDENTIFIER=sshd", "_COMM=x", "_PID=%s" % boot[1:]]:
+            if field.split("=")[0] in fields:
+                head += field + "\n"
         sys.stdout.buffer.write(head.encode() + body + b"\n")
     shown = len(all)
     sys.stdout.flush()
@@ -268,8 +274,13 @@ impl Journal {
 
     /// So many messages about `address`, that the journal took so many minutes ago.
     fn log(&self, boot: &str, minutes: i64, address: &str, count: usize) {
+        self.say(boot, minutes, &format!("failed from {address}"), count);
+    }
+
+    /// The same with another text.
+    fn say(&self, boot: &str, minutes: i64, text: &str, count: usize) {
         let at = (Timestamp::now() - SignedDuration::from_mins(minutes)).as_microsecond();
-        self.scene.append("bin/journal", format!("{boot} {at} failed from {address}\n").repeat(count));
+        self.scene.append("bin/journal", format!("{boot} {at} {text}\n").repeat(count));
     }
 
     fn calls(&self) -> String {
@@ -371,4 +382,41 @@ fn a_journalctl_that_ends_again_and_again_is_told_once() {
     journal.scene.wait_listed(&daemon, &[BAD, WORSE]);
     wait_until(SOON, "all is well", || daemon.ask(&["status"]).0 == 0);
     assert_eq!(daemon.jail("raw")["offences_total"], 6, "{}", daemon.log());
+}
+
+#[test]
+fn a_filter_of_fail2ban_reads_the_journal_as_fail2ban_does() {
+    let filters = Path::new("/etc/fail2ban/filter.d");
+    assert!(filters.join("sshd.conf").is_file(), "Debian's fail2ban is installed where the tests run");
+    let journal = Journal::new();
+    journal.scene.configure(
+        "[jail.sshd]\nfilter = \"sshd[mode=aggressive, logtype=journal]\"\nmaxretry = 2\nfindtime = \"10m\"\n\
+         [source.journal]\njournal = [\"_SYSTEMD_UNIT=ssh.service\", \"_COMM=sshd\"]\nformat = \"journal\"\n",
+    );
+    // The process is the number of the boot here. Its line joins the lines of one session: one says who, the other what.
+    journal.say("b1", 3, &format!("Connection from {BAD} port 40000 on 192.0.2.250 port 22"), 1);
+    journal.say("b2", 3, &format!("Connection from {GOOD} port 40001 on 192.0.2.250 port 22"), 1);
+    journal.say("b1", 2, "Disconnecting: Too many authentication failures [preauth]", 2);
+    // What a client can choose names nobody, and a date that it writes is text.
+    let user = format!("x 2001-01-01 10:00:00 rhost={GOOD}");
+    journal.say("b3", 1, &format!("Failed password for invalid user {user} from {WORSE} port 5 ssh2"), 2);
+    let daemon = journal.start();
+    journal.scene.wait_listed(&daemon, &[BAD, WORSE]);
+    assert_eq!(daemon.offences(GOOD, "sshd"), 0, "{}", daemon.log());
+    let file = daemon.file("journal:_SYSTEMD_UNIT=ssh.service + _COMM=sshd");
+    assert_eq!((file["state"].as_str(), file["lines"].as_u64()), (Some("live"), Some(6)), "{file}");
+}
+
+#[test]
+fn a_journal_that_nothing_reads_here_is_told_before_it_is_started() {
+    let scene = Scene::new();
+    scene.configure(RAW);
+    // The search for programs goes no further than a link that leads to itself.
+    std::os::unix::fs::symlink("journalctl", scene.dir("bin").join("journalctl")).unwrap();
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_banmap"));
+    check.arg("-c").arg(scene.path("banmap.toml")).arg("check").env("PATH", scene.path("bin"));
+    let checked = check.output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && told.contains("[source.journal] `journal`: "), "{told}");
+    assert!(told.contains("journalctl") && told.contains("`banmap run` will not start here"), "{told}");
 }

@@ -375,7 +375,7 @@ fn a_source_reads_what_it_says() {
         &Input::Stdin,
         &Input::Listen(listen),
         &Input::Listen(stream),
-        &Input::Journal("nginx.service".to_owned()),
+        &Input::Journal("nginx.service".parse().unwrap()),
     ];
     assert_eq!(inputs, expected);
     assert_eq!(config.sources[3].settings.read, FirstRead::End);

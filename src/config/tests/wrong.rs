@@ -290,7 +290,7 @@ fn sources_that_are_no_files() {
             "banmap.toml:8:10: [source.c] listen: `5514` is no address with a port | write an address of this host and a port: \"udp:127.0.0.1:5514\", \"udp:[::1]:5514\"",
             "banmap.toml:12:1: [source.d] mode: means nothing for `listen` | remove it: only a unix socket under `listen` has it",
             "banmap.toml:16:10: [source.f] listen: `udp:[::1]:5514` is already read by [source.e] | a file belongs to one source, and any number of jails can look at that",
-            "banmap.toml:18:11: [source.g] journal: `a b` is no name of a unit | write \"nginx\" or \"nginx.service\"",
+            "banmap.toml:18:11: [source.g] journal: `a` is no `FIELD=value` | write \"nginx\", or \"_SYSTEMD_UNIT=ssh.service + _COMM=sshd\"",
             "banmap.toml:21:1: [source.h] owner: means nothing for `journal` | remove it: only a unix socket under `listen` has it",
             "banmap.toml:24:1: [source.i] mode: means nothing for `path` | remove it: only a unix socket under `listen` has it",
             "banmap.toml:25:9: [source.j] path: is missing | say which logs it reads: path = \"/var/log/nginx/*access.log\" (or stdin, listen, journal)",

@@ -159,8 +159,8 @@ impl Language {
     /// The line without its date; `None` where its client field holds nobody.
     fn line(&self, record: &Record<'_>, memory: &mut Memory, reference: Option<&Reference>) -> Option<Line> {
         // A format's own time is the record's, unless the filter says where dates stand.
-        let reference =
-            reference.filter(|_| record.client_range().is_none() || self.recipe.datepattern.is_some());
+        let says = record.client_range().is_none() || self.recipe.datepattern.is_some();
+        let reference = reference.filter(|_| says && !record.is_undated());
         let found = reference.and_then(|reference| self.date(record, memory, reference));
         memory.count(found.as_ref());
         match record.client_range() {

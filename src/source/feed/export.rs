@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use memchr::memchr;
 
+use super::prefix::Origin;
 use crate::source::chunker::MAX_LINE;
 
 /// What is wanted of an entry.
@@ -17,6 +18,8 @@ pub(super) struct Entry {
     pub(super) message: Vec<u8>,
     /// Instead of a message that is too long: its length.
     pub(super) overlong: Option<u64>,
+    /// Who logged it, where that was asked for.
+    pub(super) origin: Origin,
 }
 
 /// Reads entries out of a stream of bytes. Holds one field of at most [`MAX_LINE`] at a time.
@@ -149,7 +152,11 @@ fn take(name: &[u8], value: &[u8], entry: &mut Entry) {
             let micros = text.and_then(|text| text.parse().ok());
             entry.arrived = micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
         }
-        _ => {}
+        _ => {
+            if let Some(field) = entry.origin.field(name) {
+                value.clone_into(field);
+            }
+        }
     }
 }
 
@@ -197,6 +204,7 @@ mod tests {
                 arrived: Timestamp::from_microsecond(*n as i64).ok(),
                 message: message.clone(),
                 overlong: None,
+                origin: Origin { process: b"1".to_vec(), ..Origin::default() },
             }).collect();
             prop_assert_eq!(found, expected);
         }

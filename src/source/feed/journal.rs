@@ -12,9 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::alarm::is_ready;
 use super::export::{Entry, Export};
 use super::haul::{BUDGET, Haul, Part, READ};
+use super::prefix;
 use crate::os::child::ChildError;
 use crate::os::spout::Spout;
-use crate::source::{Event, FileState, SourceError};
+use crate::source::{Event, FileState, JournalInput, SourceError};
 
 /// Until a journalctl that failed is started again; doubles up to the longest.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
@@ -67,9 +68,9 @@ impl Place {
     }
 }
 
-/// The messages of one unit.
+/// The entries of one source.
 pub(in crate::source) struct Journal {
-    unit: String,
+    input: JournalInput,
     at: String,
     place: Option<Place>,
     run: Option<Run>,
@@ -101,10 +102,10 @@ struct Run {
 }
 
 impl Journal {
-    pub(super) fn new(unit: &str, cursor: Option<&str>) -> Self {
+    pub(super) fn new(input: &JournalInput, cursor: Option<&str>) -> Self {
         Self {
-            unit: unit.to_owned(),
-            at: format!("journal:{unit}"),
+            input: input.clone(),
+            at: format!("journal:{input}"),
             place: cursor.map(Place::of_cursor),
             run: None,
             backlog_read: false,
@@ -162,7 +163,7 @@ impl Journal {
         if self.run.is_none() && !self.start(now, haul) {
             return false;
         }
-        let Self { run, place, buffer, at, .. } = self;
+        let Self { run, place, buffer, at, input, .. } = self;
         let Some(run) = run else { return false };
         run.listen(buffer);
         let (mut taken, before) = (0, haul.parts.len());
@@ -170,7 +171,7 @@ impl Journal {
             let read = run.spout.read_out(buffer).unwrap_or(0);
             run.out_ended = read == 0;
             taken += read;
-            run.export.feed(&buffer[..read], &mut |entry| take(entry, at, place, haul));
+            run.export.feed(&buffer[..read], &mut |entry| take(entry, input.prefixed, at, place, haul));
         }
         if run.out_ended {
             run.listen(buffer);
@@ -200,7 +201,7 @@ impl Journal {
             return false;
         };
         let backlog = !self.backlog_read;
-        match Spout::start("journalctl", &arguments(&self.unit, &place, backlog)) {
+        match Spout::start("journalctl", &arguments(&self.input, &place, backlog)) {
             Ok(spout) => {
                 self.run = Some(Run::new(spout, backlog, now));
                 true
@@ -271,20 +272,24 @@ impl Run {
     }
 }
 
-fn arguments(unit: &str, place: &Place, backlog: bool) -> Vec<String> {
-    let fixed = ["--output=export", "--output-fields=MESSAGE", "--all", "--no-pager"];
+fn arguments(input: &JournalInput, place: &Place, backlog: bool) -> Vec<String> {
+    let fixed = ["--output=export", "--all", "--no-pager"];
     let follow = ["--follow", "--no-tail"].into_iter().filter(|_| !backlog);
     let fixed = fixed.into_iter().chain(follow).map(str::to_owned);
-    fixed.chain([format!("--unit={unit}"), place.argument()]).collect()
+    let fields = if input.prefixed { prefix::FIELDS } else { "MESSAGE" };
+    let asked = [format!("--output-fields={fields}"), place.argument()];
+    fixed.chain(asked).chain(input.arguments()).collect()
 }
 
 /// Adds an entry as a line. Entries of one second are a part: what is judged is told apart by the second.
-fn take(entry: Entry, at: &str, place: &mut Option<Place>, haul: &mut Haul) {
+fn take(entry: Entry, prefixed: bool, at: &str, place: &mut Option<Place>, haul: &mut Haul) {
     if place.as_ref().is_some_and(|place| place.is_behind(&entry)) {
         return;
     }
     match entry.overlong {
         Some(length) => haul.overlong(at, length, &entry.message),
+        None if entry.message.is_empty() => {}
+        None if prefixed => haul.message(at, &entry.origin.line(&entry.message)),
         None => haul.message(at, &entry.message),
     }
     let (end, cursor) = (haul.lines.len(), Some(entry.cursor.clone()));

@@ -8,6 +8,7 @@ mod datagrams;
 mod export;
 mod haul;
 mod journal;
+mod prefix;
 mod socket;
 mod stdin;
 mod streams;
@@ -260,9 +261,9 @@ fn open(
             let access = lock(&inlet).admit(listen)?;
             Ok((inlet, Some(Event::Listening { at: name, access })))
         }
-        Input::Journal(unit) => {
+        Input::Journal(input) => {
             let known = checkpoints.iter().find(|known| known.path == path && !known.finished);
-            let journal = Journal::new(unit, known.and_then(|known| known.cursor.as_deref()));
+            let journal = Journal::new(input, known.and_then(|known| known.cursor.as_deref()));
             Journal::check()?;
             Ok((Arc::new(Mutex::new(Inlet::Journal(Box::new(journal)))), None))
         }
@@ -270,6 +271,11 @@ fn open(
             Ok((registry.inlet(&name, || Ok(Inlet::Stdin(Stdin::new())))?, None))
         }
     }
+}
+
+/// Whether a journal can be read on this host at all.
+pub fn check_journal() -> Result<(), SourceError> {
+    Journal::check()
 }
 
 fn not_stored(error: &io::Error) -> String {
