@@ -39,7 +39,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::SourceError;
 pub use event::{Event, Start};
 pub use follower::{Follower, Turn};
-pub use head::last_lines;
+pub use head::{last_lines, lines_before};
 pub use intake::Intake;
 pub use positions::Positions;
 pub use recent::{first_since, lines_end};

@@ -18,6 +18,7 @@ mod gates;
 mod hostile;
 mod json;
 mod ordinary_day;
+mod other_logs;
 mod quickstart;
 mod reading;
 mod rotation;

@@ -71,6 +71,12 @@ impl Patterns {
         Ok(Self { made: [made.into(), OnceLock::new(), OnceLock::new(), OnceLock::new()], ..patterns })
     }
 
+    /// The same patterns, where `<HOST>` is no name; `None` where one of them cannot be compiled so.
+    pub(super) fn without_names(&self) -> Option<Self> {
+        let nodes = self.nodes.iter().cloned().map(Node::without_names).collect();
+        Self::compile(nodes, self.lines).ok()
+    }
+
     pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
