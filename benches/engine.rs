@@ -61,7 +61,9 @@ fn offence(number: u32, second: i64) -> Observation {
         at: at(second),
         logged: None,
         refused: false,
-        offences: [Offence { jail: jail_name("j"), distinct: None, weight: 1 }].into_iter().collect(),
+        offences: [Offence { jail: jail_name("j"), distinct: None, weight: 1, network: None }]
+            .into_iter()
+            .collect(),
         text: None,
     }
 }

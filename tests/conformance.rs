@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "the samples are what their own suite reads, or the test fails")]
 
+#[path = "conformance/crafted.rs"]
+mod crafted;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

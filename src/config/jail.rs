@@ -188,6 +188,7 @@ fn find(
                     "give it another name, or remove it to use the shipped one",
                 );
             }
+            section.reading.report_all(found.remarks());
             Some(found)
         }
         Err(problems) => {

@@ -190,9 +190,10 @@ fn from_conf(name: &str, path: &Path, parameters: &[(String, String)]) -> Outcom
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
-    let recipe = Recipe::read(path, parameters, &read).map_err(|trouble| vec![in_conf(name, &trouble)])?;
+    let recipe = Recipe::read(path, parameters, &read)
+        .map_err(|trouble| vec![in_conf(name, &trouble, Problem::error)])?;
     let language = Language::compile(recipe)
-        .map_err(|troubles| troubles.iter().map(|trouble| in_conf(name, trouble)).collect::<Vec<_>>())?;
+        .map_err(|troubles| troubles.iter().map(|t| in_conf(name, t, Problem::error)).collect::<Vec<_>>())?;
     let text = Text::new(Medium::File(path.to_owned()), String::new());
     let written = Written {
         origin: FilterOrigin::File(path.to_owned()),
@@ -208,13 +209,13 @@ fn from_conf(name: &str, path: &Path, parameters: &[(String, String)]) -> Outcom
     })
 }
 
-/// A mistake in one of its files, at its line.
-fn in_conf(name: &str, trouble: &Trouble) -> Problem {
+/// Something about one of its files, at its line.
+fn in_conf(name: &str, trouble: &Trouble, problem: fn(String) -> Problem) -> Problem {
     let text = Text::new(Medium::File(trouble.file.clone()), gather::read(&trouble.file).unwrap_or_default());
     let mut lines = text.body.split_inclusive('\n');
     let start: usize = lines.by_ref().take(trouble.line.saturating_sub(1)).map(str::len).sum();
     let length = lines.next().map_or(0, |line| line.trim_end().len());
-    Problem::error(format!("filter {name}: {}", trouble.message)).at(Place::new(&text, start..start + length))
+    problem(format!("filter {name}: {}", trouble.message)).at(Place::new(&text, start..start + length))
 }
 
 fn from_entry(name: &str, entry: &Entry) -> Outcome {
@@ -282,6 +283,12 @@ impl FoundFilter {
     /// The same, with what a jail made of it.
     pub(super) fn with(self, filter: Filter) -> Self {
         Self { filter: Arc::new(filter), ..self }
+    }
+
+    /// What a filter in fail2ban's language asks for and does not get; one warning for each.
+    pub(super) fn remarks(&self) -> Vec<Problem> {
+        let remarks = self.filter.language().map(Language::remarks).unwrap_or_default();
+        remarks.iter().map(|remark| in_conf(&self.name, remark, Problem::warning)).collect()
     }
 
     /// Runs the filter's samples; one problem for each that fails.

@@ -56,7 +56,7 @@ impl Engine {
         let is_hit = |own: &Address| prefix.contains(*own) && !self.guard.protects(allow, *own);
         match own.filter(is_hit) {
             Some(own) => Err(Refusal::OwnAddress { prefix, own }),
-            None if is_wider(prefix, WIDE_V4, WIDE_V6) => Err(Refusal::Wide { prefix }),
+            None if is_wide(prefix) => Err(Refusal::Wide { prefix }),
             None => Ok(()),
         }
     }
@@ -280,6 +280,11 @@ impl Engine {
         }
         Ok(effects)
     }
+}
+
+/// Whether a ban of it would be more than people mean to without insisting.
+pub(super) fn is_wide(prefix: Prefix) -> bool {
+    is_wider(prefix, WIDE_V4, WIDE_V6)
 }
 
 fn is_wider(prefix: Prefix, v4: u8, v6: u8) -> bool {

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::changes::counts_later;
 use super::effects::may_say_again;
+use super::hand::is_wide;
 use super::recidive::Made;
 use super::regard::Regard;
 use super::seen::Seen;
 use super::slots::Crowded;
 use super::{Effects, Engine, Notice, Spared};
-use crate::address::{AllowEntry, Prefix};
+use crate::address::{Address, AllowEntry, Group, Prefix};
 use crate::ban::{Ban, Change, Echo, JailId, Origin};
 use crate::jail::{Counted, Offender, TextId, Verdict, chance};
 use crate::terms::{Evidence, Observation, Offence};
@@ -82,7 +83,8 @@ impl Engine {
         self.keep(seen);
         let slot = self.slots.get_mut(jail);
         let settings = &slot.settings;
-        let prefix = self.guard.group(&settings.allow, seen.address, settings.group);
+        let named = named_group(seen.address, offence.network, settings.group);
+        let prefix = self.guard.group(&settings.allow, seen.address, named);
         let distinct = offence.distinct.filter(|_| settings.distinct).unwrap_or(0);
         let counted = Counted { at: seen.at, distinct, weight: offence.weight, text: seen.kept };
         slot.tally.offences += 1;
@@ -220,6 +222,15 @@ impl Engine {
         let jail = self.slots.get(jail).name();
         let kept = texts.filter_map(|(at, id)| Some((at, self.texts.get(id, at)?)));
         kept.map(|(at, text)| Evidence { at, jail: jail.clone(), text: text.into() }).collect()
+    }
+}
+
+/// What is counted of an address: its group, or the network that the line itself names where that is wider. Nobody insists on
+/// one that is wider than what people ban by hand without being asked again: there the group counts.
+fn named_group(address: Address, network: Option<u8>, group: Group) -> Group {
+    match network.filter(|length| !is_wide(Prefix::new(address, *length))) {
+        None => group,
+        Some(length) => Group { v4: group.v4.min(length), v6: group.v6.min(length) },
     }
 }
 

@@ -108,10 +108,10 @@ fn parse(pattern: &str) -> Result<Hir, Box<regex_syntax::Error>> {
 
 /// Compiles patterns into one set; the error is the index of the pattern that is too large, with a message.
 pub(super) fn compile(patterns: &[Pattern]) -> Result<RegexSet, (usize, String)> {
-    let build =
+    let compiled =
         |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
-    let of = |patterns: &[Pattern]| build(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
-    of(patterns).map_err(|_| too_large_of(patterns, |one| of(one).is_err()))
+    let built = |patterns: &[Pattern]| compiled(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
+    built(patterns).map_err(|_| too_large_of(patterns, |one| built(one).is_err()))
 }
 
 /// One automaton for all patterns. It has no search for literals before it: who asks it has found some in the line, and

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::crowd::{Census, Crowd};
 use super::formats::Formats;
+use super::lens::Memories;
 use super::unwrap::Unwrap;
 use crate::record::Format;
 
@@ -26,6 +27,8 @@ pub struct FileReading {
     pub(super) formats: Formats,
     /// What its lines are wrapped in.
     pub(super) unwrap: Unwrap,
+    /// What filters remember of its lines.
+    pub(super) memories: Memories,
     /// The host that its lines are about, where its path says so.
     pub(super) host: Option<Arc<[u8]>>,
     /// Whether its lines have their times beside them.
@@ -97,6 +100,18 @@ impl FileReading {
         Self { host, ..self }
     }
 
+    /// The same; where `raw` says that a filter looks at raw lines, those may be such that no format with fields reads.
+    #[must_use]
+    pub fn letting_raw(mut self, raw: bool) -> Self {
+        self.let_raw(raw);
+        self
+    }
+
+    pub(super) fn let_raw(&mut self, raw: bool) {
+        self.formats.let_raw(raw);
+        self.unwrap.raw = raw;
+    }
+
     /// The same; its lines are messages that are sent to a socket.
     #[must_use]
     pub fn of_messages(self) -> Self {
@@ -132,8 +147,10 @@ impl FileReading {
         self.unwrap.held(self.bytes)
     }
 
-    /// Goes on with the lines that the log before it began.
+    /// Goes on with the lines that the log before it began, and with what is remembered of it.
     pub(super) fn go_on(&mut self, before: &mut Self) {
+        self.memories = before.memories.clone();
+        self.formats.go_on(&before.formats);
         if before.held().is_some() {
             self.unwrap.go_on(&mut before.unwrap);
         }

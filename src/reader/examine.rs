@@ -71,7 +71,7 @@ impl<'f> Examiner<'f> {
         Self {
             filter,
             clients,
-            reading,
+            reading: reading.letting_raw(filter.is_raw()),
             reference,
             unwrapped: Unwrapped::default(),
             memory: Memory::default(),

@@ -274,7 +274,7 @@ impl<L: Listener> Follow<L> {
 impl<L: Listener> Desk<L> {
     /// What is known of a file whose first lines come. The guard goes on with what it knows of the file's predecessor, and so
     /// do lines of which that one held the begin.
-    fn open(&mut self, file: &FileInfo, reference: &Reference) {
+    fn open(&mut self, file: &FileInfo, offset: u64, reference: &Reference) {
         let host = self.host.as_ref().and_then(|host| host.host_of(&file.home));
         let fresh = FileReading::new(self.format.clone()).about(host);
         let fresh = if self.is_socket { fresh.of_messages() } else { fresh };
@@ -286,6 +286,9 @@ impl<L: Listener> Desk<L> {
         };
         let before = self.files.values_mut().filter(|known| known.home == file.home);
         before.for_each(|before| reading.go_on(&mut before.reading));
+        if offset > 0 {
+            self.reader.recall(&mut reading, &file.path, offset, reference);
+        }
         let known = Known { reading, said: Complaints::default(), home: file.home.clone() };
         self.files.insert(file.id, known);
     }
@@ -371,7 +374,7 @@ impl<L: Listener> Consumer for Desk<L> {
         let reference = self.reference(chunk.arrived);
         let basis = if chunk.caught_up { Basis::Arrival } else { Basis::Logged };
         if !self.files.contains_key(&chunk.file.id) {
-            self.open(chunk.file, &reference);
+            self.open(chunk.file, chunk.offset, &reference);
         }
         let Some(known) = self.files.get_mut(&chunk.file.id) else { return ControlFlow::Continue(()) };
         let mut observations = Vec::new();
@@ -391,7 +394,10 @@ impl<L: Listener> Consumer for Desk<L> {
     }
 
     fn time_of(&mut self, _file: &FileInfo, line: &[u8]) -> Option<Timestamp> {
-        time_of(line, self.format.as_ref(), &self.reference(None))
+        let reference = self.reference(None);
+        let time = time_of(line, self.format.as_ref(), &reference);
+        let raw = || time_of(line, Some(&Format::Raw), &reference).filter(|_| self.reader.reads_raw());
+        time.or_else(|| raw().filter(|_| self.format.is_none()))
     }
 
     fn since(&mut self, now: Timestamp) -> Timestamp {

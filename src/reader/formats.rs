@@ -4,6 +4,9 @@
 //! provisional. After that a line is read by the known formats; one that all refuse is looked at anew and may add its own, and
 //! so may the steady samples. A server writes what it is told to, so lines of several formats in one file are normal where
 //! its outputs are joined, as in a container's log.
+//!
+//! Where a filter looks at raw lines, those that no format with fields reads are such, in a log most of whose lines are:
+//! among the lines of a web server one that is read by no format may be a client's work, and is read by nobody.
 
 use std::sync::Arc;
 
@@ -13,6 +16,8 @@ use crate::record::{Format, Record};
 const ENOUGH: usize = 64;
 /// So many formats one file may have.
 const MOST: usize = 4;
+/// After so many lines the older ones count half: what a log is now is what it was lately.
+const LATELY: u32 = 512;
 
 /// What a file's lines are read as.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +29,10 @@ pub(super) struct Formats {
     lines: [u64; MOST],
     /// Lines read since the first that was recognised.
     looked: usize,
+    /// Some filter looks at raw lines.
+    raw: bool,
+    /// Lately: lines that a format with fields reads, and lines that none does.
+    shares: (u32, u32),
 }
 
 impl Formats {
@@ -36,6 +45,53 @@ impl Formats {
     #[cfg(test)]
     pub(super) fn settled(given: bool, known: &[Format]) -> Self {
         Self { given, known: known.into(), looked: ENOUGH, ..Self::default() }
+    }
+
+    /// Whether raw lines are of use to anybody.
+    pub(super) fn let_raw(&mut self, raw: bool) {
+        self.raw = raw && !self.given;
+    }
+
+    /// Counts a line that a format with fields reads, or none does.
+    pub(super) fn weigh(&mut self, is_read: bool) {
+        let (read, unread) = &mut self.shares;
+        if *read + *unread >= LATELY {
+            (*read, *unread) = (*read / 2, *unread / 2);
+        }
+        *if is_read { read } else { unread } += 1;
+    }
+
+    /// Counts the lines of a log that were not looked at for their own sake.
+    pub(super) fn survey<'l>(&mut self, lines: impl Iterator<Item = &'l [u8]>) {
+        for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+            self.weigh(Format::recognise(line).is_some());
+        }
+    }
+
+    /// Goes on with what its predecessor was.
+    pub(super) fn go_on(&mut self, before: &Self) {
+        self.shares = before.shares;
+    }
+
+    /// Whether a line that no format with fields reads is a raw line.
+    pub(super) fn is_raw(&mut self) -> bool {
+        if !self.raw {
+            return false;
+        }
+        self.weigh(false);
+        let (read, unread) = self.shares;
+        unread > read && {
+            self.add(&Format::Raw);
+            true
+        }
+    }
+
+    /// Without raw lines, where these are no more than what is left.
+    fn with_fields(&self) -> &[Format] {
+        match self.known.split_last() {
+            Some((Format::Raw, fields)) if !self.given => fields,
+            _ => &self.known,
+        }
     }
 
     /// What the source says they are.
@@ -73,7 +129,7 @@ impl Formats {
             return self.look(line);
         }
         self.looked = self.looked.saturating_add(1);
-        match &*self.known {
+        match self.with_fields() {
             [only] => Some(only.clone()),
             several => reading(several, line).or(several.first()).cloned(),
         }
@@ -120,7 +176,8 @@ impl Formats {
     }
 
     fn insert(&mut self, found: &Format) -> usize {
-        let rank = |format: &Format| Format::DETECTED.iter().position(|known| known == format);
+        // Raw lines are what is left.
+        let rank = |format: &Format| Format::DETECTED.iter().position(|f| f == format).unwrap_or(usize::MAX);
         let at = self.known.iter().take_while(|known| rank(known) < rank(found)).count();
         let mut known = self.known.to_vec();
         known.insert(at, found.clone());
@@ -236,6 +293,37 @@ mod tests {
         assert!(formats.is_looking());
         (0..64).for_each(|_| assert!(formats.of(ERROR.as_bytes()).is_some()));
         assert_eq!((names(&formats), formats.is_looking()), (vec!["apache_error"], false));
+    }
+
+    #[test]
+    fn what_no_format_reads_is_raw_where_most_lines_are() {
+        let mut formats = Formats::new(None);
+        assert!(!formats.is_raw(), "nobody wants it");
+        formats.let_raw(true);
+        assert_eq!((formats.of(b"Failed password"), formats.is_raw()), (None, true));
+        assert_eq!(names(&formats), ["raw"]);
+        (0..ENOUGH).for_each(|_| assert!(formats.of(b"junk").is_none() && formats.is_raw()));
+        assert!(!formats.is_looking());
+        // A line of a format with fields joins, and then they are most.
+        formats.sample(COMBINED.as_bytes());
+        assert_eq!(formats.of(COMBINED.as_bytes()), Some(Format::Combined));
+        assert!(formats.is_raw());
+        (0..LATELY).for_each(|_| formats.weigh(true));
+        assert!(!formats.is_raw());
+        let mut given = Formats::new(Some(Format::Combined));
+        given.let_raw(true);
+        assert!(!given.is_raw(), "the format is given");
+    }
+
+    #[test]
+    fn a_log_of_known_lines_is_not_raw_from_its_first_line_on() {
+        let mut formats = Formats::new(None);
+        formats.let_raw(true);
+        formats.survey([COMBINED.as_bytes(), b"junk", b"", COMBINED.as_bytes()].into_iter());
+        let mut successor = Formats::new(None);
+        successor.let_raw(true);
+        successor.go_on(&formats);
+        assert!(!formats.is_raw() && !successor.is_raw());
     }
 
     #[test]

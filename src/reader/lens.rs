@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::filter::{Conditions, Filter, Judgement, Match, Memory};
+use crate::filter::{Conditions, Filter, Judgement, Language, Match, Memory};
 use crate::record::{Field, Record, Reference};
 use crate::terms::{JailName, Offence};
 
@@ -31,22 +31,23 @@ pub struct Lens {
 pub(super) struct Shared {
     pub(super) filter: Arc<Filter>,
     lenses: Vec<Lens>,
-    /// What the filter remembers of the lines before.
-    memory: Mutex<Memory>,
+    /// Where the memories of a file have its own.
+    index: usize,
 }
+
+/// What filters remember of the lines of one log, and of the log that came before it: clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memories(Arc<Mutex<Vec<Memory>>>);
 
 impl Shared {
     /// Groups lenses by their filter, in order of first appearance.
     pub(super) fn group(lenses: Vec<Lens>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for lens in lenses {
+            let index = groups.len();
             match groups.iter_mut().find(|group| Arc::ptr_eq(&group.filter, &lens.filter)) {
                 Some(group) => group.lenses.push(lens),
-                None => groups.push(Self {
-                    filter: Arc::clone(&lens.filter),
-                    lenses: vec![lens],
-                    memory: Mutex::default(),
-                }),
+                None => groups.push(Self { filter: Arc::clone(&lens.filter), lenses: vec![lens], index }),
             }
         }
         groups
@@ -57,21 +58,33 @@ impl Shared {
         &self,
         record: &Record<'_>,
         reference: &Reference,
+        memories: &Memories,
         offences: &mut impl Extend<Offence>,
     ) -> Option<Match> {
-        let Judgement::Offence(matched) = self.judge(record, reference) else { return None };
+        let Judgement::Offence(matched) = self.judge(record, reference, memories) else { return None };
         let before = self.lenses.iter().filter(|lens| lens.lets_through(record));
         let mut any = false;
         offences.extend(before.map(|lens| lens.offence(record, matched.weight)).inspect(|_| any = true));
         any.then_some(matched)
     }
 
-    fn judge(&self, record: &Record<'_>, reference: &Reference) -> Judgement {
+    /// Whether it joins lines.
+    pub(super) fn remembers(&self) -> bool {
+        self.filter.language().is_some_and(Language::remembers)
+    }
+
+    pub(super) fn judge(&self, record: &Record<'_>, reference: &Reference, memories: &Memories) -> Judgement {
         if self.filter.language().is_none() {
             return self.filter.judge(record);
         }
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        self.filter.judge_after(record, &mut memory, Some(reference))
+        let mut memories = memories.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if memories.len() <= self.index {
+            memories.resize_with(self.index + 1, Memory::default);
+        }
+        match memories.get_mut(self.index) {
+            Some(memory) => self.filter.judge_after(record, memory, Some(reference)),
+            None => Judgement::Missed,
+        }
     }
 }
 
@@ -84,7 +97,7 @@ impl Lens {
     fn offence(&self, record: &Record<'_>, weight: u8) -> Offence {
         let value = |field| hash(self.seed, record.field(field).as_deref().unwrap_or_default());
         let distinct = self.distinct.as_ref().map(value);
-        Offence { jail: self.jail.clone(), distinct, weight }
+        Offence { jail: self.jail.clone(), distinct, weight, network: None }
     }
 }
 

@@ -44,6 +44,26 @@ impl FileReading {
         reference: &Reference,
         held: &'a Held,
     ) -> Result<Record<'a>, String> {
+        let read = self.parse_fields(line, reference, held);
+        match read {
+            Err(_) if self.formats.is_raw() => {
+                Format::Raw.parse_at(line, reference).map_err(|error| error.to_string())
+            }
+            read => {
+                if read.is_ok() {
+                    self.formats.weigh(true);
+                }
+                read
+            }
+        }
+    }
+
+    fn parse_fields<'a>(
+        &mut self,
+        line: &'a [u8],
+        reference: &Reference,
+        held: &'a Held,
+    ) -> Result<Record<'a>, String> {
         let Some(format) = self.formats.of(line) else {
             return Err("its format is not recognised; set `format` of its source".to_owned());
         };

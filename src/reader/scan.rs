@@ -16,10 +16,10 @@ use super::lens::{Lens, Shared};
 use super::line::Held;
 use super::prefilter::{Chosen, Prefilter};
 use super::unwrap::Unwrapped;
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::filter::{Language, Required};
 use crate::record::{Field, Format, Record, Reference, Targets, header, wrapper_time};
-use crate::source::last_lines;
+use crate::source::{last_lines, lines_before};
 use crate::terms::{ClientSample, Crawler, JailName, Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
@@ -36,6 +36,8 @@ const CENSUS_FIRST: usize = 16 * 1024;
 const CENSUS_PART: usize = 256;
 /// A buffer with fewer bytes ends where its file ended when it was read: what its last line belongs to is all there.
 const ENDED: usize = 128 * 1024;
+/// So much of what was read before a restart is shown again to filters that join lines.
+const RECALLED: usize = 256 * 1024;
 /// Longer evidence is cut: the beginning of a line tells who, when and what.
 const EVIDENCE_BYTES: usize = 1024;
 
@@ -124,6 +126,7 @@ impl Reader {
         out: &mut Vec<Observation>,
     ) {
         let mut unwrapped = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        file.let_raw(self.reads_raw());
         let wrapped = file.unwrapped(buffer, &mut unwrapped).then_some((buffer, &*unwrapped));
         let buffer = wrapped.map_or(buffer, |(_, unwrapped)| &unwrapped.lines);
         let around = &*self.clients.around.now();
@@ -145,10 +148,37 @@ impl Reader {
         &self.clients.around
     }
 
+    /// Whether some filter looks at raw lines.
+    pub(super) fn reads_raw(&self) -> bool {
+        self.shared.iter().any(|shared| shared.filter.is_raw())
+    }
+
+    /// Has the filters that join lines see those of a file that come before `offset`, where its reading goes on: they were
+    /// judged before, and nothing comes of them now.
+    pub fn recall(&self, file: &mut FileReading, path: &Path, offset: u64, reference: &Reference) {
+        if !self.shared.iter().any(Shared::remembers) {
+            return;
+        }
+        let (mut probe, mut unwrapped) = (file.clone(), Unwrapped::default());
+        probe.let_raw(self.reads_raw());
+        let before = lines_before(path, offset, RECALLED).unwrap_or_default();
+        let buffer = if probe.unwrapped(&before, &mut unwrapped) { &unwrapped.lines } else { &before };
+        for line in lines(buffer) {
+            let held = Held::default();
+            let Ok(record) = probe.parse(line, reference, &held) else { continue };
+            for shared in self.shared.iter().filter(|shared| shared.remembers()) {
+                shared.judge(&record, reference, &file.memories);
+            }
+        }
+    }
+
     /// A file none of whose lines was read yet; the wrong-client guard has counted the last ones. Without that a few lines
     /// after a restart would prove nothing, and one whom all come through would be banned. What cannot be read is counted as
     /// it comes.
-    pub fn first_look(&self, file: FileReading, path: &Path, reference: &Reference) -> FileReading {
+    pub fn first_look(&self, mut file: FileReading, path: &Path, reference: &Reference) -> FileReading {
+        if self.reads_raw() && file.given().is_none() {
+            file.formats.survey(lines(&last_lines(path, CENSUS_FIRST).unwrap_or_default()));
+        }
         if !self.clients.guard {
             return file;
         }
@@ -426,7 +456,7 @@ impl Pass<'_> {
         let Some(client) = record.address() else { return self.hosts(record, chosen) };
         let mut offences = SmallVec::new();
         for shared in self.reader.chosen(chosen) {
-            shared.look(record, self.reference, &mut offences);
+            shared.look(record, self.reference, &self.file.memories, &mut offences);
         }
         self.observe(record, client, None, offences);
     }
@@ -443,10 +473,11 @@ impl Pass<'_> {
         }
         let mut named: SmallVec<[Named; 1]> = SmallVec::new();
         for shared in self.reader.chosen(chosen) {
-            let mut offences = SmallVec::new();
-            let matched = shared.look(record, self.reference, &mut offences);
+            let mut offences = SmallVec::<[Offence; 2]>::new();
+            let matched = shared.look(record, self.reference, &self.file.memories, &mut offences);
             let host = matched.as_ref().and_then(|matched| matched.named(record.line()));
-            let Some(address) = host.and_then(Address::parse) else { continue };
+            let Some((address, network)) = host.and_then(named_by) else { continue };
+            offences.iter_mut().for_each(|offence| offence.network = network);
             let time = matched.as_ref().and_then(|matched| matched.told.as_ref()?.time);
             match named.iter_mut().find(|(known, ..)| *known == address) {
                 Some((_, _, all)) => all.append(&mut offences),
@@ -500,6 +531,13 @@ impl Pass<'_> {
 fn line_at(buffer: &[u8], start: usize) -> &[u8] {
     let rest = &buffer[start..];
     &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
+}
+
+/// Whom a filter names: an address, or the first address of a network and how many bits are its.
+fn named_by(host: &[u8]) -> Option<(Address, Option<u8>)> {
+    let network = || std::str::from_utf8(host).ok()?.parse::<Prefix>().ok();
+    let prefix = || network().map(|net| (net.first(), Some(net.length()).filter(|_| !net.is_host())));
+    Address::parse(host).map(|address| (address, None)).or_else(prefix)
 }
 
 fn evidence(line: &[u8]) -> Box<str> {

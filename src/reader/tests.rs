@@ -12,6 +12,7 @@ use crate::filter::{Definition, Filter, Judgement, Language, Recipe};
 use crate::record::{Format, Reference};
 use crate::terms::{Crawler, Observation};
 
+mod joined;
 mod mixed;
 
 const PATHS: &str = r"
@@ -142,11 +143,11 @@ fn a_line_of_another_format_is_counted_with_an_example() {
 
 #[test]
 fn a_format_that_nobody_knows_is_said_and_tried_again() {
-    let reader = Reader::new(vec![lens("raw", RAW)], true);
+    let reader = Reader::new(vec![lens("fields", PATHS)], true);
     let mut file = FileReading::new(None);
     assert!(read(&reader, &mut file, b"one\ntwo\n").is_empty());
     assert_eq!((file.taken(), file.lines, file.unparsed), (None, 2, 2));
-    let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
+    let found = read(&reader, &mut file, line(9, "/wp-login.php", 200, "-").as_bytes());
     assert_eq!(file.taken().as_deref(), Some("combined"));
     assert_eq!(found[0].offences.len(), 1);
 }

@@ -19,6 +19,8 @@ pub(super) struct Unwrap {
     syslog: bool,
     /// They are sent to a socket: what begins with a priority loses its header whatever the other lines are.
     sent: bool,
+    /// A line that no format reads may be a raw one, and keeps its header: raw patterns expect it.
+    pub(super) raw: bool,
     /// Lines that told something: provisional until they are enough.
     looked: usize,
     /// Lines that had a syslog header, and lines that had none.
@@ -81,6 +83,7 @@ impl Unwrap {
                 None => plain += 1,
             }
             let vote = is_syslog(if container.is_some() { &inside } else { line }, format);
+            let vote = vote.or(self.raw.then_some(false));
             self.votes.0 += usize::from(vote == Some(true));
             self.votes.1 += usize::from(vote == Some(false));
             self.looked += usize::from(container.is_some() || vote.is_some());

@@ -105,9 +105,17 @@ pub fn last_lines(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     if !path.is_absolute() || !path.metadata()?.is_file() {
         return Ok(Vec::new());
     }
+    lines_before(path, path.metadata()?.len(), most)
+}
+
+/// The last whole lines before `end`, the start of a line, at most `most` bytes of them; none of what is no file.
+pub fn lines_before(path: &Path, end: u64, most: usize) -> io::Result<Vec<u8>> {
+    if !path.is_absolute() || !path.metadata()?.is_file() {
+        return Ok(Vec::new());
+    }
     let file = File::open(path)?;
-    let start = file.metadata()?.len().saturating_sub(most as u64);
-    let mut bytes = vec![0; most];
+    let start = end.saturating_sub(most as u64);
+    let mut bytes = vec![0; (end - start) as usize];
     let read = read_full_at(&file, &mut bytes, start)?;
     bytes.truncate(read);
     bytes.truncate(memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1));

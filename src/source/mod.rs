@@ -41,7 +41,7 @@ pub use error::SourceError;
 pub use event::{Event, Start};
 pub use feed::check_journal;
 pub use follower::{Follower, Turn};
-pub use head::last_lines;
+pub use head::{last_lines, lines_before};
 pub use intake::Intake;
 pub use journal_match::{JournalInput, JournalMatch, JournalMatchError};
 pub use positions::Positions;

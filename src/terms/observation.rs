@@ -15,6 +15,8 @@ pub struct Offence {
     pub distinct: Option<u64>,
     /// How many times it counts towards `maxretry`: the weight of the rule that matched; at least 1.
     pub weight: u8,
+    /// Where the line itself names a network: how many leading bits of the address are its.
+    pub network: Option<u8>,
 }
 
 /// One parsed record as the engine needs it: who, when, how it was answered, and for which jails it is an offence.

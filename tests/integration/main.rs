@@ -19,6 +19,7 @@ mod gates;
 mod hostile;
 mod json;
 mod ordinary_day;
+mod other_logs;
 mod quickstart;
 mod reading;
 mod rotation;

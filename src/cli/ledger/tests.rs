@@ -18,7 +18,7 @@ fn ledger(most: usize) -> Ledger {
 
 fn offend(ledger: &mut Ledger, address: &str, second: i64) {
     ledger.offence(
-        &Offence { jail: jail(), distinct: None, weight: 1 },
+        &Offence { jail: jail(), distinct: None, weight: 1, network: None },
         address.parse().unwrap(),
         at(second),
     );

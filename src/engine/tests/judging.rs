@@ -53,6 +53,33 @@ fn ipv6_clients_are_counted_and_banned_by_their_64() {
 }
 
 #[test]
+fn a_network_that_a_line_names_is_counted_and_banned_whole_unless_that_is_too_much() {
+    for (client, length, banned) in [
+        ("203.0.113.0", 24, "203.0.113.0/24"),
+        ("203.0.0.0", 16, "203.0.0.0/16"),
+        ("203.0.0.0", 15, "203.0.0.0"),
+        ("203.0.113.0", 0, "203.0.113.0"),
+        ("203.0.113.7", 32, "203.0.113.7"),
+        ("2001:db8::", 48, "2001:db8::/48"),
+        ("2001:db8::", 31, "2001:db8::/64"),
+        ("2001:db8::", 96, "2001:db8::/64"),
+        // A trusted proxy, or who is allowed, lies inside: the address alone.
+        ("10.10.1.0", 24, "10.10.1.0"),
+        ("198.51.100.0", 24, "198.51.100.0"),
+    ] {
+        let mut protected = settings(vec![jail::Settings { maxretry: 2, ..jail("j") }], &["web"]);
+        protected.jails[0].allow = allow(&["198.51.100.77"]);
+        let mut scene = Scene::with(protected);
+        let mut offend = || {
+            let offences = [Offence { network: Some(length), ..offence("j") }].into_iter().collect();
+            told(&scene.observe(Observation { offences, ..record(client, 0, &[]) }))
+        };
+        assert!(offend().is_empty());
+        assert_eq!(offend(), [format!("banned {banned} by j until 300")], "{client}/{length}");
+    }
+}
+
+#[test]
 fn jails_count_apart_and_a_record_may_make_several_ban() {
     let mut scene = Scene::new(vec![jail("j"), jail("k")]);
     scene.offend("203.0.113.7", 100, &["j", "k"]);
@@ -206,7 +233,8 @@ fn distinct_values_count_only_where_the_jail_says_so() {
     let distinct = jail::Settings { distinct: true, ..jail("d") };
     let mut scene = Scene::new(vec![distinct, jail("j")]);
     let mut with_value = |value| {
-        let offence = |name: &str| Offence { jail: jail_name(name), distinct: Some(value), weight: 1 };
+        let offence =
+            |name: &str| Offence { jail: jail_name(name), distinct: Some(value), weight: 1, network: None };
         let offences = [offence("d"), offence("j")].into_iter().collect();
         told(&scene.observe(Observation { offences, ..record("203.0.113.7", 0, &[]) }))
     };

@@ -156,7 +156,7 @@ impl Scene {
 }
 
 fn offence(jail: &str) -> Offence {
-    Offence { jail: jail_name(jail), distinct: None, weight: 1 }
+    Offence { jail: jail_name(jail), distinct: None, weight: 1, network: None }
 }
 
 fn record(client: &str, second: i64, jails: &[&str]) -> Observation {

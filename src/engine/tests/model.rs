@@ -136,8 +136,12 @@ impl Model {
         self.protected_entries(jail).iter().any(|entry| entry.covers(prefix))
     }
 
-    fn counted_as(&self, jail: &jail::Settings, client: Address) -> Prefix {
+    /// Of the network that a line names and the group the wider one, unless the network is too wide.
+    fn counted_as(&self, jail: &jail::Settings, client: Address, network: Option<u8>) -> Prefix {
+        let least = if client.ip().is_ipv4() { 16 } else { 32 };
+        let network = network.filter(|length| *length >= least);
         let group = Prefix::group(client, jail.group);
+        let group = network.map_or(group, |length| group.widened(length));
         let reached = |entry: &Prefix| group.covers(*entry);
         let split = self.protected_entries(&jail.name).iter().any(reached);
         if split { Prefix::host(client) } else { group }
@@ -269,7 +273,8 @@ impl Model {
             };
             let is_hit = covered || own(&simulated) || (observation.refused && !real.is_empty());
             if !is_hit && !self.is_protected(&jail.name, Prefix::host(client)) {
-                self.offend(&jail, client, (event, offence.distinct.unwrap(), offence.weight), now);
+                let counted = (event, offence.distinct.unwrap(), offence.weight);
+                self.offend(&jail, client, counted, offence.network, now);
             }
         }
     }
@@ -297,10 +302,11 @@ impl Model {
         jail: &jail::Settings,
         client: Address,
         (event, value, weight): (i64, u64, u8),
+        network: Option<u8>,
         now: i64,
     ) {
         *self.counted.entry(jail.name.clone()).or_default() += 1;
-        let key = (jail.name.clone(), self.counted_as(jail, client));
+        let key = (jail.name.clone(), self.counted_as(jail, client, network));
         if let Some(rate) = jail.rate {
             return self.ask(jail, rate, &key, event, now);
         }

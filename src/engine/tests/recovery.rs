@@ -127,7 +127,7 @@ impl Run {
         let jails: Vec<JailName> = names.into_iter().filter(|_| self.random.one_in(3)).collect();
         let distinct = self.random.below(4) as u64;
         let late = if self.random.one_in(4) { self.random.below(LATE as usize) as i64 } else { 0 };
-        let offence = |jail| Offence { jail, distinct: Some(distinct), weight: 1 };
+        let offence = |jail| Offence { jail, distinct: Some(distinct), weight: 1, network: None };
         let observation = Observation {
             offences: jails.into_iter().map(offence).collect(),
             ..record(&client.to_string(), self.now - late, &[])

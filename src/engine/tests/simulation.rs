@@ -263,6 +263,7 @@ impl Simulation {
             jail: self.random.pick(&names).clone(),
             distinct: Some(self.random.below(4) as u64),
             weight: if self.random.one_in(3) { 1 + self.random.below(3) as u8 } else { 1 },
+            network: self.random.one_in(8).then(|| 8 + self.random.below(25) as u8),
         });
         let mut offences: Vec<Offence> = offences.collect();
         offences.dedup_by(|a, b| a.jail == b.jail);

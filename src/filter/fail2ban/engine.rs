@@ -12,8 +12,10 @@ use crate::filter::pattern::{self, Pattern};
 /// What stands in place of a line's client. These code points are no characters: where a line holds them they are
 /// replaced.
 pub(super) const MARKS: [char; 3] = ['\u{FDD0}', '\u{FDD1}', '\u{FDD2}'];
-/// So many steps back are taken at most in one search.
-const MOST_STEPS: usize = 50_000;
+/// So many steps back are taken at most in one search of a text of so many bytes; of a longer one the last. Each may pass over
+/// all of the text, so that no search costs more than 50 MB of text would.
+const MOST_STEPS: [(usize, usize); 4] =
+    [(1 << 10, 50_000), (4 << 10, 12_500), (16 << 10, 3_125), (64 << 10, 780)];
 
 /// What does the matching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,12 @@ struct Made {
 #[derive(Debug)]
 enum Searcher {
     Linear(Regex),
-    Backtracking { before: Regex, exact: Box<fancy_regex::Regex> },
+    /// The exact ones are the same, for texts of the lengths of `MOST_STEPS`; made when such a text comes, but for the first.
+    Backtracking {
+        before: Regex,
+        text: String,
+        exact: [OnceLock<Box<fancy_regex::Regex>>; MOST_STEPS.len()],
+    },
 }
 
 /// A text, and what is known of it.
@@ -69,6 +76,12 @@ impl Patterns {
         let patterns = Self { nodes, lines, made: Default::default(), given_up: AtomicU64::new(0) };
         let made = patterns.make(0)?;
         Ok(Self { made: [made.into(), OnceLock::new(), OnceLock::new(), OnceLock::new()], ..patterns })
+    }
+
+    /// The same patterns, where `<HOST>` is no name; `None` where one of them cannot be compiled so.
+    pub(super) fn without_names(&self) -> Option<Self> {
+        let nodes = self.nodes.iter().cloned().map(Node::without_names).collect();
+        Self::compile(nodes, self.lines).ok()
     }
 
     pub(super) fn nodes(&self) -> &[Node] {
@@ -104,11 +117,14 @@ impl Patterns {
                 let groups = named.filter_map(|name| Some((name.to_owned(), captures.name(name)?.range())));
                 Some(Found { range: captures.get(0)?.range(), groups: groups.collect() })
             }
-            Searcher::Backtracking { before, exact } => {
-                if !before.is_match(text.as_bytes()) {
-                    return None;
-                }
-                let captures = exact.captures(text).unwrap_or_else(|_| {
+            Searcher::Backtracking { before, text: pattern, exact } => {
+                // What matches exactly begins here or behind: the places before it cost no steps.
+                let start = before.find(text.as_bytes())?.start();
+                let start = text.floor_char_boundary(start);
+                let class = MOST_STEPS.iter().position(|(length, _)| text.len() <= *length);
+                let class = class.unwrap_or(MOST_STEPS.len() - 1);
+                let exact = backtracking(pattern, class, exact.get(class)?).ok()?;
+                let captures = exact.captures_from_pos(text, start).unwrap_or_else(|_| {
                     self.given_up.fetch_add(1, Ordering::Relaxed);
                     None
                 })?;
@@ -157,7 +173,24 @@ fn searcher(node: &Node, read: &Pattern, style: Style) -> Result<Searcher, Strin
     }
     let style = Style { ascii: false, linear: false, ..style };
     let text = write(node, style);
-    let built = fancy_regex::RegexBuilder::new(&text).backtrack_limit(MOST_STEPS).build();
-    let exact = built.map_err(|error| format!("{error}\n  {text}"))?;
-    Ok(Searcher::Backtracking { before, exact: Box::new(exact) })
+    let exact: [OnceLock<_>; MOST_STEPS.len()] = Default::default();
+    if let Some(first) = exact.first() {
+        backtracking(&text, 0, first)?;
+    }
+    Ok(Searcher::Backtracking { before, text, exact })
+}
+
+/// The pattern with the limit for texts of this class.
+fn backtracking<'s>(
+    pattern: &str,
+    class: usize,
+    slot: &'s OnceLock<Box<fancy_regex::Regex>>,
+) -> Result<&'s fancy_regex::Regex, String> {
+    if let Some(made) = slot.get() {
+        return Ok(made);
+    }
+    let steps = MOST_STEPS.get(class).map_or(0, |(_, steps)| *steps);
+    let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(steps).build();
+    let built = built.map_err(|error| format!("{error}\n  {pattern}"))?;
+    Ok(slot.get_or_init(|| Box::new(built)))
 }

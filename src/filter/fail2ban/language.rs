@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use memchr::memchr3;
@@ -33,6 +34,9 @@ pub struct Language {
     prefregex: Option<Patterns>,
     failregex: Patterns,
     ignoreregex: Patterns,
+    /// The failregexes where `<HOST>` is no name, for lines in which it took one. Made when it first does; `None`: they
+    /// cannot be made so.
+    addresses: OnceLock<Option<Patterns>>,
     dates: DateDetector,
 }
 
@@ -64,8 +68,10 @@ impl Language {
     /// Compiles it.
     pub fn compile(recipe: Recipe) -> Result<Self, Vec<Trouble>> {
         let multiline = recipe.maxlines > 1;
+        let names = recipe.usedns.as_ref().is_none_or(|usedns| usedns.trim() != "no");
         let compile = |key: &str, patterns: &[String], lines: bool| {
-            patterns_of(patterns, lines).map_err(|what| vec![recipe.trouble(key, &format!("{key}: {what}"))])
+            patterns_of(patterns, lines, names)
+                .map_err(|what| vec![recipe.trouble(key, &format!("{key}: {what}"))])
         };
         let pref: Vec<String> = recipe.prefregex.iter().cloned().collect();
         let prefregex = compile("prefregex", &pref, false)?;
@@ -73,7 +79,8 @@ impl Language {
         let ignoreregex = compile("ignoreregex", &recipe.ignoreregex, multiline)?;
         let prefregex = (!pref.is_empty()).then_some(prefregex);
         let dates = dates(&recipe)?;
-        let language = Self { recipe, prefregex, failregex, ignoreregex, dates };
+        let addresses = OnceLock::new();
+        let language = Self { recipe, prefregex, failregex, ignoreregex, addresses, dates };
         language.nameless().map_or(Ok(()), |problem| Err(vec![problem]))?;
         Ok(language)
     }
@@ -99,10 +106,29 @@ impl Language {
         pref.chain(fail).chain(ignore).collect()
     }
 
+    /// Whether it joins lines: what it makes of one depends on those before.
+    pub fn remembers(&self) -> bool {
+        let mut nodes = self.prefregex.iter().flat_map(Patterns::nodes).chain(self.failregex.nodes());
+        self.recipe.maxlines > 1 || nodes.any(|node| node.has_group("mlfid"))
+    }
+
+    /// What its author asks for and does not get, and why.
+    pub fn remarks(&self) -> Vec<Trouble> {
+        let usedns = self.recipe.usedns.as_deref().map(str::trim).filter(|usedns| *usedns != "no");
+        let what = |usedns| {
+            format!(
+                "usedns = {usedns} is not acted on: a name in a log belongs to whoever owns the reverse zone of an \
+                 address, who would choose by it whom to ban. Lines that name no address ban nobody"
+            )
+        };
+        usedns.map(|usedns| self.recipe.trouble("usedns", &what(usedns))).into_iter().collect()
+    }
+
     /// How many searches took more steps than are allowed, and were given up.
     pub fn given_up(&self) -> u64 {
         let pref = self.prefregex.as_ref().map_or(0, Patterns::given_up);
-        pref + self.failregex.given_up() + self.ignoreregex.given_up()
+        let addresses = self.addresses.get().and_then(Option::as_ref).map_or(0, Patterns::given_up);
+        pref + self.failregex.given_up() + self.ignoreregex.given_up() + addresses
     }
 
     /// The prefregex and each failregex as patterns that match whatever these do, and more: to find what a line must hold.
@@ -149,11 +175,23 @@ impl Language {
         let text = Text { text: &text, marked: line.marked && text.contains(MARKS) };
         // A host that is part of a longer word is none: the next pattern may know better.
         let cut = line.cut.filter(|_| self.prefregex.is_none());
-        let mut found = self.failregex.matches(text).filter(|(_, found)| is_host(text.text, found, cut));
-        let Some((rule, found)) = found.next() else { return Judgement::Missed };
+        let Some((rule, found)) = self.first(text, cut) else { return Judgement::Missed };
         let exception = self.ignoreregex.matches(text).next().map(|(index, _)| index);
         let groups = merged(before, groups(text.text, &found));
         judgement(record, &line, (rule, groups), exception, memory)
+    }
+
+    /// The first failregex that holds, where it holds. Names are never resolved: where it takes one for the host, and any does
+    /// with an address in that place, that one counts. So nobody who has a name written before his address is hidden by it.
+    fn first(&self, text: Text<'_>, cut: Option<usize>) -> Option<(usize, Found)> {
+        let is_host = |(_, found): &(usize, Found)| is_host(text.text, found, cut);
+        let first = self.failregex.matches(text).find(is_host)?;
+        let is_name = |(name, range): &(String, Range<usize>)| name == "dns" && !range.is_empty();
+        if text.marked || !first.1.groups.iter().any(is_name) {
+            return Some(first);
+        }
+        let addresses = self.addresses.get_or_init(|| self.failregex.without_names());
+        addresses.as_ref().and_then(|patterns| patterns.matches(text).find(is_host)).or(Some(first))
     }
 
     /// The line without its date; `None` where its client field holds nobody.
@@ -195,8 +233,7 @@ impl Language {
         memory.window.push(line.text.trim_end_matches('\n').to_owned(), self.recipe.maxlines);
         let joined = memory.window.text();
         let text = Text { text: &joined, marked: false };
-        let mut found = self.failregex.matches(text).filter(|(_, found)| is_host(&joined, found, None));
-        let Some((rule, found)) = found.next() else { return Judgement::Missed };
+        let Some((rule, found)) = self.first(text, None) else { return Judgement::Missed };
         let matched = joined.get(found.range.clone()).unwrap_or_default();
         let exceptions = self.ignoreregex.matches(Text { text: matched, marked: false });
         let exception = { exceptions }.next().map(|(index, _)| index);
@@ -219,7 +256,7 @@ fn judgement(
         // What stands in the client's place is the client, and nobody else.
         (Some(host), Some(client)) if is_mark(host) => Some(client.clone().into_owned()),
         (Some(_), Some(_)) => return Judgement::Missed,
-        (host, _) => host.map(str::to_owned),
+        (host, _) => host.map(|host| with_length(host, &groups)),
     };
     let host = match group(&groups, "mlfid") {
         Some(id) if exception.is_none() => memory.sessions.add(id, said(&groups, host)),
@@ -233,6 +270,16 @@ fn judgement(
     let told = Some(Box::new(Told { address: host, time: line.time, groups }));
     let found = Match { rule, host: record.client_range(), weight: 1, told, exception: None };
     found.unless(exception)
+}
+
+/// The host, with what `<SUBNET>` or `<CIDR>` took as the length of its prefix. An identity is what it is.
+fn with_length(host: &str, groups: &Groups) -> String {
+    let of = |name: &str, most: u8| {
+        let bits = group(groups, "cidr")?.parse().ok().filter(|bits: &u8| *bits <= most)?;
+        (group(groups, name) == Some(host) && group(groups, "fid").is_none()).then_some(bits)
+    };
+    let bits = of("ip4", 32).or_else(|| of("ip6", 128));
+    bits.map_or_else(|| host.to_owned(), |bits| format!("{host}/{bits}"))
 }
 
 /// Groups as the line has them: with the client where its mark is.
@@ -255,8 +302,9 @@ fn dates(recipe: &Recipe) -> Result<DateDetector, Vec<Trouble>> {
     })
 }
 
-fn patterns_of(patterns: &[String], lines: bool) -> Result<Patterns, String> {
-    let nodes = patterns.iter().map(|pattern| parse(pattern)).collect::<Result<Vec<_>, _>>()?;
+fn patterns_of(patterns: &[String], lines: bool, names: bool) -> Result<Patterns, String> {
+    let node = |pattern: &String| Ok(if names { parse(pattern)? } else { parse(pattern)?.without_names() });
+    let nodes = patterns.iter().map(node).collect::<Result<Vec<_>, String>>()?;
     Patterns::compile(nodes, lines).map_err(|(index, what)| {
         let pattern = patterns.get(index).map_or("", String::as_str);
         format!("{what}\n  {pattern}")

@@ -28,7 +28,7 @@ pub struct Recipe {
     pub usedns: Option<String>,
     /// The files it is read from.
     pub files: Vec<PathBuf>,
-    /// Where its patterns are set: `prefregex`, `failregex`, `ignoreregex`, `datepattern`.
+    /// Where its patterns are set: `prefregex`, `failregex`, `ignoreregex`, `datepattern`; and `usedns`.
     places: Vec<(&'static str, PathBuf, usize)>,
 }
 
@@ -81,7 +81,7 @@ fn maxlines(expander: &Expander<'_>) -> Result<usize, Trouble> {
 }
 
 fn places(expander: &Expander<'_>) -> Vec<(&'static str, PathBuf, usize)> {
-    let keys = ["prefregex", "failregex", "ignoreregex", "datepattern"];
+    let keys = ["prefregex", "failregex", "ignoreregex", "datepattern", "usedns"];
     let place = |key| expander.place(key).map(|value| (key, value.file.to_path_buf(), value.line));
     keys.into_iter().filter_map(place).collect()
 }

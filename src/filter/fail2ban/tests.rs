@@ -158,6 +158,52 @@ fn lines_are_looked_at_together_and_skipped_ones_stay() {
 }
 
 #[test]
+fn a_network_that_the_line_names_is_blamed_whole() {
+    let filter = filter(
+        "[Definition]\nfailregex = ^net <SUBNET>$\n ^two <ADDR>/<CIDR>$\n ^id <F-ID>\\S+</F-ID> <ADDR>/<CIDR>$\n",
+    );
+    let lines = [
+        "net 203.0.113.0/24",
+        "net 203.0.113.7",
+        "net [2001:db8::/48]",
+        "net 203.0.113.0/33",
+        "net 203.0.113.0/99999999999999999999",
+        "two 203.0.113.7/16",
+        "id me 203.0.113.7/16",
+    ];
+    let hosts = hosts(&[
+        "203.0.113.0/24",
+        "203.0.113.7",
+        "2001:db8::/48",
+        "203.0.113.0",
+        "203.0.113.0",
+        "203.0.113.7/16",
+        "me",
+    ]);
+    assert_eq!(blamed(&filter, &lines), hosts);
+}
+
+#[test]
+fn a_name_is_never_taken_where_an_address_fits() {
+    let patterns = "failregex = from <HOST>\\b\n ^for (?P<user>.+) by <HOST>$\n by <HOST>$\n";
+    let lines = ["x from friend from 192.0.2.1", "x from friend", "for x from friend by 192.0.2.2"];
+    for (usedns, alone) in [("", "friend"), ("usedns = warn\n", "friend"), ("usedns = no\n", "")] {
+        let filter = filter(&format!("[Definition]\n{patterns}{usedns}"));
+        assert_eq!(blamed(&filter, &lines), hosts(&["192.0.2.1", alone, "192.0.2.2"]), "{usedns}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_and_not_done_is_told_where_it_stands() {
+    for (usedns, told) in [("yes", Some(3)), ("warn", Some(3)), ("raw", Some(3)), ("no", None), ("", None)] {
+        let text = format!("[Definition]\nfailregex = <HOST>\nusedns = {usedns}\n");
+        let remarks = Language::compile(recipe("f", &[("f.conf", &text)]).unwrap()).unwrap().remarks();
+        assert_eq!(remarks.first().map(|remark| remark.line), told, "{usedns}");
+        assert!(remarks.iter().all(|remark| remark.message.contains(&format!("usedns = {usedns} is not"))));
+    }
+}
+
+#[test]
 fn on_a_format_with_a_client_only_the_client_is_blamed() {
     let text = "[Definition]\nfailregex = ^<HOST> \\S+ \\S+ \\[\\] \"GET /bad\n  by <HOST>\"\n";
     let filter = filter(text);

@@ -134,6 +134,36 @@ impl Node {
         })
     }
 
+    /// Whether it has a group of this name, or a tag that makes one.
+    pub(in crate::filter::fail2ban) fn has_group(&self, name: &str) -> bool {
+        self.any(&|node| match node {
+            Self::Group(group) => matches!(&group.kind, GroupKind::Named(own) if own == name),
+            _ => false,
+        })
+    }
+
+    /// The same pattern, where `<HOST>` is an address alone and no name.
+    #[must_use]
+    pub(in crate::filter::fail2ban) fn without_names(self) -> Self {
+        let each = |nodes: Vec<Self>| nodes.into_iter().map(Self::without_names).collect();
+        match self {
+            Self::Host(Host::Any) => Self::Host(Host::Addr),
+            Self::Group(group) => {
+                let Group { kind, inner } = *group;
+                Self::Group(Box::new(Group { kind, inner: inner.without_names() }))
+            }
+            Self::If { which, yes, no } => {
+                Self::If { which, yes: Box::new(yes.without_names()), no: Box::new(no.without_names()) }
+            }
+            Self::Repeat { what, min, max, mode } => {
+                Self::Repeat { what: Box::new(what.without_names()), min, max, mode }
+            }
+            Self::All(parts) => Self::All(each(parts)),
+            Self::AnyOf(parts) => Self::AnyOf(each(parts)),
+            other => other,
+        }
+    }
+
     /// Whether `holds` does for a part of it.
     fn any(&self, holds: &dyn Fn(&Self) -> bool) -> bool {
         let inner = match self {
