@@ -6,6 +6,7 @@ mod commands;
 mod empty;
 mod hand;
 mod host;
+mod inherit;
 mod owner;
 mod plan;
 mod release;
