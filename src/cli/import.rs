@@ -1,6 +1,9 @@
-//! `banmap import`: a configuration from another program's, and its bans.
+//! `banmap import`: a configuration from another program's, its bans, and where the two differ on a log.
 
 mod bans;
+mod compare;
+mod difference;
+mod theirs;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,9 @@ enum Program {
     /// With --bans, hands fail2ban's bans to the running daemon instead: each goes on in the jail of the same name until \
     /// fail2ban's would end, and how often somebody was banned makes later bans longer. fail2ban's database is only read; \
     /// giving the command twice changes nothing more. The exit status is 1 if a ban was refused.
+    ///
+    /// With --compare, has the fail2ban that is installed here and banmap judge the same logs, and prints where they differ \
+    /// and why. The exit status is 1 if they do.
     Fail2ban(Fail2ban),
 }
 
@@ -40,6 +46,8 @@ struct Fail2ban {
     directory: PathBuf,
     #[command(flatten)]
     bans: bans::Bans,
+    #[command(flatten)]
+    compare: compare::Compare,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -47,12 +55,14 @@ struct Fail2ban {
 
 impl Import {
     pub(super) fn execute(self, globals: &Globals) -> Result<Exit, CliError> {
-        let Program::Fail2ban(Fail2ban { directory, bans, json }) = self.program;
+        let Program::Fail2ban(Fail2ban { directory, bans, compare, json }) = self.program;
         if bans.are_wanted() {
             bans.execute(&directory, globals, json)
+        } else if compare.is_wanted() {
+            compare.execute(&directory, globals, json)
         } else if json {
             Err(CliError::Unusable(
-                "a configuration is TOML: --json goes with --bans".to_owned(),
+                "a configuration is TOML: --json goes with --bans or --compare".to_owned(),
             ))
         } else {
             configuration(&directory)
