@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::address::Address;
 
@@ -98,11 +100,30 @@ impl Crawler {
 
     /// The crawler that a client with this User-Agent says to be; of several the first.
     pub fn claimed_by(user_agent: &[u8]) -> Option<Self> {
-        let lower = user_agent.to_ascii_lowercase();
-        let holds = |mark: &&str| lower.windows(mark.len()).any(|part| part == mark.as_bytes());
-        Self::ALL.into_iter().find(|crawler| crawler.marks().iter().any(&holds))
+        let marks = &*MARKS;
+        let found = marks.search.find_overlapping_iter(user_agent);
+        found.filter_map(|mark| marks.crawlers.get(mark.pattern().as_usize()).copied()).min()
     }
 }
+
+/// What User-Agents are searched for: those of all offences are.
+struct Marks {
+    search: AhoCorasick,
+    /// Whose each pattern is.
+    crawlers: Vec<Crawler>,
+}
+
+static MARKS: LazyLock<Marks> = LazyLock::new(|| {
+    let all = || {
+        Crawler::ALL.into_iter().flat_map(|crawler| crawler.marks().iter().map(move |mark| (crawler, mark)))
+    };
+    let search = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(all().map(|(_, mark)| mark))
+        .expect("a few short words make a small automaton");
+    Marks { search, crawlers: all().map(|(crawler, _)| crawler).collect() }
+});
 
 impl fmt::Display for Crawler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,6 +178,7 @@ mod tests {
                 Some(Crawler::Yahoo),
             ),
             ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120 YaBrowser/24", None),
+            ("bingbot is no Googlebot", Some(Crawler::Google)),
             ("facebookexternalhit/1.1 Facebot Twitterbot/1.0", None),
             ("", None),
         ] {
