@@ -26,15 +26,15 @@ pub(super) struct Import {
 enum Program {
     /// The enabled jails of a fail2ban set-up
     ///
-    /// Reads jail.conf, jail.d and their .local files with everything that they include, changes nothing, and prints TOML. \
-    /// What has no counterpart stands in it as a comment, with the reason; jails that cannot be carried over are named on \
+    /// Reads jail.conf, jail.d and their .local files with everything that they include, changes nothing, and prints TOML.
+    /// What has no counterpart stands in it as a comment, with the reason; jails that cannot be carried over are named on
     /// stderr, too.
     ///
-    /// With --bans, hands fail2ban's bans to the running daemon instead: each goes on in the jail of the same name until \
-    /// fail2ban's would end, and how often somebody was banned makes later bans longer. fail2ban's database is only read; \
+    /// With --bans, hands fail2ban's bans to the running daemon instead: each goes on in the jail of the same name until
+    /// fail2ban's would end, and how often somebody was banned makes later bans longer. fail2ban's database is only read;
     /// giving the command twice changes nothing more. The exit status is 1 if a ban was refused.
     ///
-    /// With --compare, has the fail2ban that is installed here and banmap judge the same logs, and prints where they differ \
+    /// With --compare, has the fail2ban that is installed here and banmap judge the same logs, and prints where they differ
     /// and why. The exit status is 1 if they do.
     Fail2ban(Fail2ban),
 }

@@ -108,7 +108,10 @@ impl Circuit {
             if matches!(why, Refused::UnknownJail { .. }) {
                 left.unknown.insert(jail, bans);
             } else {
-                let reason = format!("it only simulates: {} not taken over", many(bans, "ban"));
+                let reason = format!(
+                    "it only simulates: {} not taken over; take `simulate` out and reload first",
+                    many(bans, "ban")
+                );
                 left.refused.push(Refusal { target: format!("jail {jail}"), reason });
             }
         }

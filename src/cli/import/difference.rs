@@ -291,6 +291,7 @@ mod tests {
         for (number, hit) in theirs {
             lines.entry(*number).or_default().hits.push(hit.clone());
         }
+        lines.insert(7, Line { hits: Vec::new(), ignored: true });
         let theirs =
             Theirs { maxretry: 2, findtime: 60.0, ignoreself: true, read: 9, lines, ..Theirs::default() };
         let own = vec!["192.0.2.80".parse().unwrap()];
@@ -346,6 +347,7 @@ mod tests {
             (4, Some("203.0.113.10")),
             (5, Some("192.0.2.99")),
             (6, Some("198.51.100.1")),
+            (7, Some("203.0.113.11")),
         ];
         let (totals, differences) = compare(&theirs, &ours);
         assert_eq!(
@@ -358,10 +360,11 @@ mod tests {
                 "4 203.0.113.10: no pattern holds in fail2ban",
                 "5 192.0.2.99: fail2ban's ignoreip holds it",
                 "6 198.51.100.1: banmap never bans it: an ignoreip, a trusted proxy or this host",
+                "7 203.0.113.11: an ignoreregex holds in fail2ban",
                 "8 203.0.113.8: banmap did not read the line",
             ]
         );
-        assert_eq!((totals.both, totals.only_fail2ban, totals.only_banmap), (0, 5, 3));
+        assert_eq!((totals.both, totals.only_fail2ban, totals.only_banmap), (0, 5, 4));
         let banned: Vec<String> = totals.banned_only_by_fail2ban.iter().map(ToString::to_string).collect();
         assert_eq!((banned, totals.banned_only_by_banmap.len()), (vec!["203.0.113.7".to_owned()], 0));
     }

@@ -192,7 +192,8 @@ fn bans_of_a_running_fail2ban_go_on_until_it_would_end_them() {
     let set_up = SetUp::new();
     let (config, _) = set_up.configuration();
     let whole = text(&config)
-        .replace("[jail.gone]", "[jail.other]\nfilter = \"nginx-http-auth\"\n[jail.gone]\nenabled = false");
+        .replace("[jail.gone]", "[jail.other]\nfilter = \"nginx-http-auth\"\n[jail.quiet]\nfilter = \"nginx-http-auth\"\nsimulate = true\n\
+         [jail.gone]\nenabled = false");
     let config = set_up.place.write("banmap.toml", &whole);
     let fail2ban = Fail2ban::start(&set_up);
     fail2ban.ban("nginx-http-auth", &["203.0.113.7", "203.0.113.8", "203.0.113.9", "198.51.100.7"]);
@@ -242,6 +243,14 @@ fn bans_of_a_running_fail2ban_go_on_until_it_would_end_them() {
     let (code, shown, told) = said(&daemon.cli(&import));
     assert_eq!((code, shown.as_str()), (1, ""), "twice is once: {told}");
     assert!(told.contains("4 banned already") && !told.contains("is known now"), "{told}");
+    assert_eq!(daemon.json(&["list"]), rows);
+    let to_nobody: Vec<&str> =
+        ["nginx-http-auth=nix", "stays=nix", "gone=nix"].iter().flat_map(|to| ["--rename", to]).collect();
+    let (code, _, told) = said(&daemon.cli(&[&import[..], &to_nobody].concat()));
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("the bans are of jails that are not here (nix); the jails are "), "{told}");
+    let (_, _, told) = said(&daemon.cli(&[&import[..], &["--rename", "gone=quiet"]].concat()));
+    assert!(told.contains("jail quiet: it only simulates: 1 ban not taken over; take "), "{told}");
     assert_eq!(daemon.json(&["list"]), rows);
     let renamed = [&import[..], &["--rename", "gone=other"]].concat();
     let (_, shown, _) = said(&daemon.cli(&renamed));
