@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -44,14 +44,18 @@ pub enum PrefixError {
 impl Prefix {
     /// The prefix of `len` bits around `address`; a longer `len` than the family has is the address alone.
     pub fn new(address: Address, len: u8) -> Self {
-        if len >= 128 || (len >= 32 && address.ip().is_ipv4()) {
-            return Self::host(address);
-        }
-        let net = match address.ip() {
-            IpAddr::V4(ip) => Ipv4Net::new(ip, len.min(32)).map(IpNet::V4),
-            IpAddr::V6(ip) => Ipv6Net::new(ip, len.min(128)).map(IpNet::V6),
-        };
-        Self(net.expect("the length was cut to the family's").trunc())
+        Self(match address.ip() {
+            IpAddr::V4(ip) => {
+                let len = len.min(32);
+                let host = u32::MAX.checked_shr(len.into()).unwrap_or(0);
+                IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_bits(ip.to_bits() & !host), len))
+            }
+            IpAddr::V6(ip) => {
+                let len = len.min(128);
+                let host = u128::MAX.checked_shr(len.into()).unwrap_or(0);
+                IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits(ip.to_bits() & !host), len))
+            }
+        })
     }
 
     /// One address alone.
@@ -118,12 +122,22 @@ impl Prefix {
 
     /// Whether `address` lies inside.
     pub fn contains(self, address: Address) -> bool {
-        self.0.contains(&address.ip())
+        self.covers(Self::host(address))
     }
 
     /// Whether all of `other` lies inside (or they are equal).
     pub fn covers(self, other: Self) -> bool {
-        self.0.contains(&other.0)
+        match (self.0, other.0) {
+            (IpNet::V4(wide), IpNet::V4(net)) => {
+                let differing = wide.addr().to_bits() ^ net.addr().to_bits();
+                wide.prefix_len() <= net.prefix_len() && differing.leading_zeros() >= wide.prefix_len().into()
+            }
+            (IpNet::V6(wide), IpNet::V6(net)) => {
+                let differing = wide.addr().to_bits() ^ net.addr().to_bits();
+                wide.prefix_len() <= net.prefix_len() && differing.leading_zeros() >= wide.prefix_len().into()
+            }
+            _ => false,
+        }
     }
 
     /// The same range as the library type that lists are computed with.
@@ -255,6 +269,11 @@ pub fn subtract(prefix: Prefix, holes: &[Prefix]) -> Vec<Prefix> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use ipnet::IpNet;
+    use proptest::prelude::*;
+
     use super::{Prefix, aggregate, holds, subtract};
 
     fn p(text: &str) -> Prefix {
@@ -263,6 +282,28 @@ mod tests {
 
     fn shown(list: &[Prefix]) -> Vec<String> {
         list.iter().map(ToString::to_string).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn bits_are_counted_as_the_library_does(a: u128, b: u128, near in 0..=128_u32, (long, short) in (0..=128_u8, 0..=128_u8)) {
+            // Two addresses that have `near` bits in common.
+            let b = a ^ b.checked_shr(near).unwrap_or(0);
+            for (a, b) in [
+                (IpAddr::from(a.to_be_bytes()), IpAddr::from(b.to_be_bytes())),
+                (IpAddr::from(((a >> 96) as u32).to_be_bytes()), IpAddr::from(((b >> 96) as u32).to_be_bytes())),
+            ] {
+                let bits = if a.is_ipv4() { 32 } else { 128 };
+                let (wide, narrow) = (short.min(bits), long.min(bits));
+                let nets = (IpNet::new(a, wide).unwrap().trunc(), IpNet::new(b, narrow).unwrap().trunc());
+                let ours = (Prefix::new(a.into(), wide), Prefix::new(b.into(), narrow));
+                // What maps IPv4 is another address here than there.
+                prop_assume!(a.to_canonical() == a && b.to_canonical() == b);
+                prop_assert_eq!((ours.0.net(), ours.1.net()), nets);
+                prop_assert_eq!(ours.0.covers(ours.1), nets.0.contains(&nets.1));
+                prop_assert_eq!(ours.0.contains(b.into()), nets.0.contains(&b));
+            }
+        }
     }
 
     #[test]

@@ -229,12 +229,22 @@ impl Jail {
             simulate: self.simulate,
             allow: lists.allowlist(self.ignoreip.iter().chain(&self.crawler_ranges)),
             crawlers: self.crawlers.clone(),
-            fakes: self.filter.as_ref().is_some_and(|filter| filter.definition().fake_crawlers),
+            fakes: self.bans_fakes(),
             outputs: self.outputs.clone(),
             max_tracked: self.max_tracked,
             max_bans: self.max_bans,
             storm: self.storm,
             sources: self.sources.clone(),
         }
+    }
+
+    /// Whether it matters to this jail which crawler a client says to be.
+    pub fn asks_crawlers(&self) -> bool {
+        !self.crawlers.is_empty() || self.bans_fakes()
+    }
+
+    /// Whether those who only say to be crawlers are its offenders.
+    fn bans_fakes(&self) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.definition().fake_crawlers)
     }
 }

@@ -75,6 +75,7 @@ pub fn lenses(config: &Config, source: &Source, seed: u64) -> Vec<Lens> {
             only: jail.only.clone(),
             ignore: jail.ignore.clone(),
             distinct: jail.distinct.clone(),
+            crawlers: jail.asks_crawlers(),
             seed,
         })
     };

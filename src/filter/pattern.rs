@@ -1,6 +1,8 @@
 //! Regular expressions: one dialect for rules and raw patterns, with limits, and errors that show the place.
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_automata::meta;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ParserBuilder;
 use regex_syntax::ast::{self, ErrorKind};
 use regex_syntax::hir::{Hir, HirKind, Look};
@@ -60,8 +62,8 @@ pub(super) enum Patterns {
     Texts(Vec<Box<[u8]>>),
     /// A single one: searches for its literals first.
     One(Regex),
-    /// Several, in one pass.
-    Set(RegexSet),
+    /// Several, as one: which of them matches is not asked.
+    Any(meta::Regex),
 }
 
 impl Patterns {
@@ -72,7 +74,9 @@ impl Patterns {
         }
         match patterns {
             [only] => single(only).map(Self::One).map_err(|message| (0, message)),
-            _ => compile(patterns).map(Self::Set),
+            _ => any_of(patterns)
+                .map(Self::Any)
+                .ok_or_else(|| too_large_of(patterns, |one| any_of(one).is_none())),
         }
     }
 
@@ -81,7 +85,7 @@ impl Patterns {
         match self {
             Self::Texts(texts) => texts.iter().any(|wanted| **wanted == *text),
             Self::One(pattern) => pattern.is_match(text),
-            Self::Set(patterns) => patterns.is_match(text),
+            Self::Any(patterns) => patterns.is_match(text),
         }
     }
 }
@@ -106,17 +110,33 @@ fn parse(pattern: &str) -> Result<Hir, Box<regex_syntax::Error>> {
 pub(super) fn compile(patterns: &[Pattern]) -> Result<RegexSet, (usize, String)> {
     let build =
         |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
-    let texts: Vec<&str> = patterns.iter().map(Pattern::text).collect();
-    build(&texts).map_err(|_| {
-        let alone = texts.iter().position(|text| build(&[text]).is_err());
-        (alone.unwrap_or(0), too_large(alone.is_some()))
-    })
+    let built = |patterns: &[Pattern]| build(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
+    built(patterns).map_err(|_| too_large_of(patterns, |one| built(one).is_err()))
+}
+
+/// One automaton for all patterns. It has no search for literals before it: who asks it has found some in the line, and
+/// that search would take more memory than the patterns. `None` where it is too large.
+fn any_of(patterns: &[Pattern]) -> Option<meta::Regex> {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .auto_prefilter(false)
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(SIZE_LIMIT))
+        .hybrid_cache_capacity(DFA_LIMIT);
+    let any = Hir::alternation(patterns.iter().map(|pattern| pattern.hir.clone()).collect());
+    meta::Builder::new().configure(config).build_from_hir(&any).ok()
 }
 
 /// Compiles one pattern by itself, to capture groups with it.
 pub(super) fn single(pattern: &Pattern) -> Result<Regex, String> {
     let build = RegexBuilder::new(pattern.text()).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
     build.map_err(|_| too_large(true))
+}
+
+/// The index of the pattern that is too large by itself, with a message; where none is, all together are.
+fn too_large_of(patterns: &[Pattern], is_too_large: impl Fn(&[Pattern]) -> bool) -> (usize, String) {
+    let alone = patterns.iter().position(|pattern| is_too_large(std::slice::from_ref(pattern)));
+    (alone.unwrap_or(0), too_large(alone.is_some()))
 }
 
 fn too_large(alone: bool) -> String {
@@ -180,11 +200,11 @@ mod tests {
     fn patterns_of_every_kind_match_as_the_set_does() {
         let kinds: [(&[&str], &str); 6] = [
             (&["^POST$"], "Texts"),
-            (&["^POST$", "^a.c$"], "Set"),
+            (&["^POST$", "^a.c$"], "Any"),
             (&["^GET$", "^a\\.c$"], "Texts"),
             (&["(?m)^POST$"], "One"),
             (&["(?i)^POST$"], "One"),
-            (&["^$", "x"], "Set"),
+            (&["^$", "x"], "Any"),
         ];
         for (texts, kind) in kinds {
             let patterns: Vec<Pattern> = texts.iter().map(|text| Pattern::read(text).unwrap()).collect();
@@ -215,5 +235,6 @@ mod tests {
         let (index, message) = compile(&patterns).unwrap_err();
         assert_eq!(index, 1);
         assert!(message.contains("8 MB"), "{message}");
+        assert_eq!(Patterns::compile(&patterns).unwrap_err(), (index, message));
     }
 }

@@ -20,6 +20,8 @@ pub struct Lens {
     pub ignore: Vec<Arc<Conditions>>,
     /// Count different values of this field.
     pub distinct: Option<Field>,
+    /// It matters which crawler a client says to be.
+    pub crawlers: bool,
     /// What these values are hashed with: nobody outside knows it, and it is the same over restarts, since windows are stored.
     pub seed: u64,
 }

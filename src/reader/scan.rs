@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::filter::{Language, Required};
 use crate::record::{Field, Format, Record, Reference, Targets, header, wrapper_time};
 use crate::source::last_lines;
-use crate::terms::{ClientSample, Crawler, Observation, Offence};
+use crate::terms::{ClientSample, Crawler, JailName, Observation, Offence};
 
 /// Every so many lines that nothing else made us parse, one is parsed.
 const SAMPLE_EVERY: usize = 1024;
@@ -52,6 +52,8 @@ pub enum Basis {
 #[derive(Debug)]
 pub struct Reader {
     shared: Vec<Shared>,
+    /// The jails to whom it matters which crawler a client says to be.
+    asking: Vec<JailName>,
     evidence: bool,
     clients: Clients,
     /// For each set of formats the search for candidates, made when it is first needed.
@@ -92,8 +94,10 @@ struct Pass<'a> {
 impl Reader {
     /// A reader for the jails that look at one source; `evidence` keeps the text of offending lines.
     pub fn new(lenses: Vec<Lens>, evidence: bool) -> Self {
+        let asking = lenses.iter().filter(|lens| lens.crawlers).map(|lens| lens.jail.clone()).collect();
         Self {
             shared: Shared::group(lenses),
+            asking,
             evidence,
             clients: Clients::default(),
             searches: Mutex::default(),
@@ -465,8 +469,9 @@ impl Pass<'_> {
         let logged = time.or(record.time()).or_else(|| self.wrapper_time(record.line()));
         let at = self.event_time(logged);
         let text = (self.reader.evidence && !offences.is_empty()).then(|| evidence(record.line()));
-        let claims = if offences.is_empty() { None } else { record.field(&Field::UserAgent) };
-        let claims = claims.and_then(|user_agent| Crawler::claimed_by(&user_agent));
+        let asked = offences.iter().any(|offence| self.reader.asking.contains(&offence.jail));
+        let agent = asked.then(|| record.field(&Field::UserAgent)).flatten();
+        let claims = agent.and_then(|agent| Crawler::claimed_by(&agent));
         self.out.push(Observation { address, at, logged, refused: record.refused(), offences, claims, text });
     }
 

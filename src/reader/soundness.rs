@@ -229,7 +229,15 @@ fn encoded(object: &Value, encoder: usize) -> String {
 
 fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
     let filter = Arc::clone(filter);
-    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None, seed: 0 }
+    Lens {
+        jail: jail.parse().unwrap(),
+        filter,
+        only: vec![],
+        ignore: vec![],
+        distinct: None,
+        crawlers: false,
+        seed: 0,
+    }
 }
 
 /// All filters at once, which judge only what is theirs: more than are told apart, so some share a mark.

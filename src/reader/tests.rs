@@ -10,7 +10,7 @@ use super::scan::lines;
 use super::{Basis, FileReading, Lens, Reader};
 use crate::filter::{Definition, Filter, Judgement};
 use crate::record::{Format, Reference};
-use crate::terms::Observation;
+use crate::terms::{Crawler, Observation};
 
 mod mixed;
 
@@ -28,7 +28,15 @@ const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.ph
 fn lens(jail: &str, toml: &str) -> Lens {
     let definition = Definition::read(&toml.parse().unwrap()).unwrap();
     let filter = Arc::new(Filter::compile(&definition).unwrap());
-    Lens { jail: jail.parse().unwrap(), filter, only: vec![], ignore: vec![], distinct: None, seed: 0 }
+    Lens {
+        jail: jail.parse().unwrap(),
+        filter,
+        only: vec![],
+        ignore: vec![],
+        distinct: None,
+        crawlers: false,
+        seed: 0,
+    }
 }
 
 fn reference() -> Reference {
@@ -141,6 +149,20 @@ fn a_format_that_nobody_knows_is_said_and_tried_again() {
     let found = read(&reader, &mut file, line(9, "/xmlrpc.php", 200, "-").as_bytes());
     assert_eq!(file.taken().as_deref(), Some("combined"));
     assert_eq!(found[0].offences.len(), 1);
+}
+
+#[test]
+fn only_offences_of_jails_that_ask_say_which_crawler_their_client_is() {
+    let rule = "rule = [{ status = 404 }]";
+    let asking =
+        |crawlers| Reader::new(vec![Lens { crawlers, ..lens("j", rule) }, lens("other", rule)], false);
+    let bot = "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)";
+    let log = [line(7, "/a", 404, bot), line(8, "/b", 200, bot)].concat();
+    for (crawlers, expected) in [(true, Some(Crawler::Bing)), (false, None)] {
+        let seen = read(&asking(crawlers), &mut FileReading::new(Some(Format::Combined)), log.as_bytes());
+        assert_eq!(seen.iter().find(|o| !o.offences.is_empty()).unwrap().claims, expected);
+        assert!(seen.iter().filter(|o| o.offences.is_empty()).all(|o| o.claims.is_none()));
+    }
 }
 
 #[test]

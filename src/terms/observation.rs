@@ -32,7 +32,7 @@ pub struct Observation {
     pub refused: bool,
     /// The jails it is an offence for.
     pub offences: SmallVec<[Offence; 2]>,
-    /// The crawler that it says to be; only for offences.
+    /// The crawler that it says to be; only for offences of jails to whom that matters.
     pub claims: Option<Crawler>,
     /// The line, lossily decoded and cut; only for offences, and only where evidence is kept.
     pub text: Option<Box<str>>,
