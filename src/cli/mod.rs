@@ -151,7 +151,7 @@ impl Verb {
             Self::Reload(reload::Reload {}) => reload::execute(globals),
             Self::Ping(ping::Ping {}) => ping::execute(globals),
             Self::Snippet(verb) => verb.execute(globals),
-            Self::Import(verb) => verb.execute(),
+            Self::Import(verb) => verb.execute(globals),
             Self::Completions(verb) => verb.execute(),
             Self::Man(verb) => verb.execute(),
         }

@@ -77,10 +77,15 @@ fn drop_ins(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
 
 /// The `*.toml` files of a directory by name; hidden ones (editors' copies) are not taken.
 pub(super) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    files_with(directory, "toml")
+}
+
+/// The files of a directory with this extension, likewise.
+pub(super) fn files_with(directory: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
     let wanted = |path: &PathBuf| {
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        !hidden && path.extension().is_some_and(|extension| extension == "toml")
+        !hidden && path.extension().is_some_and(|found| found == extension)
     };
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(wanted).collect();
     files.sort();

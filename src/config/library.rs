@@ -102,16 +102,30 @@ impl Library {
         }
     }
 
-    /// The names of all filters that could be used: inline, in files, shipped. Other programs' files are left out.
+    /// The names of all filters that are banmap's own: inline, in files, shipped. Those in fail2ban's language are left out.
     pub fn names(&self) -> Vec<String> {
-        let files =
-            self.directories.iter().flat_map(|directory| gather::toml_files(directory).unwrap_or_default());
-        let stems = files.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
+        let stems = self.stems("toml");
         let shipped = SHIPPED.iter().map(|shipped| shipped.name.to_owned());
         let mut names: Vec<String> = self.inline.keys().cloned().chain(stems).chain(shipped).collect();
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The names of the filters in fail2ban's language; what the others only include is not among them.
+    fn names_of_fail2bans(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.stems("conf").chain(self.stems("local")).collect();
+        names.retain(|name| !name.ends_with("common"));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn stems(&self, extension: &'static str) -> impl Iterator<Item = String> {
+        let files = self.directories.iter();
+        let files =
+            files.flat_map(move |directory| gather::files_with(directory, extension).unwrap_or_default());
+        files.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()))
     }
 
     /// Each entry is whole, so that a panic elsewhere leaves nothing broken here.
@@ -148,15 +162,19 @@ impl Library {
     }
 
     fn unknown(&self, name: &str) -> Problem {
-        let names = self.names();
-        let meant =
-            nearest(name, names.iter().map(String::as_str)).map(|meant| format!("did you mean \"{meant}\"?"));
+        let (ours, theirs) = (self.names(), self.names_of_fail2bans());
+        let meant = nearest(name, ours.iter().chain(&theirs).map(String::as_str));
+        let meant = meant.map(|meant| format!("did you mean \"{meant}\"?"));
+        let conf = match theirs.as_slice() {
+            [] => String::new(),
+            theirs => format!("; in fail2ban's language: {}", theirs.join(", ")),
+        };
         let directory =
             self.directories.first().map_or_else(String::new, |first| format!(" ({})", first.display()));
         let fix = meant.unwrap_or_else(|| {
             format!(
-                "write it as [filter.{name}] or filter.d/{name}.toml{directory}; there are: {}",
-                names.join(", ")
+                "write it as [filter.{name}] or filter.d/{name}.toml{directory}; there are: {}{conf}",
+                ours.join(", ")
             )
         });
         Problem::error(format!("there is no filter `{name}`")).fix(fix)

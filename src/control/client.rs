@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::request::MAX_TARGETS;
 use super::{ControlError, Reply, Request, listener};
 
 /// The longest reply that is read: a list of a million bans has about 200 MB.
@@ -38,9 +37,8 @@ impl Client {
 
     /// Has a command carried out, however many targets it has: those that one request cannot hold are sent before it.
     pub fn order(&mut self, mut request: Request) -> Result<Reply, ControlError> {
-        let many = request.split_off();
-        for targets in many.chunks(MAX_TARGETS) {
-            let reply = self.ask(&Request::Targets { targets: targets.to_vec() })?;
+        for part in request.split_off() {
+            let reply = self.ask(&part)?;
             if !matches!(reply, Reply::Done { .. }) {
                 return Ok(reply);
             }

@@ -20,7 +20,7 @@ pub use error::ControlError;
 pub use history::HistoryRow;
 pub use listener::Listener;
 pub use reply::{AllowedRow, BanRow, FailCode, Refusal, Reply, Spared};
-pub use request::{BanLength, Request};
+pub use request::{BanLength, FormerBan, Request};
 pub use server::{Call, Event, Peer, serve};
 pub use status::{Cap, FileState, FileStatus, JailStatus, OutputState, OutputStatus, SourceStatus, Status};
 pub use why::{ClientWay, Counting, Earlier, EvidenceRow, HeldRow, Holding, Hop, Near, WayEnd, Why};

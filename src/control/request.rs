@@ -17,6 +17,9 @@ pub(super) const MAX_TARGETS: usize = 10_000;
 /// At most so many targets of one command: what the daemon keeps of commands that are still being sent is bounded by it.
 pub(super) const MOST_TARGETS: usize = 1_000_000;
 
+/// At most so many bans to take over in one request; as with targets, a client with more sends them before it.
+pub(super) const MAX_FORMER: usize = 2_000;
+
 /// The longest reason, in bytes: it is kept with each ban and shown in tables.
 const MAX_REASON: usize = 1_000;
 
@@ -84,10 +87,37 @@ pub enum Request {
         #[serde(default)]
         no_wait: bool,
     },
-    /// More targets for the `Ban` or `Unban` that comes next on this connection; all of them are one command.
+    /// Take over bans that another program made: each in its jail, until it ends there. Those that may not be banned are
+    /// refused one by one, those of jails that are not here are counted; the others are banned, and it is known how often
+    /// they were.
+    Inherit {
+        /// Which; at most 2,000, beside those of `Targets` before it.
+        bans: Vec<FormerBan>,
+        /// Said of each of them in lists.
+        #[serde(default)]
+        reason: Option<String>,
+        /// The address that the operator is logged in from; not banned but with `force`.
+        #[serde(default)]
+        own_address: Option<IpAddr>,
+        /// Ban that address, too, and prefixes wider than an IPv4 /16 or an IPv6 /32.
+        #[serde(default)]
+        force: bool,
+        /// Tell whom it would be, change nothing.
+        #[serde(default)]
+        dry_run: bool,
+        /// Answer when it is stored, not when outputs are verified.
+        #[serde(default)]
+        no_wait: bool,
+    },
+    /// More targets for the command that comes next on this connection, or more bans for the `Inherit`; all of them are one
+    /// command.
     Targets {
         /// Who; at most 10,000.
+        #[serde(default)]
         targets: Vec<Prefix>,
+        /// Which bans; at most 2,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bans: Vec<FormerBan>,
     },
     /// End bans by hand.
     Unban {
@@ -185,40 +215,55 @@ impl Request {
         }
     }
 
-    /// Takes the targets of a command with many out, as far as one request may not hold them.
-    pub(super) fn split_off(&mut self) -> Vec<Prefix> {
+    /// Takes out what one request may not hold of a command with many targets or bans: the requests to send before it.
+    pub(super) fn split_off(&mut self) -> Vec<Self> {
         match self {
             Self::Ban { targets, .. }
             | Self::Unban { targets, .. }
             | Self::Allow { targets, .. }
-            | Self::Disallow { targets, .. } => targets.split_off(targets.len().min(MAX_TARGETS)),
+            | Self::Disallow { targets, .. } => {
+                let rest = targets.split_off(targets.len().min(MAX_TARGETS));
+                let parts = rest.chunks(MAX_TARGETS);
+                parts.map(|part| Self::Targets { targets: part.to_vec(), bans: Vec::new() }).collect()
+            }
+            Self::Inherit { bans, .. } => {
+                let rest = bans.split_off(bans.len().min(MAX_FORMER));
+                let parts = rest.chunks(MAX_FORMER);
+                parts.map(|part| Self::Targets { targets: Vec::new(), bans: part.to_vec() }).collect()
+            }
             _ => Vec::new(),
         }
     }
 
-    /// Adds the targets that were sent before it.
-    pub(super) fn join(&mut self, before: Vec<Prefix>) {
-        if let Self::Ban { targets, .. }
-        | Self::Unban { targets, .. }
-        | Self::Allow { targets, .. }
-        | Self::Disallow { targets, .. } = self
-        {
-            targets.extend(before);
+    /// Adds the targets, or the bans, that were sent before it.
+    pub(super) fn join(&mut self, (more, former): (Vec<Prefix>, Vec<FormerBan>)) {
+        match self {
+            Self::Ban { targets, .. }
+            | Self::Unban { targets, .. }
+            | Self::Allow { targets, .. }
+            | Self::Disallow { targets, .. } => targets.extend(more),
+            Self::Inherit { bans, .. } => bans.extend(former),
+            _ => {}
         }
     }
 
     /// Whether it names more targets than one request may, in words for the one who sent it.
     pub(super) fn excess(&self) -> Option<String> {
-        let targets = match self {
+        let (targets, bans) = match self {
             Self::Ban { targets, .. }
             | Self::Unban { targets, .. }
             | Self::Allow { targets, .. }
-            | Self::Disallow { targets, .. }
-            | Self::Targets { targets } => targets.len(),
-            _ => 0,
+            | Self::Disallow { targets, .. } => (targets.len(), 0),
+            Self::Inherit { bans, .. } => (0, bans.len()),
+            Self::Targets { targets, bans } => (targets.len(), bans.len()),
+            _ => (0, 0),
         };
-        (targets > MAX_TARGETS)
-            .then(|| format!("{targets} addresses in one request: send at most {MAX_TARGETS}"))
+        let told = |number, what, most| format!("{number} {what} in one request: send at most {most}");
+        if targets > MAX_TARGETS {
+            Some(told(targets, "addresses", MAX_TARGETS))
+        } else {
+            (bans > MAX_FORMER).then(|| told(bans, "bans", MAX_FORMER))
+        }
     }
 
     /// What makes a whole command unacceptable, in words for the one who sent it.
@@ -229,7 +274,10 @@ impl Request {
             Self::Disallow { targets, .. } if targets.is_empty() => {
                 Some("no entry to remove is named".to_owned())
             }
-            Self::Ban { reason: Some(reason), .. } | Self::Allow { reason: Some(reason), .. }
+            Self::Inherit { bans, .. } if bans.is_empty() => Some("no ban to take over is named".to_owned()),
+            Self::Ban { reason: Some(reason), .. }
+            | Self::Allow { reason: Some(reason), .. }
+            | Self::Inherit { reason: Some(reason), .. }
                 if reason.len() > MAX_REASON =>
             {
                 Some(format!("the reason has {} bytes: write at most {MAX_REASON}", reason.len()))
@@ -257,7 +305,9 @@ impl Request {
             | Self::Allowed
             | Self::History { .. }
             | Self::Targets { .. } => true,
-            Self::Ban { dry_run, .. } | Self::Unban { dry_run, .. } => *dry_run,
+            Self::Ban { dry_run, .. } | Self::Unban { dry_run, .. } | Self::Inherit { dry_run, .. } => {
+                *dry_run
+            }
             Self::Allow { .. }
             | Self::Disallow { .. }
             | Self::Pause { .. }
@@ -267,6 +317,27 @@ impl Request {
             | Self::Empty { .. } => false,
         }
     }
+}
+
+/// A ban that another program made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerBan {
+    /// Who.
+    pub address: Prefix,
+    /// The jail that goes on with it.
+    pub jail: JailName,
+    /// When it began.
+    #[serde(with = "wire::time")]
+    pub since: Timestamp,
+    /// When it ends; `null` is never. Of one that is over only the count is taken over.
+    #[serde(with = "wire::optional_time")]
+    pub until: Option<Timestamp>,
+    /// How often they were banned, this ban included.
+    pub bans: u32,
+    /// How many offences decided it.
+    #[serde(default)]
+    pub offences: u32,
 }
 
 /// How long a ban by hand lasts.
@@ -377,10 +448,42 @@ mod tests {
         let all: Vec<Prefix> = (0..=MAX_TARGETS).map(address).collect();
         let mut ban = Request::ban(all.clone());
         let before = ban.split_off();
-        assert_eq!((before.len(), ban.excess()), (1, None));
-        ban.join(before);
+        let [Request::Targets { targets, bans }] = before.as_slice() else { panic!("{before:?}") };
+        assert_eq!((targets.len(), bans.len(), ban.excess()), (1, 0, None));
+        ban.join((targets.clone(), Vec::new()));
         assert!(matches!(ban, Request::Ban { targets, .. } if targets == all));
         assert_eq!(Request::Ping.split_off(), []);
+    }
+
+    #[test]
+    fn bans_to_take_over_are_split_into_what_a_request_may_hold() {
+        let former = |n: usize| FormerBan {
+            address: Prefix::new(IpAddr::V6((u128::MAX - n as u128).into()).into(), 128),
+            jail: "x".repeat(64).parse().unwrap(),
+            since: "2026-05-01T10:00:00Z".parse().unwrap(),
+            until: Some("2026-05-02T10:00:00Z".parse().unwrap()),
+            bans: u32::MAX,
+            offences: u32::MAX,
+        };
+        let all: Vec<FormerBan> = (0..=2 * MAX_FORMER).map(former).collect();
+        let mut inherit = Request::Inherit {
+            bans: all.clone(),
+            reason: None,
+            own_address: None,
+            force: false,
+            dry_run: false,
+            no_wait: false,
+        };
+        assert!(inherit.excess().is_some());
+        let before = inherit.split_off();
+        assert_eq!((before.len(), inherit.excess()), (2, None));
+        assert!(before.iter().all(|part| serde_json::to_string(part).unwrap().len() < 1 << 20));
+        for part in before {
+            assert_eq!(part.excess(), None);
+            let Request::Targets { bans, .. } = part else { panic!("{part:?}") };
+            inherit.join((Vec::new(), bans));
+        }
+        assert!(matches!(inherit, Request::Inherit { bans, .. } if bans == all));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::request::MOST_TARGETS;
-use super::{FailCode, Listener, Reply, Request};
+use super::{FailCode, FormerBan, Listener, Reply, Request};
 use crate::address::Prefix;
 
 /// Who sent a request, as the kernel says (`SO_PEERCRED`).
@@ -127,9 +127,10 @@ fn encode(reply: &Reply) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Targets that a client sent ahead of the command they are meant for.
+/// Targets and bans that a client sent ahead of the command they are meant for.
 struct Ahead {
     targets: Vec<Prefix>,
+    bans: Vec<FormerBan>,
     /// What is left for all clients, and what of it this one has.
     room: Arc<Semaphore>,
     taken: Option<OwnedSemaphorePermit>,
@@ -137,8 +138,8 @@ struct Ahead {
 
 impl Ahead {
     /// Keeps more; what is wrong if there is no room.
-    fn add(&mut self, targets: Vec<Prefix>) -> Result<(), String> {
-        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+    fn add(&mut self, targets: Vec<Prefix>, bans: Vec<FormerBan>) -> Result<(), String> {
+        let count = u32::try_from(targets.len() + bans.len()).unwrap_or(u32::MAX);
         let Ok(taken) = Arc::clone(&self.room).try_acquire_many_owned(count) else {
             return Err(format!(
                 "too many addresses: commands may name {MOST_TARGETS} at one time, all together; nothing was changed"
@@ -149,12 +150,14 @@ impl Ahead {
             None => self.taken = Some(taken),
         }
         self.targets.extend(targets);
+        self.bans.extend(bans);
         Ok(())
     }
 
     /// Hands them out; the room is free again when the second value is dropped.
-    fn take(&mut self) -> (Vec<Prefix>, Option<OwnedSemaphorePermit>) {
-        (std::mem::take(&mut self.targets), self.taken.take())
+    fn take(&mut self) -> ((Vec<Prefix>, Vec<FormerBan>), Option<OwnedSemaphorePermit>) {
+        let sent = (std::mem::take(&mut self.targets), std::mem::take(&mut self.bans));
+        (sent, self.taken.take())
     }
 }
 
@@ -170,7 +173,7 @@ async fn converse(limits: Limits, stream: UnixStream, calls: Arc<mpsc::Sender<Ca
     let Ok(peer) = stream.peer_cred().map(|cred| Peer { uid: cred.uid() }) else { return };
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
-    let mut ahead = Ahead { targets: Vec::new(), room, taken: None };
+    let mut ahead = Ahead { targets: Vec::new(), bans: Vec::new(), room, taken: None };
     loop {
         let (reply, more) = match listen(limits, &mut read).await {
             Heard::Nothing => return,
@@ -223,8 +226,8 @@ async fn answer(
     if let Some(message) = request.excess() {
         return Reply::failed(FailCode::Usage, message);
     }
-    if let Request::Targets { targets } = request {
-        let kept = ahead.add(targets);
+    if let Request::Targets { targets, bans } = request {
+        let kept = ahead.add(targets, bans);
         return kept.map_or_else(|message| Reply::failed(FailCode::Usage, message), |()| nothing_to_tell());
     }
     let (before, _taken) = ahead.take();

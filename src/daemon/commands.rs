@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::answers::{Answer, refused, rows};
 use super::circuit::Circuit;
 use super::hand::{self, By, Consent, Whom};
+use super::inherit::inherited;
 use super::status;
 use crate::address::{Address, Prefix};
 use crate::ban::Ban;
@@ -45,6 +46,16 @@ impl Circuit {
                 } else {
                     let outcome = known.map(|()| self.ban(orders, consent, now));
                     self.answer_order(outcome, &by, answer);
+                }
+            }
+            Request::Inherit { bans, reason, own_address, force, dry_run, no_wait } => {
+                let given = bans.into_iter().map(|ban| inherited(ban, reason.as_ref())).collect();
+                let consent = Consent { own: own_address.map(Address::from), force };
+                if dry_run {
+                    let _ = answer.send(self.would_inherit(given, consent, now));
+                } else {
+                    let by = By { peer, reason, no_wait };
+                    self.inherit(given, (consent, &by), now, answer);
                 }
             }
             // The server joins them to the command that they are meant for.

@@ -45,7 +45,7 @@ pub(super) struct Consent {
 }
 
 impl Consent {
-    fn check(self, engine: &Engine, order: &Order) -> Result<(), Refused> {
+    pub(super) fn check(self, engine: &Engine, order: &Order) -> Result<(), Refused> {
         if self.force { Ok(()) } else { engine.caution(order, self.own) }
     }
 }
@@ -61,12 +61,14 @@ pub(super) enum Whom {
 /// What an order for several addresses led to.
 #[derive(Default)]
 pub(super) struct Outcome {
-    effects: Effects,
-    refused: Vec<Refusal>,
+    pub(super) effects: Effects,
+    pub(super) refused: Vec<Refusal>,
     /// How many bans were there already, as long or longer.
-    unchanged: usize,
+    pub(super) unchanged: usize,
+    /// What else is good to know.
+    pub(super) said: Vec<String>,
     /// Of whom earlier bans were forgotten.
-    forgotten: usize,
+    pub(super) forgotten: usize,
 }
 
 /// What an order came to, for the one who gave it.
@@ -314,7 +316,7 @@ impl Circuit {
 
 impl Outcome {
     /// Reads in how an order for one prefix ended.
-    fn add(&mut self, prefix: Prefix, done: Result<Effects, Refused>) {
+    pub(super) fn add(&mut self, prefix: Prefix, done: Result<Effects, Refused>) {
         match done {
             Ok(effects) => {
                 self.effects.changes.extend(effects.changes);
@@ -325,7 +327,7 @@ impl Outcome {
     }
 
     /// What is good to know about it.
-    fn messages(&self) -> Vec<String> {
+    pub(super) fn messages(&self) -> Vec<String> {
         let mut messages: Vec<String> =
             self.effects.notices.iter().filter(|notice| is_answer(notice)).map(ToString::to_string).collect();
         if self.unchanged > 0 {
@@ -334,6 +336,7 @@ impl Outcome {
         if self.forgotten > 0 {
             messages.push(format!("earlier bans of {} forgotten", addresses(self.forgotten)));
         }
+        messages.extend(self.said.iter().cloned());
         messages
     }
 }
@@ -352,7 +355,7 @@ fn touches(list: &[Prefix], prefix: Prefix) -> bool {
     holds(list, prefix) || inside.is_some_and(|one| prefix.covers(*one))
 }
 
-fn addresses(number: usize) -> String {
+pub(super) fn addresses(number: usize) -> String {
     if number == 1 { "1 address".to_owned() } else { format!("{number} addresses") }
 }
 

@@ -9,6 +9,7 @@ mod empty;
 mod exchange;
 mod hand;
 mod host;
+mod inherit;
 mod outputs;
 mod owner;
 mod pause;

@@ -38,14 +38,19 @@ impl Engine {
     /// that lasts as long.
     pub fn would_ban(&self, order: Order, now: Timestamp) -> Result<Option<Ban>, Refusal> {
         let (ban, jail) = self.ordered(order, now)?;
+        Ok(self.change_of(ban, jail, now))
+    }
+
+    /// The ban as it would be once this one is put into force; `None` where there is one that lasts as long.
+    pub(super) fn change_of(&self, ban: Ban, jail: JailId, now: Timestamp) -> Option<Ban> {
         let ours = |row: &&Row| row.jail == jail && !row.simulated && !row.ban.is_over(now);
-        let Some(row) = self.table.at(ban.prefix).iter().find(ours) else { return Ok(Some(ban)) };
+        let Some(row) = self.table.at(ban.prefix).iter().find(ours) else { return Some(ban) };
         let longer = ends_later(row.ban.until, ban.until);
-        Ok(longer.then(|| Ban {
+        longer.then(|| Ban {
             until: ban.until,
             reason: ban.reason.or_else(|| row.ban.reason.clone()),
             ..Ban::clone(&row.ban)
-        }))
+        })
     }
 
     /// Refuses an order that is seldom meant: one that bans the address which the operator is logged in from (`own`),
@@ -99,7 +104,7 @@ impl Engine {
     }
 
     /// The jail of an order, if nothing forbids to carry it out.
-    fn permitted(&self, order: &Order) -> Result<JailId, Refusal> {
+    pub(super) fn permitted(&self, order: &Order) -> Result<JailId, Refusal> {
         let jail = self.known(order.jail.as_ref().unwrap_or(&JailName::manual()))?;
         let settings = &self.slots.get(jail).settings;
         if settings.simulate {

@@ -13,6 +13,7 @@ mod guard;
 mod hand;
 mod held;
 mod hits;
+mod inherit;
 mod observe;
 mod outputs;
 mod pauses;
@@ -31,6 +32,7 @@ use hashbrown::HashMap;
 use jiff::Timestamp;
 
 pub use effects::{Effects, Notice, Order, Refusal, Spared, Term};
+pub use inherit::Inherited;
 pub use questions::{Cap, Counts, Earlier, Near, Why};
 pub use settings::{Holds, Protection, Restored, Settings};
 pub use slots::Tally;

@@ -149,6 +149,24 @@ impl Priors {
         self.make_room();
     }
 
+    /// Whether this tells of more bans, or of later ones, than are known.
+    pub fn is_news(&self, told: &PriorEntry) -> bool {
+        let known = self.records.get(&told.prefix).and_then(|record| record.of(told.jail.as_ref()));
+        told.bans > 0 && known.is_none_or(|known| told.bans > known.bans || told.ended > known.ended)
+    }
+
+    /// Remembers what another program knew: of the counts and the times the greater one. The same twice is the same once.
+    pub fn learn(&mut self, told: &[PriorEntry]) {
+        for news in told.iter().filter(|told| told.bans > 0) {
+            let known = self.records.get(&news.prefix).and_then(|record| record.of(news.jail.as_ref()));
+            let known = known.unwrap_or(Prior { bans: 0, ended: Timestamp::MIN });
+            let prior = Prior { bans: known.bans.max(news.bans), ended: known.ended.max(news.ended) };
+            self.set(news.prefix, news.jail.as_ref(), prior);
+            self.changed.insert((news.prefix, news.jail.clone()));
+        }
+        self.make_room();
+    }
+
     /// Forgets the earlier bans of these prefixes and of all that lies inside them, in one jail or in all; returns those
     /// that had any. All that is remembered is passed over once at most.
     pub fn forget(&mut self, prefixes: &[Prefix], jail: Option<&JailName>) -> Vec<Prefix> {

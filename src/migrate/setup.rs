@@ -21,15 +21,17 @@ pub(super) struct Setup {
 impl Setup {
     /// Reads `jail.conf`, `jail.d/*.conf`, `jail.local`, `jail.d/*.local`, in fail2ban's order, and `fail2ban.conf` likewise.
     pub(super) fn read(directory: &Path) -> Result<Self, MigrateError> {
-        let sections = |name: &str| -> Result<Sections, MigrateError> {
-            Sections::read(&files(directory, name)?, &text).map_err(MigrateError::from)
-        };
-        let setup =
-            Self { directory: directory.to_owned(), jails: sections("jail")?, server: sections("fail2ban")? };
+        let jails = Sections::read(&files(directory, "jail")?, &text)?;
+        let setup = Self { directory: directory.to_owned(), jails, server: Self::server(directory)? };
         if setup.jails.files().is_empty() {
             return Err(MigrateError::NoJails(directory.to_owned()));
         }
         Ok(setup)
+    }
+
+    /// Reads `fail2ban.conf` and what goes with it.
+    pub(super) fn server(directory: &Path) -> Result<Sections, MigrateError> {
+        Ok(Sections::read(&files(directory, "fail2ban")?, &text)?)
     }
 
     /// What a key says in a jail, or in `[DEFAULT]`.

@@ -97,7 +97,7 @@ fn an_enabled_jail_is_carried_over_whole() {
         toml("maxretry = 5\nfindtime = '10m'\nbantime = '10m'\nescalation = false\n").into()
     );
     assert_eq!(all["output"], toml("[unread]\nkind = 'list'\n").into());
-    assert_eq!(tree.import().jails, 1);
+    assert_eq!(tree.import().carried.len(), 1);
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn who_comes_back_is_counted_by_bans() {
     let all = Tree::with(&[("jail.local", local)]).checked();
     assert_eq!(all["jail"]["recidive"], toml("source = 'bans'\nbantime = '7d'\n").into());
     let alone = Tree::with(&[("jail.local", "[recidive]\nenabled = true\n")]).import();
-    assert_eq!(alone.jails, 0, "{}", alone.text);
+    assert_eq!(alone.carried, [], "{}", alone.text);
 }
 
 #[test]

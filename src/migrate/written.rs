@@ -40,11 +40,14 @@ pub(super) fn configuration(setup: &Setup, enabled: &[&str]) -> Imported {
     outlets.sort();
     outlets.dedup();
     let mut names = Vec::new();
-    let mut left_out = Vec::new();
+    let (mut carried, mut left_out) = (Vec::new(), Vec::new());
     for jail in jails {
         let name = name(&jail.section, &mut names);
         let is_all = jail.outlets == outlets;
-        left_out.extend(jail.left_out.clone().map(|why| (jail.section.clone(), why)));
+        match jail.left_out.clone() {
+            Some(why) => left_out.push((jail.section.clone(), why)),
+            None => carried.push((jail.section.clone(), name.clone())),
+        }
         text.push('\n');
         text.push_str(&table(setup, jail, &name, is_all, (&sources, &common, &defaults)));
     }
@@ -52,7 +55,7 @@ pub(super) fn configuration(setup: &Setup, enabled: &[&str]) -> Imported {
         text.push('\n');
         text.push_str(&outlet.block().render(&format!("output.{}", outlet.name()), true));
     }
-    Imported { text, jails: enabled.len() - left_out.len(), left_out }
+    Imported { text, carried, left_out }
 }
 
 fn head(setup: &Setup, enabled: usize) -> String {
@@ -147,10 +150,15 @@ fn read_by(block: &mut Block, sources: &[Source], logs: &[super::jail::Log]) {
     }
 }
 
-/// A jail's name as banmap has it; `manual` is its own.
-fn name(section: &str, taken: &mut Vec<String>) -> String {
+/// A jail's name as banmap has it, if nothing else has it; `manual` is its own.
+pub(super) fn plain_name(section: &str) -> String {
     let plain = plain(section);
-    let first = if plain == "manual" { "manual-2".to_owned() } else { plain.clone() };
+    if plain == "manual" { "manual-2".to_owned() } else { plain }
+}
+
+/// The same, each once.
+fn name(section: &str, taken: &mut Vec<String>) -> String {
+    let (plain, first) = (plain(section), plain_name(section));
     let numbered = (2..).map(|number| format!("{plain}-{number}"));
     let free = std::iter::once(first).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default();
     taken.push(free.clone());

@@ -4,6 +4,7 @@
 mod asking;
 mod check;
 mod empty;
+mod import;
 mod orders;
 mod rehearse;
 mod replay;

@@ -412,6 +412,27 @@ fn filters_and_conditions_are_told_at_their_place() {
 }
 
 #[test]
+fn an_unknown_filter_comes_with_the_nearest_and_all_others_in_either_language() {
+    let text = "[daemon]\nfilter_path = [\"theirs\"]\n[source.site]\npath = \"/l/a.log\"\n\
+                [jail.a]\nfilter = \"nginx-htp-auth\"\n[jail.b]\nfilter = \"quite-another\"\n";
+    let conf = "[Definition]\nfailregex = ^<HOST> x\n";
+    let site = Site::new(text)
+        .file("theirs/nginx-http-auth.conf", conf)
+        .file("theirs/own.local", conf)
+        .file("theirs/botsearch-common.conf", conf)
+        .file("filter.d/plain.toml", "failregex = ['^<HOST> x']");
+    let told = site.told();
+    assert!(
+        told[0].ends_with("there is no filter `nginx-htp-auth` | did you mean \"nginx-http-auth\"?"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains(", plain, ") && told[1].ends_with("; in fail2ban's language: nginx-http-auth, own"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn variables() {
     let site = Site::new("[source.site]\npath = \"/l/a.log\"\n")
         .variable("BANMAP_DEAMON__LOG", "json")

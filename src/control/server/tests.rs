@@ -264,7 +264,7 @@ async fn a_command_with_many_targets_arrives_whole_and_in_order() {
     // What was sent ahead is for the next command alone.
     let asked = spawn_blocking(move || {
         let mut client = Client::connect(&path).unwrap();
-        client.ask(&Request::Targets { targets: hosts(7) }).unwrap();
+        client.ask(&Request::Targets { targets: hosts(7), bans: Vec::new() }).unwrap();
         client.ask_within(&Request::Ping, DEADLINE).unwrap();
         client.ask_within(&Request::ban(hosts(1)), DEADLINE).unwrap()
     });
@@ -281,8 +281,9 @@ async fn commands_that_are_being_sent_are_bounded_together_and_make_room_when_th
     let (path, _dir) = served.echo();
     let asked = spawn_blocking(move || {
         let mut clients = [(); 2].map(|()| Client::connect(&path).unwrap());
-        let ahead =
-            |client: &mut Client, count| client.ask(&Request::Targets { targets: hosts(count) }).unwrap();
+        let ahead = |client: &mut Client, count| {
+            client.ask(&Request::Targets { targets: hosts(count), bans: Vec::new() }).unwrap()
+        };
         assert!(matches!(ahead(&mut clients[0], 60), Reply::Done { .. }));
         assert!(matches!(ahead(&mut clients[0], 10), Reply::Done { .. }));
         assert_failed(&ahead(&mut clients[1], 31), FailCode::Usage, "too many addresses");

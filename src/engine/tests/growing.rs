@@ -4,7 +4,7 @@ use super::*;
 use crate::jail::{Escalation, Growth, Jitter, Scope};
 
 /// Bans for 300, 1200, 4800 and then 10000 s; 50000 quiet seconds take one back.
-fn growing(name: &str, scope: Scope) -> jail::Settings {
+pub(super) fn growing(name: &str, scope: Scope) -> jail::Settings {
     let growth = Growth::Factor { factor: 4.0, max: Some(SignedDuration::from_secs(10_000)) };
     let decay = Some(SignedDuration::from_secs(50_000));
     jail::Settings { escalation: Some(Escalation { growth, decay, scope }), ..jail(name) }
@@ -20,7 +20,7 @@ impl Scene {
         ban.until.map_or(-1, |until| until.as_second() - ban.since.as_second())
     }
 
-    fn next(&self, client: &str) -> Vec<(String, u32)> {
+    pub(super) fn next(&self, client: &str) -> Vec<(String, u32)> {
         let why = self.engine.why(address(client), at(self.now));
         why.earlier.iter().map(|earlier| (earlier.jail.to_string(), earlier.bans)).collect()
     }

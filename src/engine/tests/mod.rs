@@ -5,6 +5,7 @@ mod claims;
 mod growing;
 mod hand;
 mod hits;
+mod inherit;
 mod judging;
 mod marking;
 mod model;
