@@ -1,15 +1,14 @@
 //! What a client may ask of the daemon.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::length::BanLength;
 use super::wire;
 use crate::address::Prefix;
-use crate::terms::{DurationError, JailName, parse_duration, show_duration};
+use crate::terms::JailName;
 
 /// At most so many targets in one request; a client with more sends `Targets` before it.
 pub(super) const MAX_TARGETS: usize = 10_000;
@@ -338,54 +337,6 @@ pub struct FormerBan {
     /// How many offences decided it.
     #[serde(default)]
     pub offences: u32,
-}
-
-/// How long a ban by hand lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BanLength {
-    /// Until it is ended by hand.
-    Forever,
-    /// So long.
-    For(SignedDuration),
-}
-
-impl From<BanLength> for Option<SignedDuration> {
-    /// As bantimes are kept: `None` is forever.
-    fn from(length: BanLength) -> Self {
-        match length {
-            BanLength::Forever => None,
-            BanLength::For(length) => Some(length),
-        }
-    }
-}
-
-impl FromStr for BanLength {
-    type Err = DurationError;
-
-    fn from_str(text: &str) -> Result<Self, DurationError> {
-        parse_duration(text).map(|length| length.map_or(Self::Forever, Self::For))
-    }
-}
-
-impl fmt::Display for BanLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forever => f.write_str("forever"),
-            Self::For(length) => f.write_str(&show_duration(*length)),
-        }
-    }
-}
-
-impl Serialize for BanLength {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for BanLength {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        wire::parsed(deserializer)
-    }
 }
 
 #[cfg(test)]

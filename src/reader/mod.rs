@@ -19,6 +19,7 @@ mod lens;
 mod line;
 mod meter;
 mod pairs;
+mod pass;
 mod prefilter;
 mod scan;
 #[cfg(test)]
