@@ -13,6 +13,11 @@ const LONGEST: usize = 32 * 1024;
 const SIZE_LIMIT: usize = 8 << 20;
 /// The cache of each lazy automaton, in bytes; when it is full it is emptied, and matching goes on.
 const DFA_LIMIT: usize = 1 << 20;
+/// The same of patterns whose classes are of all characters: a set of them has no such automaton where less is allowed than
+/// it needs to begin with, and is searched for ten times slower.
+const WIDE_LIMIT: usize = 16 << 20;
+/// What a pattern begins with whose classes are of bytes.
+const BYTES: &str = "(?-u)";
 
 /// One pattern that was read: the text to compile, and its structure.
 #[derive(Debug)]
@@ -28,7 +33,7 @@ impl Pattern {
         if pattern.len() > LONGEST {
             return Err(format!("the pattern is longer than {LONGEST} bytes: split it into a list"));
         }
-        let bytes = format!("(?-u){pattern}");
+        let bytes = format!("{BYTES}{pattern}");
         if pattern.is_ascii()
             && let Ok(hir) = parse(&bytes)
         {
@@ -108,10 +113,17 @@ fn parse(pattern: &str) -> Result<Hir, Box<regex_syntax::Error>> {
 
 /// Compiles patterns into one set; the error is the index of the pattern that is too large, with a message.
 pub(super) fn compile(patterns: &[Pattern]) -> Result<RegexSet, (usize, String)> {
+    let cache = cache(patterns);
     let compiled =
-        |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
+        |texts: &[&str]| RegexSetBuilder::new(texts).size_limit(SIZE_LIMIT).dfa_size_limit(cache).build();
     let built = |patterns: &[Pattern]| compiled(&patterns.iter().map(Pattern::text).collect::<Vec<_>>());
     built(patterns).map_err(|_| too_large_of(patterns, |one| built(one).is_err()))
+}
+
+/// How large the cache of their automaton may be.
+fn cache(patterns: &[Pattern]) -> usize {
+    let are_bytes = patterns.iter().all(|pattern| pattern.text.starts_with(BYTES));
+    if are_bytes { DFA_LIMIT } else { WIDE_LIMIT }
 }
 
 /// One automaton for all patterns. It has no search for literals before it: who asks it has found some in the line, and
@@ -122,14 +134,15 @@ fn any_of(patterns: &[Pattern]) -> Option<meta::Regex> {
         .auto_prefilter(false)
         .which_captures(WhichCaptures::None)
         .nfa_size_limit(Some(SIZE_LIMIT))
-        .hybrid_cache_capacity(DFA_LIMIT);
+        .hybrid_cache_capacity(cache(patterns));
     let any = Hir::alternation(patterns.iter().map(|pattern| pattern.hir.clone()).collect());
     meta::Builder::new().configure(config).build_from_hir(&any).ok()
 }
 
 /// Compiles one pattern by itself, to capture groups with it.
 pub(super) fn single(pattern: &Pattern) -> Result<Regex, String> {
-    let build = RegexBuilder::new(pattern.text()).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
+    let cache = cache(std::slice::from_ref(pattern));
+    let build = RegexBuilder::new(pattern.text()).size_limit(SIZE_LIMIT).dfa_size_limit(cache).build();
     build.map_err(|_| too_large(true))
 }
 

@@ -155,22 +155,28 @@ impl Patterns {
     fn make(&self, index: usize) -> Result<Made, (usize, String)> {
         let [ip4, ip6, dns] = MARKS;
         let hosts = if index >= 2 { Hosts::Marked { ip4, ip6, dns } } else { Hosts::Plain };
-        let style = Style { hosts, ascii: index % 2 == 1, linear: true, lines: self.lines };
-        let linear = |node: &Node| Pattern::as_written(&write(node, style));
-        let read = self.nodes.iter().enumerate().map(|(at, node)| linear(node).map_err(|what| (at, what)));
-        let read = read.collect::<Result<Vec<_>, _>>()?;
-        let each = self.nodes.iter().zip(&read).enumerate();
-        let each = each.map(|(at, (node, read))| searcher(node, read, style).map_err(|what| (at, what)));
-        let set = if read.len() > 1 { pattern::compile(&read).ok() } else { None };
-        Ok(Made { each: each.collect::<Result<_, _>>()?, set })
+        let ascii = index % 2 == 1;
+        let style = Style { hosts, ascii, linear: true, lines: self.lines, borderless: false };
+        let each = self.nodes.iter().enumerate();
+        let each = each.map(|(at, node)| searcher(node, style).map_err(|what| (at, what)));
+        let each = each.collect::<Result<Vec<_>, _>>()?;
+        let before: Result<Vec<Pattern>, String> =
+            self.nodes.iter().map(|node| before(node, style)).collect();
+        let before = before.ok().filter(|before| before.len() > 1);
+        Ok(Made { each, set: before.and_then(|before| pattern::compile(&before).ok()) })
     }
 }
 
-fn searcher(node: &Node, read: &Pattern, style: Style) -> Result<Searcher, String> {
-    let before = pattern::single(read)?;
+/// What finds all texts of the pattern, and others, with the fastest of the linear engines.
+fn before(node: &Node, style: Style) -> Result<Pattern, String> {
+    Pattern::as_written(&write(node, Style { linear: true, borderless: !style.ascii, ..style }))
+}
+
+fn searcher(node: &Node, style: Style) -> Result<Searcher, String> {
     if !node.backtracks() {
-        return Ok(Searcher::Linear(before));
+        return Ok(Searcher::Linear(pattern::single(&Pattern::as_written(&write(node, style))?)?));
     }
+    let before = pattern::single(&before(node, style)?)?;
     let style = Style { ascii: false, linear: false, ..style };
     let text = write(node, style);
     let exact: [OnceLock<_>; MOST_STEPS.len()] = Default::default();

@@ -133,7 +133,7 @@ impl Language {
 
     /// The prefregex and each failregex as patterns that match whatever these do, and more: to find what a line must hold.
     pub(in crate::filter) fn least(&self) -> (Option<String>, Vec<String>) {
-        let style = Style { hosts: Hosts::Opaque, ascii: false, linear: true, lines: true };
+        let style = Style { hosts: Hosts::Opaque, ascii: false, linear: true, lines: true, borderless: true };
         let least = |patterns: &Patterns| patterns.nodes().iter().map(|node| write(node, style)).collect();
         let prefix = self.prefregex.as_ref().and_then(|patterns| Vec::pop(&mut least(patterns)));
         (prefix, least(&self.failregex))

@@ -5,7 +5,8 @@ use regex::bytes::Regex;
 use super::{Hosts, Style, parse, write};
 use crate::filter::tests::cost;
 
-const EXACT: Style = Style { hosts: Hosts::Plain, ascii: false, linear: false, lines: false };
+const EXACT: Style =
+    Style { hosts: Hosts::Plain, ascii: false, linear: false, lines: false, borderless: false };
 
 fn written(pattern: &str) -> String {
     write(&parse(pattern).unwrap(), EXACT)
@@ -37,6 +38,23 @@ fn what_python_reads_differently_is_written_out() {
         ("a++b*?(?>c)", "a++b*?(?>c)"),
     ] {
         assert_eq!(written(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn without_borders_the_same_texts_match_and_more() {
+    let pattern = parse(r"\bfoo\b(?:\b)?[\b]*").unwrap();
+    let borderless = Style { borderless: true, linear: true, ..EXACT };
+    let loose = Regex::new(&write(&pattern, borderless)).unwrap();
+    let exact = Regex::new(&write(&pattern, Style { linear: true, ..EXACT })).unwrap();
+    for (text, found, also_exactly) in
+        [(" foox", true, false), (" foo\u{8}", true, true), ("\u{e9}foo", true, false), ("fo", false, false)]
+    {
+        assert_eq!(
+            (loose.is_match(text.as_bytes()), exact.is_match(text.as_bytes())),
+            (found, also_exactly),
+            "{text}"
+        );
     }
 }
 

@@ -25,6 +25,9 @@ pub(in crate::filter::fail2ban) struct Style {
     pub(in crate::filter::fail2ban) linear: bool,
     /// `^` begins every line.
     pub(in crate::filter::fail2ban) lines: bool,
+    /// Without `\b` and `\B`: it takes the same texts and more. Where words end in a text that is not ASCII only the slowest
+    /// of the linear engines can tell.
+    pub(in crate::filter::fail2ban) borderless: bool,
 }
 
 const V4: &str = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}";
@@ -71,6 +74,7 @@ impl Writer {
             Node::Place("^") => self.text(if self.style.lines { "(?m:^)" } else { r"\A" }),
             // The text ends with its only newline, or lines are looked at together: both are `$` to Python.
             Node::Place("$") => self.text("(?m:$)"),
+            Node::Place(r"\b" | r"\B") if self.style.borderless => {}
             Node::Place(place) => self.text(place),
             Node::Group(group) => self.group(group),
             Node::Flags(flags) => self.push(format_args!("(?{flags})")),
