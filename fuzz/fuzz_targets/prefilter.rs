@@ -22,7 +22,7 @@ static READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| {
 
 fn lens(known: &Known) -> Lens {
     let (jail, filter) = (known.name.parse().expect("this is a name"), Arc::clone(&known.filter));
-    Lens { jail, filter, only: Vec::new(), ignore: Vec::new(), distinct: None }
+    Lens::new(jail, filter)
 }
 
 /// The jails that the line is an offence for, where it stands between others.

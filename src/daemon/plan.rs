@@ -70,13 +70,12 @@ pub fn lenses(config: &Config, source: &Source, seed: u64) -> Vec<Lens> {
     let looking = config.jails.iter().filter(|jail| jail.sources.contains(&source.settings.name));
     let lens = |jail: &crate::config::Jail| {
         Some(Lens {
-            jail: jail.name.clone(),
-            filter: Arc::clone(jail.filter.as_ref()?),
             only: jail.only.clone(),
             ignore: jail.ignore.clone(),
             distinct: jail.distinct.clone(),
             crawlers: jail.asks_crawlers(),
             seed,
+            ..Lens::new(jail.name.clone(), Arc::clone(jail.filter.as_ref()?))
         })
     };
     looking.filter_map(lens).collect()

@@ -30,7 +30,7 @@ fn reader(guard: bool) -> Reader {
     let jail = "j".parse().unwrap();
     let trusted = AllowEntry { prefix: "198.51.100.0/24".parse().unwrap(), origin: "t".into() };
     let around = Surroundings::new(Allowlist::new([trusted]), vec!["192.0.2.80".parse().unwrap()]);
-    let lens = Lens { jail, filter, only: vec![], ignore: vec![], distinct: None, crawlers: false, seed: 0 };
+    let lens = Lens::new(jail, filter);
     Reader::new(vec![lens], false).telling(Clients { guard, around, ..Clients::default() })
 }
 

@@ -89,6 +89,11 @@ impl Shared {
 }
 
 impl Lens {
+    /// A jail that takes every offence of its filter, each by itself.
+    pub fn new(jail: JailName, filter: Arc<Filter>) -> Self {
+        Self { jail, filter, only: vec![], ignore: vec![], distinct: None, crawlers: false, seed: 0 }
+    }
+
     fn lets_through(&self, record: &Record<'_>) -> bool {
         let wanted = self.only.is_empty() || self.only.iter().any(|conditions| conditions.hold(record));
         wanted && !self.ignore.iter().any(|conditions| conditions.hold(record))

@@ -228,16 +228,7 @@ fn encoded(object: &Value, encoder: usize) -> String {
 }
 
 fn lens(filter: &Arc<Filter>, jail: &str) -> Lens {
-    let filter = Arc::clone(filter);
-    Lens {
-        jail: jail.parse().unwrap(),
-        filter,
-        only: vec![],
-        ignore: vec![],
-        distinct: None,
-        crawlers: false,
-        seed: 0,
-    }
+    Lens::new(jail.parse().unwrap(), Arc::clone(filter))
 }
 
 /// All filters at once, which judge only what is theirs: more than are told apart, so some share a mark.

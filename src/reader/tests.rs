@@ -29,15 +29,7 @@ const RAW: &str = r#"failregex = ['^<HOST> -.*"(GET|POST) /(wp-login|xmlrpc)\.ph
 fn lens(jail: &str, toml: &str) -> Lens {
     let definition = Definition::read(&toml.parse().unwrap()).unwrap();
     let filter = Arc::new(Filter::compile(&definition).unwrap());
-    Lens {
-        jail: jail.parse().unwrap(),
-        filter,
-        only: vec![],
-        ignore: vec![],
-        distinct: None,
-        crawlers: false,
-        seed: 0,
-    }
+    Lens::new(jail.parse().unwrap(), filter)
 }
 
 fn reference() -> Reference {
