@@ -132,7 +132,7 @@ impl<'s> Fail2ban<'s> {
         installed("fail2ban-server", "fail2ban");
         let this = Self(set_up);
         this.client("fail2ban-server", &["-b", "start"]);
-        wait_until(6 * SOON, "fail2ban has its jails", || {
+        wait_until(SOON, "fail2ban has its jails", || {
             this.client("fail2ban-client", &["status", "gone"]).status.success()
         });
         this
@@ -155,7 +155,7 @@ impl<'s> Fail2ban<'s> {
     fn settle(&self, bans: i64) {
         let database = rusqlite::Connection::open(self.0.path("f.sqlite3")).unwrap();
         let count = || database.query_row("SELECT count(*) FROM bips", [], |row| row.get::<_, i64>(0));
-        wait_until(6 * SOON, "fail2ban has stored its bans", || count().is_ok_and(|count| count == bans));
+        wait_until(SOON, "fail2ban has stored its bans", || count().is_ok_and(|count| count == bans));
     }
 
     /// Its bans: jail, address, begin, length, count.
